@@ -1,0 +1,397 @@
+//! Conditions: what is true of an object now, in the form that `kubectl wait`, Helm, Argo CD and Flux understand.
+//!
+//! [`Reason`] is the one spelling of a reason for condition, event and metric.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+
+macro_rules! spelled_enum {
+    ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$outer])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$inner])* $variant,)+
+        }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The spelling in conditions, events and metrics.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => stringify!($variant),)+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = UnknownSpelling;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == text).ok_or(UnknownSpelling)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                text.parse().map_err(|_| de::Error::unknown_variant(&text, &[]))
+            }
+        }
+    };
+}
+
+/// A word that this version does not use as condition type or reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownSpelling;
+
+impl std::fmt::Display for UnknownSpelling {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("unknown condition type or reason")
+    }
+}
+
+impl std::error::Error for UnknownSpelling {}
+
+spelled_enum! {
+    /// What a condition is about.
+    ConditionType {
+        /// The object does what its spec asks for: the summary to wait for.
+        Ready,
+        /// Work is under way; gone or False when settled (kstatus).
+        Reconciling,
+        /// Nothing will happen until somebody changes something (kstatus).
+        Stalled,
+        /// The spec is valid: False carries the ECS exception that the ECS API would have thrown.
+        Accepted,
+        /// True lists the fields that are set and have no effect here.
+        FieldsNotApplied,
+        /// The service runs as many tasks as desired and no deployment is in progress.
+        SteadyState,
+        /// The bounds of the deployment leave no room to start or stop a task.
+        DeploymentStuck,
+        /// Every secret that a container names exists.
+        SecretsResolved,
+        /// Scaling policies act on the service.
+        ScalingActive,
+        /// The capacity provider has nodes to place tasks on.
+        CapacityAvailable,
+        /// Deletion waits for objects that still use this one.
+        DeletionBlocked,
+        /// Image tags of the deployment are resolved to digests.
+        ImagesResolved,
+    }
+}
+
+spelled_enum! {
+    /// Why a condition has its status: one closed list for conditions, events and metrics.
+    Reason {
+        /// The last reconcile did everything it wanted.
+        ReconcileCompleted,
+        /// Children are being brought to what the spec asks for.
+        Progressing,
+        /// A deployment replaces tasks.
+        DeploymentInProgress,
+        /// The last deployment reached its desired count.
+        DeploymentCompleted,
+        /// The last deployment was given up.
+        DeploymentFailed,
+        /// Running tasks equal desired tasks and nothing is pending.
+        SteadyState,
+        /// Running tasks differ from desired tasks.
+        NotSteady,
+        /// The spec passed every check.
+        Accepted,
+        /// ECS exception: a parameter is outside of what the API allows.
+        InvalidParameterException,
+        /// ECS exception: the request contradicts itself or names something unusable.
+        ClientException,
+        /// ECS exception: the feature does not exist here.
+        UnsupportedFeatureException,
+        /// ECS exception: the task definition cannot run on the platform asked for.
+        PlatformTaskDefinitionIncompatibilityException,
+        /// ECS exception: the cluster does not exist.
+        ClusterNotFoundException,
+        /// ECS exception: the service does not exist.
+        ServiceNotFoundException,
+        /// No task definition family or revision of that name exists.
+        TaskDefinitionNotFound,
+        /// The task definition revision is INACTIVE, so nothing new may use it.
+        TaskDefinitionInactive,
+        /// No capacity provider of that name exists.
+        CapacityProviderNotFound,
+        /// The capacity provider does not allow the namespace that names it.
+        CapacityProviderNotAllowed,
+        /// Services or tasks still use the capacity provider.
+        CapacityProviderInUse,
+        /// The task definition has no container of that name.
+        ContainerNotFound,
+        /// A volume is configured at launch and the service does not configure it.
+        VolumeConfigurationMissing,
+        /// A secret, or its key, does not exist.
+        SecretNotFound,
+        /// Kubernetes has nothing that the field could become.
+        NoKubernetesEquivalent,
+        /// Every field that is set has its effect.
+        AllFieldsApplied,
+        /// Minimum healthy and maximum percent leave neither a start nor a stop.
+        BoundsLeaveNoRoom,
+        /// The deployment bounds leave room.
+        NotStuck,
+        /// ECS stop reason: an image cannot be pulled.
+        CannotPullContainerError,
+        /// ECS stop reason: a container cannot be created.
+        CannotCreateContainerError,
+        /// ECS stop reason: a container cannot be started.
+        CannotStartContainerError,
+        /// ECS stop reason: network, storage, secret or log set-up of a task failed.
+        ResourceInitializationError,
+        /// ECS stop code: an essential container exited.
+        EssentialContainerExited,
+        /// ECS stop code: a task never reached RUNNING.
+        TaskFailedToStart,
+        /// No node meets the requirements of a task.
+        TaskPlacementFailure,
+        /// The cluster's admission policy refuses the pods or another child.
+        AdmissionDenied,
+        /// Scaling policies are in effect.
+        ScalingActive,
+        /// The scalable target suspends its scaling.
+        ScalingSuspended,
+        /// The metrics or the controller that a scaling policy needs are missing.
+        ScalingUnavailable,
+        /// At least one node belongs to the capacity provider.
+        NodesAvailable,
+        /// No node belongs to the capacity provider.
+        NoMatchingNodes,
+        /// Other objects refer to this one.
+        InUse,
+        /// No object refers to this one.
+        NotInUse,
+        /// Another object in the namespace already has this ECS name.
+        NameTaken,
+        /// An object of the name that a child needs exists and belongs to somebody else.
+        ConflictingObject,
+        /// The object is being deleted.
+        Deleting,
+        /// Every secret that is named exists.
+        SecretsResolved,
+        /// Task starts are slowed down after repeated failures.
+        Throttled,
+    }
+}
+
+/// Status of a condition, spelled as in every Kubernetes API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ConditionStatus {
+    /// It is so.
+    True,
+    /// It is not so.
+    False,
+    /// Not known.
+    Unknown,
+}
+
+impl From<bool> for ConditionStatus {
+    fn from(value: bool) -> Self {
+        if value { Self::True } else { Self::False }
+    }
+}
+
+/// One statement about the object, with since when and why.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// What the condition is about, for example Ready.
+    #[serde(rename = "type")]
+    #[schemars(schema_with = "type_schema")]
+    pub type_: ConditionType,
+    /// True, False or Unknown.
+    pub status: ConditionStatus,
+    /// `metadata.generation` of the spec that this condition judges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub observed_generation: Option<i64>,
+    /// When the status last changed; a new reason or message does not move it.
+    pub last_transition_time: Time,
+    /// One CamelCase word for the status, stable for scripts and alerts.
+    #[schemars(schema_with = "reason_schema")]
+    pub reason: Reason,
+    /// Sentence for people, with field paths and names.
+    #[serde(default)]
+    #[schemars(length(max = 32768))]
+    pub message: String,
+}
+
+// The schema is open where the Rust type is closed: a newer operator may write a word that an older CRD does not know.
+fn type_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "minLength": 1, "maxLength": 316, "pattern": "^[A-Za-z][A-Za-z0-9_.-]*$" })
+}
+
+fn reason_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[A-Za-z][A-Za-z0-9_]*$" })
+}
+
+/// Puts `new` among `conditions`, which stay sorted by type.
+///
+/// `lastTransitionTime` moves only when the status changes: a condition that was True since 10:00 and is set to True at
+/// 10:05 with another message keeps 10:00.
+pub fn set(conditions: &mut Vec<Condition>, mut new: Condition) {
+    match conditions.iter_mut().find(|old| old.type_ == new.type_) {
+        Some(old) => {
+            if old.status == new.status {
+                new.last_transition_time = old.last_transition_time.clone();
+            }
+            *old = new;
+        }
+        None => conditions.push(new),
+    }
+    conditions.sort_by_key(|condition| condition.type_.as_str());
+}
+
+/// The condition of type `type_`, if it was ever set.
+#[must_use]
+pub fn get(conditions: &[Condition], type_: ConditionType) -> Option<&Condition> {
+    conditions.iter().find(|condition| condition.type_ == type_)
+}
+
+/// Takes the condition of type `type_` away.
+pub fn remove(conditions: &mut Vec<Condition>, type_: ConditionType) {
+    conditions.retain(|condition| condition.type_ != type_);
+}
+
+/// Reads conditions and leaves out those that this version does not know: `#[serde(default, deserialize_with = "conditions::known")]`.
+///
+/// Another version of the operator, or somebody by hand, may have written them; that must not make the object
+/// unreadable. They disappear with the next status write.
+///
+/// # Errors
+/// When the value is neither a list nor null.
+pub fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Condition>, D::Error> {
+    let items = Option::<Vec<Value>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(items.into_iter().filter_map(|item| serde_json::from_value(item).ok()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn time(text: &str) -> Time {
+        serde_json::from_value(Value::from(text)).unwrap()
+    }
+
+    fn condition(type_: ConditionType, status: ConditionStatus, at: &str, message: &str) -> Condition {
+        Condition {
+            type_,
+            status,
+            observed_generation: Some(3),
+            last_transition_time: time(at),
+            reason: Reason::Progressing,
+            message: message.to_owned(),
+        }
+    }
+
+    fn assert_spelling<'a>(words: impl Iterator<Item = &'a str>) {
+        let mut seen = BTreeSet::new();
+        for word in words {
+            assert!(seen.insert(word), "{word} twice");
+            assert!(word.starts_with(|first: char| first.is_ascii_uppercase()), "{word}");
+            assert!(word.chars().all(|letter| letter.is_ascii_alphanumeric()), "{word}");
+        }
+    }
+
+    #[test]
+    fn spellings_are_unique_and_camel_case() {
+        assert_spelling(Reason::ALL.iter().map(|reason| reason.as_str()));
+        assert_spelling(ConditionType::ALL.iter().map(|type_| type_.as_str()));
+    }
+
+    #[test]
+    fn a_reason_is_written_and_read_by_its_one_spelling() {
+        for reason in Reason::ALL {
+            let text = serde_json::to_string(reason).unwrap();
+            assert_eq!(text, format!("\"{reason}\""));
+            assert_eq!(serde_json::from_str::<Reason>(&text).unwrap(), *reason);
+        }
+        assert!(serde_json::from_str::<Reason>("\"Sunny\"").is_err());
+    }
+
+    #[test]
+    fn when_only_the_message_changes_then_the_transition_time_stays() {
+        let mut conditions = Vec::new();
+        set(&mut conditions, condition(ConditionType::Ready, ConditionStatus::True, "2026-01-01T10:00:00Z", "a"));
+        set(&mut conditions, condition(ConditionType::Ready, ConditionStatus::True, "2026-01-01T10:05:00Z", "b"));
+        let ready = get(&conditions, ConditionType::Ready).unwrap();
+        assert_eq!((ready.last_transition_time.clone(), ready.message.as_str()), (time("2026-01-01T10:00:00Z"), "b"));
+    }
+
+    #[test]
+    fn when_the_status_changes_then_the_transition_time_moves() {
+        let mut conditions = Vec::new();
+        set(&mut conditions, condition(ConditionType::Ready, ConditionStatus::True, "2026-01-01T10:00:00Z", "a"));
+        set(&mut conditions, condition(ConditionType::Ready, ConditionStatus::False, "2026-01-01T10:05:00Z", "a"));
+        assert_eq!(conditions.len(), 1);
+        assert_eq!(conditions[0].last_transition_time, time("2026-01-01T10:05:00Z"));
+    }
+
+    #[test]
+    fn conditions_are_sorted_by_type_whatever_the_order_of_setting() {
+        let mut conditions = Vec::new();
+        for type_ in [ConditionType::Stalled, ConditionType::Accepted, ConditionType::Ready, ConditionType::DeploymentStuck] {
+            set(&mut conditions, condition(type_, ConditionStatus::True, "2026-01-01T10:00:00Z", ""));
+        }
+        let order: Vec<_> = conditions.iter().map(|condition| condition.type_.as_str()).collect();
+        assert_eq!(order, ["Accepted", "DeploymentStuck", "Ready", "Stalled"]);
+        remove(&mut conditions, ConditionType::Ready);
+        assert!(get(&conditions, ConditionType::Ready).is_none());
+    }
+
+    #[test]
+    fn a_condition_is_written_as_kubernetes_writes_it() {
+        let one = condition(ConditionType::Ready, ConditionStatus::True, "2026-01-01T10:00:00Z", "m");
+        assert_eq!(
+            serde_json::to_string(&one).unwrap(),
+            r#"{"type":"Ready","status":"True","observedGeneration":3,"lastTransitionTime":"2026-01-01T10:00:00Z","reason":"Progressing","message":"m"}"#
+        );
+    }
+
+    #[test]
+    fn conditions_of_another_version_are_left_out_and_do_not_make_the_object_unreadable() {
+        #[derive(Deserialize)]
+        struct Status {
+            #[serde(default, deserialize_with = "known")]
+            conditions: Vec<Condition>,
+        }
+        let mut foreign = serde_json::to_value(condition(
+            ConditionType::Ready,
+            ConditionStatus::True,
+            "2026-01-01T10:00:00Z",
+            "m",
+        ))
+        .unwrap();
+        let own = foreign.clone();
+        foreign["type"] = Value::from("Sunny");
+        let status: Status = serde_json::from_value(serde_json::json!({ "conditions": [foreign, own] })).unwrap();
+        assert_eq!(status.conditions.len(), 1);
+        let status: Status = serde_json::from_value(serde_json::json!({ "conditions": null })).unwrap();
+        assert!(status.conditions.is_empty());
+    }
+}

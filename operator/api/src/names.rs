@@ -1,0 +1,8 @@
+//! Names that are part of the contract with users and other tools: group, version, category.
+
+/// API group of every kind.
+pub const GROUP: &str = "ecs-operator.dev";
+/// API version of every kind.
+pub const VERSION: &str = "v1alpha1";
+/// Category of every kind: `kubectl get ecs` lists them all.
+pub const CATEGORY: &str = "ecs";

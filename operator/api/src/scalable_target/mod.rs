@@ -1,0 +1,1 @@
+//! See the kind of the same name.

@@ -1,0 +1,22 @@
+//! The one entry to planning.
+
+use jiff::Timestamp;
+
+use crate::kind::{Kind, ObjectKey};
+use crate::op::Plan;
+use crate::settings::Settings;
+use crate::world::World;
+
+/// What to do about one root now. A root that is not there any more needs nothing: its children have owner references.
+#[must_use]
+pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Timestamp) -> Plan {
+    match root.kind {
+        Kind::Cluster => crate::cluster::plan(world, root, settings, now),
+        Kind::CapacityProvider => crate::capacity_provider::plan(world, root, settings, now),
+        Kind::TaskDefinition => crate::task_definition::plan(world, root, settings, now),
+        Kind::Service => crate::service::plan(world, root, settings, now),
+        Kind::ScalableTarget => crate::scalable_target::plan(world, root, settings, now),
+        Kind::PersistentVolume => crate::persistent_volume::plan(world, root, now),
+        _ => Plan::default(),
+    }
+}

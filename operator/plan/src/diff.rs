@@ -1,0 +1,130 @@
+//! Compares what is wanted with what is there, so that unchanged children cost no request.
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::labels;
+
+/// Where two objects first differ, as a field path; shown to people as the reason of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference(pub String);
+
+/// Writes the hash of the body into its [`labels::APPLIED`] annotation. A field that is no longer wanted is gone from
+/// the body, hence changes the hash, hence is noticed although [`first_difference`] only looks at wanted fields.
+pub fn seal(body: &mut Value) {
+    let hash = hash(body);
+    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+        let annotations = metadata.entry("annotations").or_insert_with(|| Value::Object(Map::new()));
+        if let Some(annotations) = annotations.as_object_mut() {
+            annotations.insert(labels::APPLIED.to_owned(), Value::String(hash));
+        }
+    }
+}
+
+/// 16 hex digits of SHA-256 over the JSON text. `serde_json` maps are ordered by key, so equal values hash equally.
+#[must_use]
+pub fn hash(value: &Value) -> String {
+    let digest = Sha256::digest(value.to_string().as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The first wanted field that the live object does not have. Fields that only the live object has (defaults, status,
+/// what other managers own) are no difference.
+#[must_use]
+pub fn first_difference(wanted: &Value, live: &Value) -> Option<Difference> {
+    differ(wanted, live, &mut String::new())
+}
+
+fn differ(wanted: &Value, live: &Value, path: &mut String) -> Option<Difference> {
+    match (wanted, live) {
+        (Value::Object(wanted), Value::Object(live)) => wanted.iter().find_map(|(name, value)| {
+            let length = path.len();
+            if !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(name);
+            let found = match live.get(name) {
+                Some(other) => differ(value, other, path),
+                // An empty list or map that the server left out is the same as none.
+                None if is_empty(value) => None,
+                None => Some(Difference(path.clone())),
+            };
+            path.truncate(length);
+            found
+        }),
+        (Value::Array(wanted), Value::Array(live)) => differ_in_list(wanted, live, path),
+        _ if wanted == live => None,
+        _ => Some(Difference(path.clone())),
+    }
+}
+
+/// Lists with a key are compared by it, since others (an injected sidecar) may add items; lists without must be equal
+/// item by item.
+fn differ_in_list(wanted: &[Value], live: &[Value], path: &mut String) -> Option<Difference> {
+    let key = ["name", "uid", "type", "containerPort", "port", "mountPath"]
+        .into_iter()
+        .find(|key| !wanted.is_empty() && wanted.iter().all(|item| item.get(key).is_some()));
+    if key.is_none() && wanted.len() != live.len() {
+        return Some(Difference(path.clone()));
+    }
+    wanted.iter().enumerate().find_map(|(index, item)| {
+        let other = match key {
+            Some(key) => live.iter().find(|other| other.get(key) == item.get(key)),
+            None => live.get(index),
+        };
+        let length = path.len();
+        path.push_str(&format!("[{index}]"));
+        let found = match other {
+            Some(other) => differ(item, other, path),
+            None => Some(Difference(path.clone())),
+        };
+        path.truncate(length);
+        found
+    })
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn when_the_server_added_defaults_then_there_is_no_difference() {
+        let wanted = json!({"spec": {"template": {"containers": [{"name": "web", "image": "nginx"}]}, "list": []}});
+        let live = json!({"spec": {"template": {"containers": [{"name": "web", "image": "nginx", "tty": false}]}, "x": 1}});
+        assert_eq!(first_difference(&wanted, &live), None);
+    }
+
+    #[test]
+    fn when_a_value_was_edited_then_its_path_is_named() {
+        let wanted = json!({"spec": {"containers": [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]}});
+        let live = json!({"spec": {"containers": [{"name": "a", "image": "1"}, {"name": "b", "image": "2"}]}});
+        assert_eq!(first_difference(&wanted, &live), Some(Difference("spec.containers[1].image".into())));
+    }
+
+    #[test]
+    fn when_a_field_is_no_longer_wanted_then_the_seal_differs() {
+        let mut before = json!({"metadata": {"name": "x"}, "spec": {"a": 1, "b": 2}});
+        let mut after = json!({"metadata": {"name": "x"}, "spec": {"a": 1}});
+        seal(&mut before);
+        seal(&mut after);
+        assert_eq!(first_difference(&after, &before).unwrap().0, "metadata.annotations.ecs-operator.dev/applied");
+    }
+
+    #[test]
+    fn when_another_manager_injected_a_sidecar_then_there_is_no_difference() {
+        let wanted = json!({"containers": [{"name": "web"}]});
+        let live = json!({"containers": [{"name": "proxy"}, {"name": "web"}]});
+        assert_eq!(first_difference(&wanted, &live), None);
+    }
+}

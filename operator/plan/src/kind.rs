@@ -1,0 +1,235 @@
+//! The Kubernetes kinds the operator reads or writes, and the key that names one object.
+
+use std::fmt;
+
+use api::names::{GROUP, VERSION};
+
+/// Every kind that is watched, in the order in which a plan usually touches them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// `ECSCluster`
+    Cluster,
+    /// `ECSCapacityProvider`
+    CapacityProvider,
+    /// `ECSTaskDefinition`, the family
+    TaskDefinition,
+    /// `ECSTaskDefinitionRevision`, the immutable `family:N`
+    TaskDefinitionRevision,
+    /// `ECSService`
+    Service,
+    /// `ECSServiceDeployment`, one per rollout
+    ServiceDeployment,
+    /// `ECSScalableTarget`
+    ScalableTarget,
+    /// `apps/v1 Deployment`
+    Deployment,
+    /// `v1 Pod`: a task
+    Pod,
+    /// `v1 Service`; named so because `Service` is the ECS one here
+    KubernetesService,
+    /// `policy/v1 PodDisruptionBudget`
+    PodDisruptionBudget,
+    /// `v1 ServiceAccount`: the identity of a task role
+    ServiceAccount,
+    /// `v1 PersistentVolumeClaim`
+    PersistentVolumeClaim,
+    /// `v1 PersistentVolume`
+    PersistentVolume,
+    /// `autoscaling/v2 HorizontalPodAutoscaler`
+    HorizontalPodAutoscaler,
+    /// `v1 Node`: a container instance
+    Node,
+}
+
+impl Kind {
+    /// All kinds, each once.
+    pub const ALL: [Self; 16] = [
+        Self::Cluster,
+        Self::CapacityProvider,
+        Self::TaskDefinition,
+        Self::TaskDefinitionRevision,
+        Self::Service,
+        Self::ServiceDeployment,
+        Self::ScalableTarget,
+        Self::Deployment,
+        Self::Pod,
+        Self::KubernetesService,
+        Self::PodDisruptionBudget,
+        Self::ServiceAccount,
+        Self::PersistentVolumeClaim,
+        Self::PersistentVolume,
+        Self::HorizontalPodAutoscaler,
+        Self::Node,
+    ];
+
+    /// API group; empty for the core group.
+    #[must_use]
+    pub const fn group(self) -> &'static str {
+        match self {
+            Self::Deployment => "apps",
+            Self::PodDisruptionBudget => "policy",
+            Self::HorizontalPodAutoscaler => "autoscaling",
+            Self::Pod
+            | Self::KubernetesService
+            | Self::ServiceAccount
+            | Self::PersistentVolumeClaim
+            | Self::PersistentVolume
+            | Self::Node => "",
+            _ => GROUP,
+        }
+    }
+
+    /// API version inside the group.
+    #[must_use]
+    pub const fn version(self) -> &'static str {
+        match self {
+            Self::HorizontalPodAutoscaler => "v2",
+            kind if kind.is_ours() => VERSION,
+            _ => "v1",
+        }
+    }
+
+    /// `apiVersion` as manifests spell it.
+    #[must_use]
+    pub fn api_version(self) -> String {
+        match self.group() {
+            "" => self.version().to_owned(),
+            group => format!("{group}/{}", self.version()),
+        }
+    }
+
+    /// `kind` as manifests spell it.
+    #[must_use]
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Cluster => "ECSCluster",
+            Self::CapacityProvider => "ECSCapacityProvider",
+            Self::TaskDefinition => "ECSTaskDefinition",
+            Self::TaskDefinitionRevision => "ECSTaskDefinitionRevision",
+            Self::Service => "ECSService",
+            Self::ServiceDeployment => "ECSServiceDeployment",
+            Self::ScalableTarget => "ECSScalableTarget",
+            Self::Deployment => "Deployment",
+            Self::Pod => "Pod",
+            Self::KubernetesService => "Service",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::ServiceAccount => "ServiceAccount",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::PersistentVolume => "PersistentVolume",
+            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
+            Self::Node => "Node",
+        }
+    }
+
+    /// Lower-case plural as URLs and RBAC spell it.
+    #[must_use]
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Cluster => "ecsclusters",
+            Self::CapacityProvider => "ecscapacityproviders",
+            Self::TaskDefinition => "ecstaskdefinitions",
+            Self::TaskDefinitionRevision => "ecstaskdefinitionrevisions",
+            Self::Service => "ecsservices",
+            Self::ServiceDeployment => "ecsservicedeployments",
+            Self::ScalableTarget => "ecsscalabletargets",
+            Self::Deployment => "deployments",
+            Self::Pod => "pods",
+            Self::KubernetesService => "services",
+            Self::PodDisruptionBudget => "poddisruptionbudgets",
+            Self::ServiceAccount => "serviceaccounts",
+            Self::PersistentVolumeClaim => "persistentvolumeclaims",
+            Self::PersistentVolume => "persistentvolumes",
+            Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
+            Self::Node => "nodes",
+        }
+    }
+
+    /// Whether objects of this kind live in a namespace.
+    #[must_use]
+    pub const fn is_namespaced(self) -> bool {
+        !matches!(self, Self::CapacityProvider | Self::PersistentVolume | Self::Node)
+    }
+
+    /// Whether the kind is one of this project's custom resources.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Self::Cluster
+                | Self::CapacityProvider
+                | Self::TaskDefinition
+                | Self::TaskDefinitionRevision
+                | Self::Service
+                | Self::ServiceDeployment
+                | Self::ScalableTarget
+        )
+    }
+
+    /// Whether objects of this kind are reconciled on their own. A `PersistentVolume` is one because it cannot be owned
+    /// by anything in a namespace: somebody has to remove it after its claim.
+    #[must_use]
+    pub const fn is_root(self) -> bool {
+        matches!(
+            self,
+            Self::Cluster
+                | Self::CapacityProvider
+                | Self::TaskDefinition
+                | Self::Service
+                | Self::ScalableTarget
+                | Self::PersistentVolume
+        )
+    }
+
+    /// Whether only objects that carry [`crate::labels::MANAGED_BY`] are of interest, so that a watch can select them on
+    /// the server.
+    #[must_use]
+    pub const fn is_labelled(self) -> bool {
+        !self.is_ours() && !matches!(self, Self::Node)
+    }
+
+    /// The kind with this `apiVersion` and `kind`, if the operator knows it.
+    #[must_use]
+    pub fn from_type(api_version: &str, kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.kind() == kind && known.api_version() == api_version)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.kind())
+    }
+}
+
+/// Names one object of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey {
+    /// The kind.
+    pub kind: Kind,
+    /// The namespace; `None` exactly for cluster-scoped kinds.
+    pub namespace: Option<String>,
+    /// `metadata.name`
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// A key in a namespace.
+    #[must_use]
+    pub fn namespaced(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind, namespace: Some(namespace.into()), name: name.into() }
+    }
+
+    /// A key of a cluster-scoped kind.
+    #[must_use]
+    pub fn cluster_scoped(kind: Kind, name: impl Into<String>) -> Self {
+        Self { kind, namespace: None, name: name.into() }
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(formatter, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(formatter, "{} {}", self.kind, self.name),
+        }
+    }
+}

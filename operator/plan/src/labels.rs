@@ -1,0 +1,38 @@
+//! Labels and annotations the operator writes, all under its own domain, besides `app.kubernetes.io/*`.
+
+/// Selects everything the operator made; watches of foreign kinds ask the server for nothing else.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`].
+pub const OPERATOR: &str = "ecs-operator";
+/// The ECS service's name, for people and dashboards.
+pub const APP_NAME: &str = "app.kubernetes.io/name";
+
+/// Object name of the ECSService, as a label value.
+pub const SERVICE: &str = "ecs-operator.dev/service";
+/// ECS name of the cluster, as a label value.
+pub const CLUSTER: &str = "ecs-operator.dev/cluster";
+/// The 19 digits of the `ecs-svc/…` id a task was started by.
+pub const DEPLOYMENT: &str = "ecs-operator.dev/deployment-id";
+/// ECS name of the capacity provider a task runs on, or `none`.
+pub const CAPACITY_PROVIDER: &str = "ecs-operator.dev/capacity-provider";
+/// Task definition family.
+pub const FAMILY: &str = "ecs-operator.dev/family";
+/// Task definition revision number.
+pub const REVISION: &str = "ecs-operator.dev/revision";
+/// The ECS task group, `service:<name>`, hashed into a label value.
+pub const GROUP: &str = "ecs-operator.dev/group";
+
+/// On a node: which capacity provider (object name) its administrator gave it to.
+pub const NODE_CAPACITY_PROVIDER: &str = "ecs-operator.dev/capacity-provider";
+
+/// Names as ECS knows them, where a label had to be shortened.
+pub const ECS_NAMES: &str = "ecs-operator.dev/ecs-names";
+/// Hash of the body a child was last applied with: another hash means that something else is wanted now.
+pub const APPLIED: &str = "ecs-operator.dev/applied";
+/// On a pod template: the task's containers in ECS's terms (name, essential), for reading pods without the template.
+pub const CONTAINERS: &str = "ecs-operator.dev/containers";
+/// On an ECSTaskDefinitionRevision: set to `true` by a user to deregister it.
+pub const DEREGISTER: &str = "ecs-operator.dev/deregister";
+
+/// Keeps a cluster or capacity provider while something uses it.
+pub const FINALIZER: &str = "ecs-operator.dev/in-use";

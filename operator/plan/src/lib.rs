@@ -1,0 +1,38 @@
+//! Pure planning: what the operator would do about one root object, as a function of what is known and of the time.
+//!
+//! ```text
+//! World ──gather──> snapshot ──validate──> plan(now) ──> Plan { ops, status, notices, wake }
+//! ```
+//!
+//! Nothing in this crate can reach the network: it links neither tokio nor hyper nor kube's client, and a test in
+//! `tests/boundaries.rs` reads the dependency graph to prove it. The same [`plan()`] runs in the operator, in
+//! `kubectl ecs render` and in every test.
+
+mod decide;
+pub mod diff;
+pub mod kind;
+pub mod labels;
+pub mod op;
+pub mod report;
+pub mod routes;
+pub mod settings;
+pub mod status;
+pub mod store;
+pub mod support;
+pub mod task;
+pub mod validate;
+pub mod world;
+
+pub mod capacity_provider;
+pub mod cluster;
+pub mod persistent_volume;
+pub mod scalable_target;
+pub mod service;
+pub mod task_definition;
+
+pub use decide::plan;
+pub use kind::{Kind, ObjectKey};
+pub use op::{Notice, NoticeKind, Op, Plan};
+pub use settings::Settings;
+pub use store::Stored;
+pub use world::World;

@@ -1,0 +1,138 @@
+//! What is said to the user: refusals, fields that do not act as on ECS, and conditions.
+
+use api::conditions::{Condition, ConditionStatus, ConditionType, Reason, set};
+use jiff::Timestamp;
+
+/// Why an input is not acted on. Existing workloads keep running untouched.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refusal {
+    /// Field path below the object, such as `spec.containerDefinitions[1].memory`.
+    pub path: String,
+    /// The exception ECS would answer with; becomes the condition's reason.
+    pub exception: Reason,
+    /// What is wrong, in words ECS would use, without the path.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal with ECS's `ClientException`.
+    #[must_use]
+    pub fn client(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), exception: Reason::ClientException, message: message.into() }
+    }
+
+    /// A refusal with ECS's `InvalidParameterException`.
+    #[must_use]
+    pub fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), exception: Reason::InvalidParameterException, message: message.into() }
+    }
+}
+
+/// A field that was accepted but does not act as it does on ECS.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// Field path below `spec`, such as `containerDefinitions[1].ulimits`.
+    pub path: String,
+    /// Whether it acts a little differently (`true`) or not at all (`false`).
+    pub is_approximated: bool,
+    /// Why.
+    pub why: String,
+}
+
+/// Collects the conditions of one object.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    generation: i64,
+    now: Timestamp,
+    list: Vec<Condition>,
+}
+
+/// Messages longer than this are cut: a condition is read by people, and objects have a size limit.
+const LONGEST_MESSAGE: usize = 4096;
+
+impl Conditions {
+    /// Starts from what the object says now, so that transition times only move with the status.
+    #[must_use]
+    pub fn new(previous: &[Condition], generation: i64, now: Timestamp) -> Self {
+        Self { generation, now, list: previous.to_vec() }
+    }
+
+    /// Sets one condition.
+    pub fn set(&mut self, kind: ConditionType, is_true: bool, reason: Reason, message: impl AsRef<str>) {
+        let status = if is_true { ConditionStatus::True } else { ConditionStatus::False };
+        let message = shorten(message.as_ref());
+        set(&mut self.list, Condition::new(kind, status, reason, &message, self.generation, self.now));
+    }
+
+    /// Removes a condition that says nothing for this object any more.
+    pub fn remove(&mut self, kind: ConditionType) {
+        self.list.retain(|condition| condition.type_ != kind);
+    }
+
+    /// `Accepted`, and for a refused object `Ready` and `Stalled` too.
+    pub fn accept(&mut self, refusals: &[Refusal]) {
+        match refusals.first() {
+            None => self.set(ConditionType::Accepted, true, Reason::Accepted, "the input is valid"),
+            Some(first) => {
+                let message = refusals
+                    .iter()
+                    .map(|refusal| format!("{}: {}: {}", refusal.path, refusal.exception.as_str(), refusal.message))
+                    .collect::<Vec<_>>()
+                    .join("; ");
+                self.set(ConditionType::Accepted, false, first.exception, &message);
+                self.stalled(first.exception, &message);
+            }
+        }
+    }
+
+    /// kstatus: nothing will change until somebody acts.
+    pub fn stalled(&mut self, reason: Reason, message: &str) {
+        self.set(ConditionType::Ready, false, reason, message);
+        self.set(ConditionType::Reconciling, false, reason, message);
+        self.set(ConditionType::Stalled, true, reason, message);
+    }
+
+    /// kstatus: work is under way.
+    pub fn progressing(&mut self, reason: Reason, message: &str) {
+        self.set(ConditionType::Ready, false, reason, message);
+        self.set(ConditionType::Reconciling, true, reason, message);
+        self.set(ConditionType::Stalled, false, reason, message);
+    }
+
+    /// kstatus: all is as asked for.
+    pub fn ready(&mut self, reason: Reason, message: &str) {
+        self.set(ConditionType::Ready, true, reason, message);
+        self.set(ConditionType::Reconciling, false, reason, message);
+        self.set(ConditionType::Stalled, false, reason, message);
+    }
+
+    /// `FieldsNotApplied`: every field that does not act as on ECS, with its reason.
+    pub fn fields(&mut self, findings: &[Finding]) {
+        if findings.is_empty() {
+            self.set(ConditionType::FieldsNotApplied, false, Reason::AllFieldsApplied, "every field acts as on ECS");
+            return;
+        }
+        let say = |finding: &Finding| {
+            let how = if finding.is_approximated { "approximated" } else { "no effect" };
+            format!("{} ({how}: {})", finding.path, finding.why)
+        };
+        let message = findings.iter().map(say).collect::<Vec<_>>().join("; ");
+        self.set(ConditionType::FieldsNotApplied, true, Reason::NoKubernetesEquivalent, message);
+    }
+
+    /// The conditions, sorted by type.
+    #[must_use]
+    pub fn finish(self) -> Vec<Condition> {
+        self.list
+    }
+}
+
+/// One line of printable text, cut at a character boundary: user input cannot break a log line or an event.
+fn shorten(message: &str) -> String {
+    let clean: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if clean.len() <= LONGEST_MESSAGE {
+        return clean;
+    }
+    let end = (0..=LONGEST_MESSAGE).rev().find(|end| clean.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}…", clean.get(..end).unwrap_or_default())
+}

@@ -1,0 +1,139 @@
+//! Which roots have to be looked at again when an object changes: a pure mapping, with the world's index behind it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::kind::{Kind, ObjectKey};
+use crate::labels;
+use crate::store::Stored;
+use crate::world::{Term, World};
+
+/// The roots that may decide differently because `changed` appeared, changed or went away. Call it with the old and with
+/// the new copy of an object: a service that moves to another cluster concerns both.
+#[must_use]
+pub fn affected(world: &dyn World, changed: &Stored) -> BTreeSet<ObjectKey> {
+    let mut roots = BTreeSet::new();
+    let namespace = changed.key.namespace.as_deref();
+    if changed.key.kind.is_root() {
+        roots.insert(changed.key.clone());
+    }
+    let mut found = |kind: Kind, namespace: Option<&str>, term: &Term| {
+        roots.extend(world.find(kind, namespace, term).iter().map(|stored| stored.key.clone()));
+    };
+    match changed.key.kind {
+        Kind::Cluster => {
+            for name in names(changed) {
+                found(Kind::Service, namespace, &Term::Cluster(name.to_owned()));
+                found(Kind::ScalableTarget, namespace, &Term::Cluster(name.to_owned()));
+            }
+            for term in changed.terms.iter().filter(|term| matches!(term, Term::CapacityProvider(_))) {
+                if let Term::CapacityProvider(name) = term {
+                    found(Kind::CapacityProvider, None, &Term::EcsName(name.clone()));
+                }
+            }
+        }
+        Kind::CapacityProvider => {
+            for name in names(changed) {
+                found(Kind::Service, None, &Term::CapacityProvider(name.to_owned()));
+                for cluster in world.find(Kind::Cluster, None, &Term::CapacityProvider(name.to_owned())) {
+                    roots.insert(cluster.key.clone());
+                    // Services without a strategy follow their cluster's default.
+                    for name in names(&cluster) {
+                        let services =
+                            world.find(Kind::Service, cluster.key.namespace.as_deref(), &Term::Cluster(name.to_owned()));
+                        roots.extend(services.iter().map(|service| service.key.clone()));
+                    }
+                }
+            }
+        }
+        Kind::TaskDefinition => {
+            for name in names(changed) {
+                found(Kind::Service, namespace, &Term::Family(name.to_owned()));
+            }
+        }
+        Kind::TaskDefinitionRevision => {
+            for term in changed.terms.iter().filter(|term| matches!(term, Term::Family(_))) {
+                found(Kind::Service, namespace, term);
+                if let Term::Family(family) = term {
+                    found(Kind::TaskDefinition, namespace, &Term::EcsName(family.clone()));
+                }
+            }
+        }
+        Kind::Service => {
+            for term in &changed.terms {
+                match term {
+                    Term::Cluster(name) => found(Kind::Cluster, namespace, &Term::EcsName(name.clone())),
+                    Term::EcsName(name) => found(Kind::ScalableTarget, namespace, &Term::ScaledService(name.clone())),
+                    Term::CapacityProvider(name) => {
+                        found(Kind::CapacityProvider, None, &Term::EcsName(name.clone()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Kind::Node => roots.extend(
+            [Kind::Cluster, Kind::CapacityProvider]
+                .into_iter()
+                .flat_map(|kind| world.list(kind, None))
+                .map(|stored| stored.key.clone()),
+        ),
+        Kind::PersistentVolumeClaim => {
+            let claim = format!("{}/{}", namespace.unwrap_or_default(), changed.key.name);
+            found(Kind::PersistentVolume, None, &Term::Claim(claim));
+            roots.extend(owning_roots(changed));
+        }
+        Kind::ServiceDeployment | Kind::Pod => roots.extend(service_of(world, changed)),
+        _ => {
+            roots.extend(owning_roots(changed));
+            roots.extend(service_of(world, changed));
+        }
+    }
+    roots
+}
+
+fn names(stored: &Stored) -> impl Iterator<Item = &str> {
+    stored.terms.iter().filter_map(|term| match term {
+        Term::EcsName(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+/// The service that an object's label or spec names. A label value is the service's object name unless that is too long
+/// for a label, so candidates are compared by what their label would be.
+fn service_of(world: &dyn World, changed: &Stored) -> Option<ObjectKey> {
+    let namespace = changed.key.namespace.as_deref()?;
+    let named = changed.terms.iter().find_map(|term| match term {
+        Term::Service(name) => Some(name.as_str()),
+        _ => None,
+    })?;
+    let key = ObjectKey::namespaced(Kind::Service, namespace, named);
+    if world.get(&key).is_some() {
+        return Some(key);
+    }
+    let services = world.list(Kind::Service, Some(namespace));
+    services.iter().find(|service| ecs::name::label_value(&service.key.name) == named).map(|service| service.key.clone())
+}
+
+/// Owners that are roots of ours.
+fn owning_roots(changed: &Stored) -> Vec<ObjectKey> {
+    let Some(namespace) = changed.key.namespace.as_deref() else { return Vec::new() };
+    let value = changed.value();
+    let owners = value.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    owners
+        .into_iter()
+        .flatten()
+        .filter_map(|owner| {
+            let text = |name: &str| owner.get(name).and_then(Value::as_str);
+            let kind = Kind::from_type(text("apiVersion")?, text("kind")?)?;
+            kind.is_root().then(|| ObjectKey::namespaced(kind, namespace, text("name").unwrap_or_default()))
+        })
+        .collect()
+}
+
+/// Whether a foreign object carries the label that says it is ours.
+#[must_use]
+pub fn is_managed(object: &Value) -> bool {
+    let label = object.pointer("/metadata/labels").and_then(|map| map.get(labels::MANAGED_BY));
+    label.and_then(Value::as_str) == Some(labels::OPERATOR)
+}

@@ -1,0 +1,1 @@
+//! The registry of every input field and how it acts.

@@ -1,0 +1,1 @@
+//! A task definition as a pod: one ECS concept a file.

@@ -1,0 +1,1 @@
+//! Validation without the API server's help.
