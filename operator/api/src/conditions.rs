@@ -50,7 +50,7 @@ macro_rules! spelled_enum {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                let text = String::deserialize(deserializer)?;
                 text.parse().map_err(|_| de::Error::unknown_variant(&text, &[]))
             }
         }
@@ -355,7 +355,9 @@ mod tests {
     #[test]
     fn conditions_are_sorted_by_type_whatever_the_order_of_setting() {
         let mut conditions = Vec::new();
-        for type_ in [ConditionType::Stalled, ConditionType::Accepted, ConditionType::Ready, ConditionType::DeploymentStuck] {
+        for type_ in
+            [ConditionType::Stalled, ConditionType::Accepted, ConditionType::Ready, ConditionType::DeploymentStuck]
+        {
             set(&mut conditions, condition(type_, ConditionStatus::True, "2026-01-01T10:00:00Z", ""));
         }
         let order: Vec<_> = conditions.iter().map(|condition| condition.type_.as_str()).collect();
@@ -380,13 +382,9 @@ mod tests {
             #[serde(default, deserialize_with = "known")]
             conditions: Vec<Condition>,
         }
-        let mut foreign = serde_json::to_value(condition(
-            ConditionType::Ready,
-            ConditionStatus::True,
-            "2026-01-01T10:00:00Z",
-            "m",
-        ))
-        .unwrap();
+        let mut foreign =
+            serde_json::to_value(condition(ConditionType::Ready, ConditionStatus::True, "2026-01-01T10:00:00Z", "m"))
+                .unwrap();
         let own = foreign.clone();
         foreign["type"] = Value::from("Sunny");
         let status: Status = serde_json::from_value(serde_json::json!({ "conditions": [foreign, own] })).unwrap();

@@ -1,1 +1,1 @@
-//! Generated below.
+//! The CustomResourceDefinitions.

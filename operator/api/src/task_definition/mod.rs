@@ -1,1 +1,1 @@
-//! x
+//! See the kind of the same name.
