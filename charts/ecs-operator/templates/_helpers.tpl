@@ -1,0 +1,139 @@
+{{- define "ecs-operator.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{ .Values.fullnameOverride }}
+{{- else -}}
+{{- $name := .Values.nameOverride | default .Chart.Name -}}
+{{- if contains $name .Release.Name -}}
+{{ .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- else -}}
+{{ printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Name of cluster-scoped objects: two releases in two namespaces must not meet. */}}
+{{- define "ecs-operator.clusterName" -}}
+{{ printf "%s:%s" .Release.Namespace (include "ecs-operator.fullname" .) }}
+{{- end }}
+
+{{/* The same for kinds whose names are DNS subdomains. */}}
+{{- define "ecs-operator.clusterDnsName" -}}
+{{ printf "%s.%s" (include "ecs-operator.fullname" .) .Release.Namespace }}
+{{- end }}
+
+{{- define "ecs-operator.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{ .Values.serviceAccount.name | default (include "ecs-operator.fullname" .) }}
+{{- else -}}
+{{ .Values.serviceAccount.name | default "default" }}
+{{- end -}}
+{{- end }}
+
+{{- define "ecs-operator.selectorLabels" -}}
+app.kubernetes.io/name: ecs-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "ecs-operator.labels" -}}
+{{ include "ecs-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: ecs-operator
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+{{- end }}
+
+{{- define "ecs-operator.image" -}}
+{{- if .Values.image.digest -}}
+{{ printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else -}}
+{{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end -}}
+{{- end }}
+
+{{/* Rules on namespaced kinds, exactly what the operator calls. There is no rule on secrets, on purpose. */}}
+{{- define "ecs-operator.namespacedRules" -}}
+# What users write is read, never written, but for the finalizer of a cluster.
+- apiGroups: [ecs-operator.dev]
+  resources: [ecsclusters]
+  verbs: [get, list, watch, patch]
+- apiGroups: [ecs-operator.dev]
+  resources: [ecstaskdefinitions, ecsservices, ecsscalabletargets]
+  verbs: [get, list, watch]
+# What the operator writes.
+- apiGroups: [ecs-operator.dev]
+  resources: [ecstaskdefinitionrevisions, ecsservicedeployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [ecs-operator.dev]
+  resources:
+    - ecsclusters/status
+    - ecstaskdefinitions/status
+    - ecstaskdefinitionrevisions/status
+    - ecsservices/status
+    - ecsservicedeployments/status
+    - ecsscalabletargets/status
+  verbs: [patch]
+# Owner references with blockOwnerDeletion, where the API server checks them (OwnerReferencesPermissionEnforcement).
+- apiGroups: [ecs-operator.dev]
+  resources:
+    - ecsclusters/finalizers
+    - ecstaskdefinitions/finalizers
+    - ecsservices/finalizers
+    - ecsscalabletargets/finalizers
+  verbs: [update]
+# Children.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services, serviceaccounts, persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+# Tasks.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+{{ include "ecs-operator.eventRules" . }}
+{{- end }}
+
+{{- define "ecs-operator.eventRules" -}}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+
+{{/* Rules on kinds without a namespace. */}}
+{{- define "ecs-operator.clusterRules" -}}
+- apiGroups: [ecs-operator.dev]
+  resources: [ecscapacityproviders]
+  verbs: [get, list, watch, patch]
+- apiGroups: [ecs-operator.dev]
+  resources: [ecscapacityproviders/status]
+  verbs: [patch]
+- apiGroups: [ecs-operator.dev]
+  resources: [ecscapacityproviders/finalizers]
+  verbs: [update]
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [persistentvolumes]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+
+{{/* Policies of an operator that works in some namespaces say nothing about the others. */}}
+{{- define "ecs-operator.admissionNamespaces" -}}
+{{- with .Values.watch.namespaces -}}
+matchResources:
+  namespaceSelector:
+    matchExpressions:
+      - key: kubernetes.io/metadata.name
+        operator: In
+        values:
+          {{- toYaml . | nindent 10 }}
+{{- end -}}
+{{- end }}
