@@ -1,0 +1,92 @@
+//! Environment files as the agent of ECS reads them, which is not how dotenv libraries read them.
+
+use std::collections::BTreeMap;
+
+/// The variables of one file.
+///
+/// A line is skipped when its first character is `#`, when it has no `=` or when nothing stands before the `=`. The
+/// first `=` divides name and value; both are taken as they are, with blanks, quotes and `export`. Lines end with a
+/// line feed, or a carriage return and a line feed. Of equal names the last one counts.
+///
+/// | line | variable |
+/// |---|---|
+/// | `A=1` | `A` is `1` |
+/// | `A = "1"` | `A ` (with the blank) is ` "1"` |
+/// | `A=b=c` | `A` is `b=c` |
+/// | `A=` | `A` is empty |
+/// | ` # no comment=1` | ` # no comment` is `1` |
+/// | `# comment=1`, `A`, `=1` | none |
+pub fn parse(text: &str) -> BTreeMap<String, String> {
+    text.split('\n')
+        .map(|line| line.strip_suffix('\r').unwrap_or(line))
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('='))
+        .filter(|(name, _)| !name.is_empty())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// The variables that a container sees: `environment` beats every file, and among the files the **first** that has a
+/// name counts. Kubernetes lets the last `envFrom` win, so the files are listed there in reverse.
+pub fn merge(environment: &BTreeMap<String, String>, files: &[BTreeMap<String, String>]) -> BTreeMap<String, String> {
+    let mut merged = BTreeMap::new();
+    for variables in files.iter().rev().chain(std::iter::once(environment)) {
+        merged.extend(variables.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn when_a_line_has_a_name_then_everything_around_the_first_equals_sign_is_verbatim() {
+        for (line, name, value) in [
+            ("A=1", "A", "1"),
+            ("A = \"1\"", "A ", " \"1\""),
+            ("A=b=c", "A", "b=c"),
+            ("A=", "A", ""),
+            (" # no comment=1", " # no comment", "1"),
+            ("export A=1", "export A", "1"),
+            ("A='$B'\r", "A", "'$B'"),
+            ("A=1 # tail", "A", "1 # tail"),
+            ("A=line\\nfeed", "A", "line\\nfeed"),
+        ] {
+            assert_eq!(parse(line), variables(&[(name, value)]), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn when_a_line_is_a_comment_or_has_no_name_then_it_is_skipped() {
+        assert_eq!(parse("# comment=1\nA\n=1\n\n\r\n#\n="), BTreeMap::new());
+    }
+
+    #[test]
+    fn when_a_name_comes_twice_in_one_file_then_the_last_counts() {
+        assert_eq!(parse("A=1\nB=2\nA=3\n"), variables(&[("A", "3"), ("B", "2")]));
+    }
+
+    #[test]
+    fn when_several_files_have_a_name_then_the_first_counts_and_environment_beats_all() {
+        let files = [variables(&[("A", "first"), ("B", "first")]), variables(&[("B", "second"), ("C", "second")])];
+        let merged = merge(&variables(&[("A", "environment")]), &files);
+        assert_eq!(merged, variables(&[("A", "environment"), ("B", "first"), ("C", "second")]));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_can_be_written_on_a_line_comes_back(
+            pairs in proptest::collection::btree_map("[^#=\r\n][^=\r\n]{0,6}", "[^\r\n]{0,8}", 0..6),
+        ) {
+            let text: String = pairs.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+            prop_assert_eq!(parse(&text), pairs);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The texts and names of ECS: service events, rollout state reasons, event names on the bus.
+
+use std::fmt::Write as _;
+
+/// The same message is not repeated within this time: six hours.
+pub const REPEAT_AFTER_SECONDS: i64 = 6 * 60 * 60;
+
+/// Most events that a service keeps on ECS.
+pub const MOST_EVENTS: usize = 100;
+
+/// `(service web) has started 2 tasks: (task a) (task b).` ECS writes the plural for one task as well.
+pub fn started_tasks(service: &str, ids: &[String]) -> String {
+    about(service, &format!("has started {} tasks: {}.", ids.len(), tasks(ids)))
+}
+
+/// `(service web) has stopped 1 running tasks: (task a).`
+pub fn stopped_tasks(service: &str, ids: &[String]) -> String {
+    about(service, &format!("has stopped {} running tasks: {}.", ids.len(), tasks(ids)))
+}
+
+/// `(service web) registered 1 targets in (target-group x)`
+pub fn registered_targets(service: &str, count: usize, target_group: &str) -> String {
+    about(service, &format!("registered {count} targets in (target-group {})", one_line(target_group)))
+}
+
+/// `(service web) has begun draining connections on 1 tasks.`
+pub fn draining_connections(service: &str, count: usize) -> String {
+    about(service, &format!("has begun draining connections on {count} tasks."))
+}
+
+/// `(service web) deregistered 1 targets in (target-group x)`
+pub fn deregistered_targets(service: &str, count: usize, target_group: &str) -> String {
+    about(service, &format!("deregistered {count} targets in (target-group {})", one_line(target_group)))
+}
+
+/// `(service web) has reached a steady state.`
+pub fn steady_state(service: &str) -> String {
+    about(service, "has reached a steady state.")
+}
+
+/// `(service web) (deployment ecs-svc/1) deployment completed.`
+pub fn deployment_completed(service: &str, deployment: &str) -> String {
+    about(service, &format!("(deployment {deployment}) deployment completed."))
+}
+
+/// `(service web) (deployment ecs-svc/1) deployment failed: tasks failed to start.`
+pub fn deployment_failed(service: &str, deployment: &str) -> String {
+    about(service, &format!("(deployment {deployment}) deployment failed: tasks failed to start."))
+}
+
+/// `(service web) (deployment ecs-svc/1) deployment failed: alarm detected.`
+pub fn deployment_failed_by_alarm(service: &str, deployment: &str) -> String {
+    about(service, &format!("(deployment {deployment}) deployment failed: alarm detected."))
+}
+
+/// `(service web) rolling back to (deployment ecs-svc/1).`
+pub fn rolling_back(service: &str, deployment: &str) -> String {
+    about(service, &format!("rolling back to (deployment {deployment})."))
+}
+
+/// `(service web) was unable to place a task because no container instance met all of its requirements.`, followed by
+/// what the scheduler said, if anything.
+pub fn unable_to_place(service: &str, reason: &str) -> String {
+    let text = "was unable to place a task because no container instance met all of its requirements.";
+    match one_line(reason).trim().trim_end_matches('.') {
+        "" => about(service, text),
+        reason => about(service, &format!("{text} Reason: {reason}.")),
+    }
+}
+
+/// `(service web) is unable to consistently start tasks successfully.`
+pub fn unable_to_start_consistently(service: &str) -> String {
+    about(service, "is unable to consistently start tasks successfully.")
+}
+
+/// The text for bounds that allow neither a start nor a stop, see [`crate::rolling::Bounds::is_stuck`].
+pub fn stuck_deployment(service: &str) -> String {
+    about(
+        service,
+        "was unable to stop or start tasks during a deployment because of the service deployment configuration. \
+         Update the minimumHealthyPercent or maximumPercent value and try again.",
+    )
+}
+
+/// `(service web) (task a) failed container health checks.`
+pub fn failed_health_checks(service: &str, task: &str) -> String {
+    about(service, &format!("(task {task}) failed container health checks."))
+}
+
+/// Why tasks of a service were stopped by its scheduler: `Scaling activity initiated by (deployment ecs-svc/1)`.
+pub fn scaling_activity(deployment: &str) -> String {
+    format!("Scaling activity initiated by (deployment {deployment})")
+}
+
+/// `rolloutStateReason` of a deployment that goes on.
+pub fn rollout_in_progress(deployment: &str) -> String {
+    format!("ECS deployment {deployment} in progress.")
+}
+
+/// `rolloutStateReason` of a deployment that is done.
+pub fn rollout_completed(deployment: &str) -> String {
+    format!("ECS deployment {deployment} completed.")
+}
+
+/// `rolloutStateReason` of a deployment that the circuit breaker ended.
+pub fn rollout_failed() -> String {
+    "ECS deployment circuit breaker: tasks failed to start.".to_owned()
+}
+
+/// `rolloutStateReason` of a deployment that the circuit breaker ended, with the deployment it returns to.
+pub fn rollout_rolling_back(deployment: &str) -> String {
+    format!("ECS deployment circuit breaker: rolling back to deploymentId {deployment}.")
+}
+
+/// Names of the events that ECS puts on the bus; the reasons of our Events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventName {
+    /// Everything runs and is healthy.
+    ServiceSteadyState,
+    /// Tasks do not start consistently.
+    ServiceTaskStartImpaired,
+    /// No node has room or fits.
+    ServiceTaskPlacementFailure,
+    /// A deployment started.
+    ServiceDeploymentInProgress,
+    /// A deployment completed.
+    ServiceDeploymentCompleted,
+    /// A deployment failed.
+    ServiceDeploymentFailed,
+    /// An autoscaler or user changed the count.
+    ServiceDesiredCountUpdated,
+    /// The service cannot make tasks from its settings.
+    ServiceTaskConfigurationFailure,
+    /// A daemon cannot run where it must.
+    ServiceDaemonPlacementConstraintViolated,
+    /// A provider has what it needs.
+    CapacityProviderSteadyState,
+}
+
+impl EventName {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::ServiceSteadyState,
+        Self::ServiceTaskStartImpaired,
+        Self::ServiceTaskPlacementFailure,
+        Self::ServiceDeploymentInProgress,
+        Self::ServiceDeploymentCompleted,
+        Self::ServiceDeploymentFailed,
+        Self::ServiceDesiredCountUpdated,
+        Self::ServiceTaskConfigurationFailure,
+        Self::ServiceDaemonPlacementConstraintViolated,
+        Self::CapacityProviderSteadyState,
+    ];
+
+    /// The spelling of ECS.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ServiceSteadyState => "SERVICE_STEADY_STATE",
+            Self::ServiceTaskStartImpaired => "SERVICE_TASK_START_IMPAIRED",
+            Self::ServiceTaskPlacementFailure => "SERVICE_TASK_PLACEMENT_FAILURE",
+            Self::ServiceDeploymentInProgress => "SERVICE_DEPLOYMENT_IN_PROGRESS",
+            Self::ServiceDeploymentCompleted => "SERVICE_DEPLOYMENT_COMPLETED",
+            Self::ServiceDeploymentFailed => "SERVICE_DEPLOYMENT_FAILED",
+            Self::ServiceDesiredCountUpdated => "SERVICE_DESIRED_COUNT_UPDATED",
+            Self::ServiceTaskConfigurationFailure => "SERVICE_TASK_CONFIGURATION_FAILURE",
+            Self::ServiceDaemonPlacementConstraintViolated => "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED",
+            Self::CapacityProviderSteadyState => "CAPACITY_PROVIDER_STEADY_STATE",
+        }
+    }
+
+    /// Whether the event says that something is wrong.
+    pub fn is_warning(self) -> bool {
+        matches!(
+            self,
+            Self::ServiceTaskStartImpaired
+                | Self::ServiceTaskPlacementFailure
+                | Self::ServiceDeploymentFailed
+                | Self::ServiceTaskConfigurationFailure
+                | Self::ServiceDaemonPlacementConstraintViolated
+        )
+    }
+}
+
+/// Whether a message may be written again at `now`, when it was last written at `last` (both in seconds).
+pub fn may_repeat(last: Option<i64>, now: i64) -> bool {
+    last.is_none_or(|last| now.saturating_sub(last) >= REPEAT_AFTER_SECONDS)
+}
+
+fn about(service: &str, text: &str) -> String {
+    format!("(service {service}) {text}")
+}
+
+fn tasks(ids: &[String]) -> String {
+    let mut text = String::new();
+    for (index, id) in ids.iter().enumerate() {
+        let blank = if index == 0 { "" } else { " " };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{blank}(task {id})");
+    }
+    text
+}
+
+/// Text from elsewhere without line feeds and other control characters, so that it cannot forge another event.
+pub(crate) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

@@ -1,0 +1,201 @@
+//! `secrets[].valueFrom`: where a secret value comes from, and under which name a Secret of Kubernetes must hold it.
+
+use crate::name;
+
+/// A reference to a secret value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SecretReference {
+    /// A parameter of Systems Manager.
+    SsmParameter {
+        /// Name of the parameter, with the leading `/` of a hierarchical one.
+        name: String,
+        /// The region, when an ARN was given.
+        region: Option<String>,
+    },
+    /// A secret of Secrets Manager.
+    SecretsManager {
+        /// Name of the secret, without the six characters that AWS adds in ARNs.
+        name: String,
+        /// The ARN of the secret, without the extra fields.
+        arn: String,
+        /// The region of the ARN.
+        region: String,
+        /// The key in the JSON object that the secret holds; absent for the text as a whole.
+        json_key: Option<String>,
+        /// The stage; with neither stage nor id it is `AWSCURRENT`.
+        version_stage: Option<String>,
+        /// The id of the version.
+        version_id: Option<String>,
+    },
+}
+
+/// Why a `valueFrom` cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// Neither an ARN nor the name of a parameter.
+    #[error("{0:?} is neither the name of a parameter nor an ARN of Systems Manager or Secrets Manager")]
+    Unreadable(String),
+    /// An ARN of something else.
+    #[error("{0:?} is an ARN of neither a parameter of Systems Manager nor a secret of Secrets Manager")]
+    OtherResource(String),
+    /// One, two or more than three fields after the name of a secret.
+    #[error(
+        "a secret is followed by no field or by exactly three (json-key:version-stage:version-id, empty ones keep their colons), not by {0}"
+    )]
+    FieldCount(usize),
+    /// Stage and id both select a version.
+    #[error("version-stage and version-id exclude each other")]
+    StageAndId,
+}
+
+/// The stage that counts when a reference names no version.
+pub const CURRENT_STAGE: &str = "AWSCURRENT";
+
+/// Reads a `valueFrom`.
+///
+/// | form | meaning |
+/// |---|---|
+/// | `/prod/db` | parameter `/prod/db` of the own region |
+/// | `arn:aws:ssm:eu-west-1:123456789012:parameter/prod/db` | parameter `/prod/db` of that region |
+/// | `arn:aws:secretsmanager:…:secret:db-AbCdEf` | the secret `db` as a whole |
+/// | `arn:aws:secretsmanager:…:secret:db-AbCdEf:password::` | the key `password` in it |
+/// | `arn:aws:secretsmanager:…:secret:db-AbCdEf::AWSPREVIOUS:` | its previous value |
+pub fn secret_reference(value_from: &str) -> Result<SecretReference, SecretError> {
+    if !value_from.starts_with("arn:") {
+        return parameter(value_from, value_from, None);
+    }
+    let fields: Vec<&str> = value_from.split(':').collect();
+    match fields.as_slice() {
+        [_, _, "ssm", region, _, resource] => match resource.strip_prefix("parameter/") {
+            // The ARN of `db` is `parameter/db`, that of `/prod/db` is `parameter/prod/db`.
+            Some(path) if path.contains('/') => parameter(value_from, &format!("/{path}"), Some(region)),
+            Some(name) => parameter(value_from, name, Some(region)),
+            None => Err(SecretError::OtherResource(value_from.to_owned())),
+        },
+        fields if is_secret_arn(fields) => secret(value_from, fields),
+        _ => Err(SecretError::OtherResource(value_from.to_owned())),
+    }
+}
+
+fn parameter(value_from: &str, name: &str, region: Option<&str>) -> Result<SecretReference, SecretError> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
+    if name.trim_matches('/').is_empty() || !name.chars().all(legal) {
+        return Err(SecretError::Unreadable(value_from.to_owned()));
+    }
+    Ok(SecretReference::SsmParameter { name: name.to_owned(), region: region.map(str::to_owned) })
+}
+
+fn is_secret_arn(fields: &[&str]) -> bool {
+    matches!(fields, [_, _, "secretsmanager", _, _, "secret", name, ..] if !name.is_empty())
+}
+
+fn secret(value_from: &str, fields: &[&str]) -> Result<SecretReference, SecretError> {
+    const NAME_FIELDS: usize = 7;
+    let (arn, extra) = fields.split_at_checked(NAME_FIELDS).unwrap_or((fields, &[]));
+    let (json_key, stage, id) = match extra {
+        [] => ("", "", ""),
+        [json_key, stage, id] => (*json_key, *stage, *id),
+        other => return Err(SecretError::FieldCount(other.len())),
+    };
+    let [_, _, _, region, _, _, name] = arn else {
+        return Err(SecretError::OtherResource(value_from.to_owned()));
+    };
+    if !stage.is_empty() && !id.is_empty() {
+        return Err(SecretError::StageAndId);
+    }
+    let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Ok(SecretReference::SecretsManager {
+        name: without_suffix(name).to_owned(),
+        arn: arn.join(":"),
+        region: (*region).to_owned(),
+        json_key: given(json_key),
+        version_stage: given(stage),
+        version_id: given(id),
+    })
+}
+
+/// Cuts the hyphen and the six letters or digits that AWS adds to the name in an ARN.
+fn without_suffix(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((stem, suffix))
+            if suffix.len() == 6 && suffix.bytes().all(|b| b.is_ascii_alphanumeric()) && !stem.is_empty() =>
+        {
+            stem
+        }
+        _ => name,
+    }
+}
+
+impl SecretReference {
+    /// Name and key of the Secret of Kubernetes that holds the value.
+    ///
+    /// The name is that of the secret or parameter as a DNS label with at most 63 characters, see
+    /// [`name::dns_label`]; a version other than the current one is part of it. The key is the json-key, or `value`.
+    ///
+    /// | reference | Secret | key |
+    /// |---|---|---|
+    /// | parameter `db-password` | `db-password` | `value` |
+    /// | parameter `/prod/db` | `prod-db-` + hash | `value` |
+    /// | secret `db`, key `password` | `db` | `password` |
+    /// | secret `db`, stage `AWSPREVIOUS` | `db-awsprevious-` + hash | `value` |
+    pub fn kubernetes_secret(&self) -> (String, String) {
+        const MAX: usize = 63;
+        match self {
+            Self::SsmParameter { name, .. } => (name::dns_label(name, MAX), WHOLE_VALUE_KEY.to_owned()),
+            Self::SecretsManager { name, json_key, version_stage, version_id, .. } => {
+                let other_stage = version_stage.as_deref().filter(|stage| *stage != CURRENT_STAGE);
+                let original = match version_id.as_deref().or(other_stage) {
+                    Some(version) => format!("{name}:{version}"),
+                    None => name.clone(),
+                };
+                let key = json_key.as_deref().map_or_else(|| WHOLE_VALUE_KEY.to_owned(), secret_key);
+                (name::dns_label(&original, MAX), key)
+            }
+        }
+    }
+
+    /// `remoteRef.key` of the External Secrets Operator: the name of a parameter, the ARN of a secret.
+    pub fn remote_key(&self) -> &str {
+        match self {
+            Self::SsmParameter { name, .. } => name,
+            Self::SecretsManager { arn, .. } => arn,
+        }
+    }
+
+    /// `remoteRef.property` of the External Secrets Operator: the json-key.
+    pub fn remote_property(&self) -> Option<&str> {
+        match self {
+            Self::SsmParameter { .. } => None,
+            Self::SecretsManager { json_key, .. } => json_key.as_deref(),
+        }
+    }
+
+    /// `remoteRef.version` of the External Secrets Operator: the stage, or `uuid/` and the version id.
+    pub fn remote_version(&self) -> Option<String> {
+        match self {
+            Self::SsmParameter { .. } => None,
+            Self::SecretsManager { version_stage, version_id, .. } => {
+                version_id.as_ref().map(|id| format!("uuid/{id}")).or_else(|| version_stage.clone())
+            }
+        }
+    }
+}
+
+/// The key of a value that is not picked from a JSON object.
+const WHOLE_VALUE_KEY: &str = "value";
+
+/// A json-key as a key of a Secret: at most 253 of `[-._a-zA-Z0-9]`, others replaced and a hash added.
+fn secret_key(json_key: &str) -> String {
+    const MAX: usize = 253;
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let dots = matches!(json_key, "." | "..") || json_key.starts_with("..");
+    if json_key.len() <= MAX && json_key.chars().all(legal) && !dots {
+        return json_key.to_owned();
+    }
+    let cleaned: String = json_key.chars().map(|c| if legal(c) { c } else { '_' }).take(MAX - 9).collect();
+    format!("{}.{}", cleaned.trim_start_matches('.'), name::hex(json_key, 8)).trim_start_matches('.').to_owned()
+}
+
+#[cfg(test)]
+#[path = "secret_tests.rs"]
+mod tests;
