@@ -126,6 +126,8 @@ spelled_enum! {
         UnsupportedFeatureException,
         /// ECS exception: the task definition cannot run on the platform asked for.
         PlatformTaskDefinitionIncompatibilityException,
+        /// Application Auto Scaling exception: a parameter is outside of what the API allows.
+        ValidationException,
         /// ECS exception: the cluster does not exist.
         ClusterNotFoundException,
         /// ECS exception: the service does not exist.
@@ -234,7 +236,6 @@ pub struct Condition {
     #[schemars(schema_with = "reason_schema")]
     pub reason: Reason,
     /// Sentence for people, with field paths and names.
-    #[serde(default)]
     #[schemars(length(max = 32768))]
     pub message: String,
 }
