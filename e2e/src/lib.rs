@@ -1,1 +1,8 @@
-//! See Cargo.toml.
+//! A real Kubernetes API for tests, demo and benches, and the project's task runner.
+//!
+//! [`cluster`] starts etcd, the API server, the controller manager, the scheduler, KWOK and metrics-server as plain
+//! processes on loopback; no container engine is needed. [`xtask`] is what `cargo xtask` runs.
+
+pub mod cluster;
+pub mod progress;
+pub mod xtask;

@@ -1,2 +1,34 @@
-//! See Cargo.toml.
-fn main() {}
+//! `cargo xtask`: everything that is done in this repository besides `cargo build`.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use e2e::xtask;
+
+/// Tasks of the ecs-operator repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// A local Kubernetes without a container engine.
+    Cluster(xtask::cluster::Args),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Cli::parse().task {
+        Task::Cluster(args) => xtask::cluster::run(args).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! A cluster for tests, demo and benches: a local one made of plain processes, or any that a kubeconfig names.
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use e2e::cluster::{Cluster, Options, Process};
+//!
+//! let cluster = Cluster::start(Options::default()).await?;
+//! cluster.kubectl(["get", "nodes"]).await?;
+//! cluster.local()?.stop(Process::ApiServer)?;
+//! # Ok(()) }
+//! ```
+//!
+//! A local cluster ends with the value, and also when this program is interrupted or killed.
+
+mod binaries;
+mod components;
+pub mod control_plane;
+mod extras;
+mod kubeconfig;
+pub mod local;
+pub mod nodes;
+pub mod paths;
+mod pki;
+mod process;
+pub mod stages;
+mod tools;
+mod wait;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Node, ServiceAccount};
+use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client};
+
+pub use binaries::{Programs, resolve};
+pub use components::{Binary, Component, Version};
+pub use control_plane::{Plan, Ports, Process};
+pub use local::{Local, State, down};
+pub use nodes::{Capacity, CapacityLabel, NodeTemplate, Nodes};
+pub use process::ProcessId;
+pub use stages::fate;
+pub use tools::Tools;
+pub use wait::{ProcessEnded, until};
+
+use crate::progress;
+
+/// What a local cluster is to be like.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The name of its folder; `None` for one that is used once.
+    pub name: Option<String>,
+    /// Who plays the nodes.
+    pub nodes: Nodes,
+    /// Whether metrics-server runs.
+    pub metrics: bool,
+    /// The API server's port; `None` for a free one.
+    pub api_port: Option<u16>,
+    /// Stay when this program ends.
+    pub detached: bool,
+    /// Leave the folder with all logs when the cluster ends.
+    pub keep_folder: bool,
+}
+
+impl Default for Options {
+    /// A cluster that is used once, with six nodes and metrics. Setting `E2E_KEEP` leaves its folder.
+    fn default() -> Self {
+        Self {
+            name: None,
+            nodes: Nodes::default(),
+            metrics: true,
+            api_port: None,
+            detached: false,
+            keep_folder: std::env::var_os("E2E_KEEP").is_some(),
+        }
+    }
+}
+
+/// The cluster is not ours to stop or to look into: the scenario should be skipped with this sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotLocal;
+
+impl std::fmt::Display for NotLocal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("skipped: this needs the local control plane, and E2E_KUBECONFIG names another cluster")
+    }
+}
+
+impl std::error::Error for NotLocal {}
+
+/// A cluster.
+#[derive(Debug)]
+pub struct Cluster {
+    kubeconfig: PathBuf,
+    config: kube::Config,
+    tools: Tools,
+    folder: PathBuf,
+    local: Option<Local>,
+}
+
+impl Cluster {
+    /// Starts a local cluster and waits until it can be used.
+    ///
+    /// # Errors
+    /// When a program cannot be had, a port is taken or a process ends; the message says what to do.
+    pub async fn start(options: Options) -> Result<Self> {
+        let programs = resolve(&Binary::LOCAL).await?;
+        let folder = paths::clusters()?.join(options.name.clone().unwrap_or_else(unique_name));
+        if let Some(state) = State::read(&folder)?
+            && !state.running().is_empty()
+        {
+            bail!(
+                "a cluster runs already in {}: end it with `cargo xtask cluster down`, or choose another name",
+                folder.display()
+            );
+        }
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        let plan = Plan { folder: folder.clone(), ports: Ports::free(options.api_port)?, programs };
+        plan.write_files()?;
+        let kubeconfig = plan.kubeconfig();
+        let cluster = Self {
+            config: read_config(&kubeconfig).await?,
+            tools: Tools::new(&plan.programs, &folder)?,
+            local: Some(Local::new(plan, options.detached, options.keep_folder)?),
+            kubeconfig,
+            folder,
+        };
+        if let Err(error) = cluster.bring_up(&options).await {
+            // What is detached would stay half started.
+            if options.detached {
+                down(&cluster.folder)?;
+            }
+            return Err(error);
+        }
+        Ok(cluster)
+    }
+
+    async fn bring_up(&self, options: &Options) -> Result<()> {
+        let local = self.local()?;
+        let client = self.client()?;
+        let step = progress::step("starting etcd and kube-apiserver");
+        local.start(Process::Etcd)?;
+        local.start(Process::ApiServer)?;
+        self.wait_ready().await?;
+        step.done();
+
+        let step = progress::step("starting controllers, scheduler, nodes and metrics");
+        local.start(Process::ControllerManager)?;
+        local.start(Process::Scheduler)?;
+        if let Nodes::Kwok(templates) = &options.nodes {
+            local.start(Process::Kwok)?;
+            nodes::add(&client, templates).await?;
+        }
+        extras::storage_class(&client).await?;
+        if options.metrics {
+            local.start(Process::MetricsServer)?;
+            extras::metrics_api(&client, local.plan().ports.metrics).await?;
+        }
+        let default_account: Api<ServiceAccount> = Api::default_namespaced(client.clone());
+        until("the default ServiceAccount exists", Duration::from_secs(30), async || {
+            local.check()?;
+            Ok(default_account.get_opt("default").await?)
+        })
+        .await?;
+        let nodes: Api<Node> = Api::all(client);
+        until("every node is ready", Duration::from_secs(30), async || {
+            local.check()?;
+            Ok(nodes.list(&ListParams::default()).await?.items.iter().all(can_run_pods).then_some(()))
+        })
+        .await?;
+        local.check()?;
+        step.done();
+        Ok(())
+    }
+
+    /// The cluster that `E2E_KUBECONFIG` names: kind or any other. `None` when it is not set.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the cluster does not answer.
+    pub async fn from_env() -> Result<Option<Self>> {
+        let Some(path) = std::env::var_os("E2E_KUBECONFIG").filter(|path| !path.is_empty()) else {
+            return Ok(None);
+        };
+        Self::attach(Path::new(&path)).await.map(Some)
+    }
+
+    /// A cluster that somebody else runs.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be read or the cluster does not answer.
+    pub async fn attach(kubeconfig: &Path) -> Result<Self> {
+        let programs = resolve(&[Binary::Kubectl, Binary::Helm]).await?;
+        let folder = paths::clusters()?.join(unique_name());
+        let cluster = Self {
+            config: read_config(kubeconfig).await?,
+            tools: Tools::new(&programs, &folder)?,
+            local: None,
+            kubeconfig: kubeconfig.to_owned(),
+            folder,
+        };
+        let version = cluster
+            .client()?
+            .apiserver_version()
+            .await
+            .with_context(|| format!("the cluster of {} does not answer: is it running?", kubeconfig.display()))?;
+        progress::note(format!("using the cluster of {}, Kubernetes {}", kubeconfig.display(), version.git_version));
+        Ok(cluster)
+    }
+
+    /// The cluster that `E2E_KUBECONFIG` names, or a local one.
+    ///
+    /// # Errors
+    /// As [`Cluster::from_env`] and [`Cluster::start`].
+    pub async fn from_env_or_start(options: Options) -> Result<Self> {
+        match Self::from_env().await? {
+            Some(cluster) => Ok(cluster),
+            None => Self::start(options).await,
+        }
+    }
+
+    /// The administrator's kubeconfig.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A client with the administrator's rights, on the current Tokio runtime.
+    ///
+    /// # Errors
+    /// When the kubeconfig's credentials cannot be used.
+    pub fn client(&self) -> Result<Client> {
+        Ok(Client::try_from(self.config.clone())?)
+    }
+
+    /// A folder of this cluster for files that a scenario needs.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn scratch(&self) -> Result<PathBuf> {
+        let folder = self.folder.join("scratch");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// The paths of kubectl and Helm.
+    #[must_use]
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
+    /// Runs kubectl as administrator and returns what it printed.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn kubectl<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<String> {
+        self.tools.run(&self.tools.kubectl, &self.kubeconfig, arguments, None).await
+    }
+
+    /// Runs kubectl as administrator with a text as its standard input, for `apply -f -`.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn kubectl_with_input<A: AsRef<OsStr>>(
+        &self,
+        arguments: impl IntoIterator<Item = A>,
+        input: &str,
+    ) -> Result<String> {
+        self.tools.run(&self.tools.kubectl, &self.kubeconfig, arguments, Some(input)).await
+    }
+
+    /// Runs Helm as administrator and returns what it printed.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn helm<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Result<String> {
+        self.tools.run(&self.tools.helm, &self.kubeconfig, arguments, None).await
+    }
+
+    /// A kubeconfig with a token of a ServiceAccount, good for a day: how the operator runs under its own rights outside
+    /// the cluster.
+    ///
+    /// # Errors
+    /// When there is no such ServiceAccount or the file cannot be written.
+    pub async fn service_account_kubeconfig(&self, namespace: &str, name: &str) -> Result<PathBuf> {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client()?, namespace);
+        let request = TokenRequest {
+            spec: TokenRequestSpec { audiences: Vec::new(), expiration_seconds: Some(86_400), ..Default::default() },
+            ..Default::default()
+        };
+        let token = accounts
+            .create_token_request(name, &PostParams::default(), &request)
+            .await
+            .with_context(|| format!("cannot get a token for ServiceAccount {namespace}/{name}"))?
+            .status
+            .context("the API server sent no token")?
+            .token;
+        let authority =
+            self.config.root_cert.iter().flatten().map(|der| pki::pem("CERTIFICATE", der)).collect::<String>();
+        let path = self.folder.join(format!("{namespace}-{name}.kubeconfig"));
+        let user = format!("{namespace}-{name}");
+        let server = self.config.cluster_url.to_string();
+        kubeconfig::write(&path, &server, &authority, &user, kubeconfig::Credentials::Token(token))?;
+        Ok(path)
+    }
+
+    /// The processes, for scenarios that stop some of them.
+    ///
+    /// # Errors
+    /// [`NotLocal`] when the cluster is not a local one: skip the scenario.
+    pub fn local(&self) -> Result<&Local, NotLocal> {
+        self.local.as_ref().ok_or(NotLocal)
+    }
+
+    /// The API server's audit log: one JSON line per finished request.
+    ///
+    /// # Errors
+    /// [`NotLocal`] when the cluster is not a local one.
+    pub fn audit_log(&self) -> Result<PathBuf, NotLocal> {
+        Ok(self.local()?.plan().audit_log())
+    }
+
+    /// Stops a process; its data stays.
+    ///
+    /// # Errors
+    /// When the cluster is not a local one.
+    pub async fn stop(&self, process: Process) -> Result<()> {
+        let local = self.local()?;
+        if process == Process::Kwok {
+            local.stop(process)?;
+            // A new KWOK has another identity and would wait for the old one's leases to run out.
+            let leases: Api<Lease> = Api::namespaced(self.client()?, "kube-node-lease");
+            leases.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
+            return Ok(());
+        }
+        local.stop(process).map_err(Into::into)
+    }
+
+    /// Starts a process that was stopped, and waits until it listens; for the API server and etcd, until the API server is
+    /// ready.
+    ///
+    /// # Errors
+    /// When the cluster is not a local one or the process ends.
+    pub async fn resume(&self, process: Process) -> Result<()> {
+        let local = self.local()?;
+        local.start(process)?;
+        local.wait_listening(process).await?;
+        match process {
+            Process::ApiServer => self.wait_ready().await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops a process and starts it again.
+    ///
+    /// # Errors
+    /// As [`Cluster::stop`] and [`Cluster::resume`].
+    pub async fn restart(&self, process: Process) -> Result<()> {
+        self.stop(process).await?;
+        self.resume(process).await
+    }
+
+    /// Waits until the API server says that it is ready.
+    ///
+    /// # Errors
+    /// When it does not within 60 seconds or a process ends.
+    pub async fn wait_ready(&self) -> Result<()> {
+        let client = self.client()?;
+        until("kube-apiserver is ready", Duration::from_secs(60), async || {
+            if let Some(local) = &self.local {
+                local.check()?;
+            }
+            let request = http::Request::get("/readyz").body(Vec::new())?;
+            Ok((client.request_text(request).await? == "ok").then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until `metrics.k8s.io` answers. The first readings are there about 20 s after a pod started: a rate needs two
+    /// scrapes.
+    ///
+    /// # Errors
+    /// When it does not within a minute.
+    pub async fn wait_metrics(&self) -> Result<()> {
+        let client = self.client()?;
+        until("metrics.k8s.io answers", Duration::from_secs(60), async || {
+            let request = http::Request::get("/apis/metrics.k8s.io/v1beta1/nodes").body(Vec::new())?;
+            client.request_text(request).await?;
+            Ok(Some(()))
+        })
+        .await
+    }
+}
+
+/// A name that no other cluster of this machine has.
+fn unique_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("run-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn read_config(path: &Path) -> Result<kube::Config> {
+    let kubeconfig = Kubeconfig::read_from(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)
+}
+
+/// Ready, and without the taint that new nodes carry.
+fn can_run_pods(node: &Node) -> bool {
+    let ready = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let ready = ready.filter(|condition| condition.type_ == "Ready").any(|condition| condition.status == "True");
+    let taints = node.spec.iter().flat_map(|spec| spec.taints.iter().flatten());
+    ready && !taints.into_iter().any(|taint| taint.key == "node.kubernetes.io/not-ready")
+}
