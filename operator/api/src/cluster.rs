@@ -1,1 +1,405 @@
-//! See the kind of the same name.
+//! ECSCluster: a group of services with its capacity providers and defaults. The spec is the input of CreateCluster and
+//! PutClusterCapacityProviders.
+
+use std::collections::BTreeMap;
+
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::capacity_provider::CapacityProviderStrategyItem;
+use crate::capacity_provider::strategy::strategy_rules;
+use crate::conditions::Condition;
+use crate::schema::{Ignored, Rule, validations};
+use crate::tags::Tag;
+
+/// Rules about the default capacity provider strategy of a cluster.
+pub const CLUSTER_STRATEGY_RULES: &[Rule] = &strategy_rules!("defaultCapacityProviderStrategy");
+
+/// Rules that the spec of one cluster must meet by itself.
+pub const CLUSTER_RULES: &[Rule] = &[
+    Rule {
+        path: ".cluster",
+        message: "InvalidParameterException: cluster and clusterName must be the same when both are given",
+        cel: "!has(self.cluster) || !has(self.clusterName) || self.cluster == self.clusterName || \
+              self.cluster.endsWith('/' + self.clusterName)",
+    },
+    Rule {
+        path: ".defaultCapacityProviderStrategy",
+        message: "InvalidParameterException: the default capacity provider strategy cannot contain a capacity provider \
+                  that is not associated with the cluster",
+        cel: "!has(self.defaultCapacityProviderStrategy) || self.defaultCapacityProviderStrategy.all(i, \
+              i.capacityProvider in ['FARGATE', 'FARGATE_SPOT'] || (has(self.capacityProviders) && i.capacityProvider \
+              in self.capacityProviders))",
+    },
+];
+
+/// A group of services with its capacity providers and defaults, as CreateCluster and PutClusterCapacityProviders
+/// describe it.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "ecs-operator.dev",
+    version = "v1alpha1",
+    kind = "ECSCluster",
+    plural = "ecsclusters",
+    shortname = "ecsc",
+    category = "ecs",
+    namespaced,
+    status = "ClusterStatus",
+    derive = "PartialEq",
+    doc = "A group of services with its capacity providers and defaults, as an Amazon ECS cluster is. The spec is the \
+           input of CreateCluster and PutClusterCapacityProviders.",
+    validation = kube::core::Rule::new(
+        "(has(self.spec.clusterName) ? self.spec.clusterName : self.metadata.name) \
+         == (has(oldSelf.spec.clusterName) ? oldSelf.spec.clusterName : self.metadata.name)"
+    )
+    .message("InvalidParameterException: clusterName cannot be changed after the cluster was created")
+    .field_path(".spec.clusterName"),
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = ".status.status",
+        description = "PROVISIONING, ACTIVE, DEPROVISIONING, FAILED or INACTIVE."
+    ),
+    printcolumn(
+        name = "Services",
+        type_ = "integer",
+        json_path = ".status.activeServicesCount",
+        description = "Services in ACTIVE."
+    ),
+    printcolumn(
+        name = "Running",
+        type_ = "integer",
+        json_path = ".status.runningTasksCount",
+        description = "Tasks in RUNNING."
+    ),
+    printcolumn(
+        name = "Pending",
+        type_ = "integer",
+        json_path = ".status.pendingTasksCount",
+        description = "Tasks on their way to RUNNING."
+    ),
+    printcolumn(
+        name = "Instances",
+        type_ = "integer",
+        json_path = ".status.registeredContainerInstancesCount",
+        description = "Nodes of the cluster."
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether the cluster does what its spec asks for."
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "Time since the object was made."
+    ),
+    printcolumn(
+        name = "Cluster name",
+        type_ = "string",
+        json_path = ".status.clusterName",
+        description = "ECS name of the cluster.",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Capacity providers",
+        type_ = "string",
+        json_path = ".spec.capacityProviders",
+        description = "Associated capacity providers.",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = validations(&[CLUSTER_RULES, CLUSTER_STRATEGY_RULES].concat())))]
+pub struct ClusterSpec {
+    /// ECS name, up to 255 letters, digits, `_` and `-`; `metadata.name` when absent. Cannot be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    pub cluster_name: Option<String>,
+    /// Name by which PutClusterCapacityProviders addresses the cluster, short or ARN. Accepted so that its input pastes
+    /// as it is; must not contradict `clusterName`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub cluster: Option<String>,
+    /// Tags of the cluster; at most 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["key"]))]
+    pub tags: Option<Vec<Tag>>,
+    /// Settings: `containerInsights`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10))]
+    pub settings: Option<Vec<ClusterSetting>>,
+    /// Exec and storage settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<ClusterConfiguration>,
+    /// Capacity providers that services of the cluster may use, by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 255)), extend("x-kubernetes-list-type" = "set"))]
+    pub capacity_providers: Option<Vec<String>>,
+    /// Strategy of services that state neither a strategy nor a launch type; may be empty. At most 20 items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 20),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["capacityProvider"])
+    )]
+    pub default_capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
+    /// Service Connect namespace of services that turn Service Connect on without naming one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_connect_defaults: Option<ClusterServiceConnectDefaults>,
+    /// What ECS does not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<ClusterKubernetes>,
+
+    /// Part of DescribeClusters output: accepted and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_arn: Option<Ignored>,
+    /// Part of DescribeClusters output: accepted and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Ignored>,
+    /// Part of DescribeClusters output: accepted and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_container_instances_count: Option<Ignored>,
+    /// Part of DescribeClusters output: accepted and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_tasks_count: Option<Ignored>,
+    /// Part of DescribeClusters output: accepted and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_tasks_count: Option<Ignored>,
+    /// Part of DescribeClusters output: accepted and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_services_count: Option<Ignored>,
+    /// Part of DescribeClusters output: accepted and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<Ignored>,
+    /// Part of DescribeClusters output: accepted and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachments: Option<Ignored>,
+    /// Part of DescribeClusters output: accepted and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachments_status: Option<Ignored>,
+}
+
+/// A setting of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterSetting {
+    /// Name of the setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<ClusterSettingName>,
+    /// Value of the setting. `containerInsights`: `enabled`, `enhanced` or `disabled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<ContainerInsights>,
+}
+
+/// Name of a cluster setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ClusterSettingName {
+    /// CloudWatch Container Insights.
+    ContainerInsights,
+}
+
+/// Value of the cluster setting `containerInsights`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ContainerInsights {
+    /// On.
+    Enabled,
+    /// On, with more detail.
+    Enhanced,
+    /// Off.
+    Disabled,
+}
+
+/// Exec and storage settings of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterConfiguration {
+    /// How commands in containers are encrypted and logged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execute_command_configuration: Option<ExecuteCommandConfiguration>,
+    /// Keys of managed storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_storage_configuration: Option<ManagedStorageConfiguration>,
+}
+
+/// Rules that one [`ExecuteCommandConfiguration`] must meet by itself.
+pub const EXECUTE_COMMAND_CONFIGURATION_RULES: &[Rule] = &[Rule {
+    path: ".logConfiguration",
+    message: "InvalidParameterException: logConfiguration is required when logging is OVERRIDE",
+    cel: "!has(self.logging) || self.logging != 'OVERRIDE' || has(self.logConfiguration)",
+}];
+
+/// How commands in containers are encrypted and logged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = validations(EXECUTE_COMMAND_CONFIGURATION_RULES)))]
+pub struct ExecuteCommandConfiguration {
+    /// Key that encrypts the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub kms_key_id: Option<String>,
+    /// Where sessions are logged; `DEFAULT` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logging: Option<ExecuteCommandLogging>,
+    /// The log of `logging: OVERRIDE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_configuration: Option<ExecuteCommandLogConfiguration>,
+}
+
+/// Where exec sessions are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ExecuteCommandLogging {
+    /// Nowhere.
+    None,
+    /// In the log of the task definition.
+    Default,
+    /// In the log that `logConfiguration` names.
+    Override,
+}
+
+/// Log of exec sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExecuteCommandLogConfiguration {
+    /// Name of the log group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub cloud_watch_log_group_name: Option<String>,
+    /// Whether the log group is encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_watch_encryption_enabled: Option<bool>,
+    /// Name of the bucket.
+    #[serde(rename = "s3BucketName", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub s3_bucket_name: Option<String>,
+    /// Whether the bucket is encrypted.
+    #[serde(rename = "s3EncryptionEnabled", default, skip_serializing_if = "Option::is_none")]
+    pub s3_encryption_enabled: Option<bool>,
+    /// Folder in the bucket.
+    #[serde(rename = "s3KeyPrefix", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub s3_key_prefix: Option<String>,
+}
+
+/// Keys of managed storage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagedStorageConfiguration {
+    /// Key of managed volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub kms_key_id: Option<String>,
+    /// Key of the ephemeral storage of Fargate tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub fargate_ephemeral_storage_kms_key_id: Option<String>,
+}
+
+/// Service Connect defaults of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterServiceConnectDefaults {
+    /// Cloud Map namespace, by name or ARN; an empty text removes the default.
+    #[schemars(length(max = 2048))]
+    pub namespace: String,
+}
+
+/// Settings of a cluster that ECS does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterKubernetes {
+    /// Labels of the nodes that count as registered instances of the cluster; every node when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub node_selector: Option<BTreeMap<String, String>>,
+}
+
+/// State of a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ClusterState {
+    /// Capacity providers are being associated.
+    Provisioning,
+    /// Ready for services.
+    Active,
+    /// Being deleted.
+    Deprovisioning,
+    /// Capacity providers could not be associated.
+    Failed,
+    /// Deleted.
+    Inactive,
+}
+
+/// What the operator reports about a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterStatus {
+    /// `metadata.generation` of the spec that this status describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub observed_generation: Option<i64>,
+    /// What is true of the cluster now.
+    #[serde(default, deserialize_with = "crate::conditions::known", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// ARN of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub cluster_arn: Option<String>,
+    /// ECS name of the cluster: `spec.clusterName`, or `metadata.name` when that is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub cluster_name: Option<String>,
+    /// State of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ClusterState>,
+    /// Nodes of the cluster, ready or draining.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub registered_container_instances_count: Option<i32>,
+    /// Tasks in RUNNING.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub running_tasks_count: Option<i32>,
+    /// Tasks on their way to RUNNING.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub pending_tasks_count: Option<i32>,
+    /// Services in ACTIVE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub active_services_count: Option<i32>,
+    /// Associated capacity providers, sorted by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub capacity_providers: Vec<ClusterCapacityProvider>,
+}
+
+/// State of the association of a capacity provider with a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum ClusterCapacityProviderState {
+    /// Associated and usable.
+    Associated,
+    /// No ECSCapacityProvider has this name.
+    NotFound,
+    /// The ECSCapacityProvider does not allow this namespace.
+    NotAllowed,
+    /// Taken off the list while services still use it: kept until they do not.
+    InUse,
+}
+
+/// A capacity provider of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterCapacityProvider {
+    /// Name of the capacity provider.
+    #[schemars(length(max = 255))]
+    pub name: String,
+    /// Whether services can use it.
+    pub state: ClusterCapacityProviderState,
+}

@@ -1,0 +1,172 @@
+//! Which nodes belong to a capacity provider: the `kubernetes` member of an ECSCapacityProvider. Shapes and spelling are
+//! those of a Kubernetes pod spec.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::schema::{Rule, validations};
+
+/// Which nodes belong to a capacity provider and who may use it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CapacityProviderKubernetes {
+    /// Labels that a node of the provider has. Tasks of the provider run on such nodes only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub node_selector: Option<BTreeMap<String, String>>,
+    /// Terms of which a node of the provider meets at least one, beside `nodeSelector`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
+    pub node_affinity: Option<Vec<NodeSelectorTerm>>,
+    /// Taints of the nodes that tasks of the provider tolerate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50))]
+    pub tolerations: Option<Vec<NodeToleration>>,
+    /// Capacity type of the nodes, by the labels that Karpenter and EKS set; any when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_type: Option<CapacityType>,
+    /// Namespaces whose clusters and services may use the provider; every namespace when absent, none when empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
+    pub allowed_namespaces: Option<Vec<String>>,
+    /// True for FARGATE and FARGATE_SPOT, which exist without having been created; set by the chart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predefined: Option<bool>,
+}
+
+/// Capacity type of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum CapacityType {
+    /// Kept until it is given back.
+    OnDemand,
+    /// Can be taken away with two minutes' notice.
+    Spot,
+}
+
+/// Requirements that a node meets all at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeSelectorTerm {
+    /// Requirements about the labels of a node. A term without any matches no node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub match_expressions: Vec<NodeSelectorRequirement>,
+}
+
+/// Rules that one [`NodeSelectorRequirement`] must meet by itself.
+pub const NODE_SELECTOR_REQUIREMENT_RULES: &[Rule] = &[
+    Rule {
+        path: ".values",
+        message: "InvalidParameterException: operators In and NotIn need values",
+        cel: "!(self.operator in ['In', 'NotIn']) || (has(self.values) && self.values.size() > 0)",
+    },
+    Rule {
+        path: ".values",
+        message: "InvalidParameterException: operators Exists and DoesNotExist take no values",
+        cel: "!(self.operator in ['Exists', 'DoesNotExist']) || !has(self.values) || self.values.size() == 0",
+    },
+    Rule {
+        path: ".values",
+        message: "InvalidParameterException: operators Gt and Lt need exactly one integer",
+        cel: "!(self.operator in ['Gt', 'Lt']) || (has(self.values) && self.values.size() == 1 && \
+              self.values[0].matches('^-?[0-9]{1,18}$'))",
+    },
+];
+
+/// A requirement about one label of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = validations(NODE_SELECTOR_REQUIREMENT_RULES)))]
+pub struct NodeSelectorRequirement {
+    /// Label of the node.
+    #[schemars(length(min = 1, max = 317))]
+    pub key: String,
+    /// How the label is compared.
+    pub operator: NodeSelectorOperator,
+    /// What the label is compared with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 63)))]
+    pub values: Vec<String>,
+}
+
+/// How a label is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum NodeSelectorOperator {
+    /// One of the values.
+    In,
+    /// None of the values, or no such label.
+    NotIn,
+    /// There is such a label.
+    Exists,
+    /// There is no such label.
+    DoesNotExist,
+    /// An integer greater than the value.
+    Gt,
+    /// An integer less than the value.
+    Lt,
+}
+
+/// Rules that one [`NodeToleration`] must meet by itself.
+pub const NODE_TOLERATION_RULES: &[Rule] = &[
+    Rule {
+        path: ".operator",
+        message: "InvalidParameterException: a toleration without a key needs operator Exists",
+        cel: "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
+    },
+    Rule {
+        path: ".value",
+        message: "InvalidParameterException: operator Exists takes no value",
+        cel: "!has(self.operator) || self.operator != 'Exists' || !has(self.value) || self.value == ''",
+    },
+    Rule {
+        path: ".tolerationSeconds",
+        message: "InvalidParameterException: tolerationSeconds needs effect NoExecute",
+        cel: "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+    },
+];
+
+/// A taint that tasks tolerate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = validations(NODE_TOLERATION_RULES)))]
+pub struct NodeToleration {
+    /// Key of the taint; every taint when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 317))]
+    pub key: Option<String>,
+    /// How the value is compared; `Equal` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<TolerationOperator>,
+    /// Value of the taint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub value: Option<String>,
+    /// Effect of the taint; every effect when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effect: Option<TaintEffect>,
+    /// Seconds for which a NoExecute taint is tolerated; for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub toleration_seconds: Option<i64>,
+}
+
+/// How the value of a taint is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum TolerationOperator {
+    /// Any value.
+    Exists,
+    /// The same value.
+    Equal,
+}
+
+/// Effect of a taint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum TaintEffect {
+    /// Nothing new is scheduled.
+    NoSchedule,
+    /// Nothing new is scheduled if there is another node.
+    PreferNoSchedule,
+    /// Running pods are evicted too.
+    NoExecute,
+}

@@ -1,0 +1,103 @@
+//! What ECS does not have: the `kubernetes` member of an ECSService.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Settings of a service that ECS does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceKubernetes {
+    /// When a family without a revision is resolved; `FollowLatest` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_definition_resolution: Option<TaskDefinitionResolution>,
+    /// Any text; each new text starts a deployment, as `forceNewDeployment` does on ECS. A time is a good choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub force_new_deployment: Option<String>,
+    /// What deletion of the object does with running tasks; `Force` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+    /// The Kubernetes Service in front of the tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<KubernetesService>,
+    /// The PodDisruptionBudget that guards the minimum healthy percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_disruption_budget: Option<KubernetesPodDisruptionBudget>,
+    /// Annotations of the pods. Changing them starts no deployment: new tasks of the next deployment have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub pod_annotations: Option<BTreeMap<String, String>>,
+    /// Labels of the pods, beside the operator's own. Changing them starts no deployment: new tasks of the next
+    /// deployment have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub pod_labels: Option<BTreeMap<String, String>>,
+    /// Number of finished ECSServiceDeployments that are kept, 0 to 100; 10 when absent. Those that are in use are kept
+    /// beyond it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub deployment_history_limit: Option<i32>,
+}
+
+/// When a family without a revision is resolved to a revision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum TaskDefinitionResolution {
+    /// Whenever the family has a newer ACTIVE revision.
+    #[default]
+    FollowLatest,
+    /// As on ECS: when `taskDefinition` is changed or a deployment is forced.
+    OnServiceUpdate,
+}
+
+/// What deletion of a service does with running tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// The tasks are stopped, as DeleteService with `force` does.
+    #[default]
+    Force,
+    /// Deletion waits until the desired count is 0, as DeleteService without `force` demands.
+    RefuseWhileScaled,
+}
+
+/// The Kubernetes Service in front of the tasks of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KubernetesService {
+    /// Whether there is one; when absent there is one as soon as a container has port mappings or a load balancer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// Type of the Service; `ClusterIP` when absent.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub type_: Option<KubernetesServiceType>,
+    /// Annotations of the Service, for controllers of load balancers and DNS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub annotations: Option<BTreeMap<String, String>>,
+    /// Labels of the Service, beside the operator's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub labels: Option<BTreeMap<String, String>>,
+}
+
+/// Type of a Kubernetes Service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum KubernetesServiceType {
+    /// Reachable inside the cluster.
+    #[default]
+    ClusterIP,
+    /// Reachable at a port of every node.
+    NodePort,
+    /// Reachable through a load balancer of the cloud.
+    LoadBalancer,
+}
+
+/// The PodDisruptionBudget of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KubernetesPodDisruptionBudget {
+    /// Whether there is one; true when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+}

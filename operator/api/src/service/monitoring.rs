@@ -1,0 +1,36 @@
+//! Resolution of the service's metrics.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::schema::{Rule, validations};
+
+/// Metrics that the service publishes at a chosen resolution.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MonitoringConfiguration {
+    /// Resolutions by metric; at most 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 5))]
+    pub metric_configurations: Option<Vec<MetricConfiguration>>,
+}
+
+/// Rules that one [`MetricConfiguration`] must meet by itself.
+pub const METRIC_CONFIGURATION_RULES: &[Rule] = &[Rule {
+    path: ".resolutionSeconds",
+    message: "InvalidParameterException: resolutionSeconds must be 20 or 60",
+    cel: "self.resolutionSeconds in [20, 60]",
+}];
+
+/// The resolution of some metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = validations(METRIC_CONFIGURATION_RULES)))]
+pub struct MetricConfiguration {
+    /// Names of the metrics; 1 to 5.
+    #[schemars(length(min = 1, max = 5), inner(length(min = 1, max = 255)))]
+    pub metric_names: Vec<String>,
+    /// Seconds between two values: 20 or 60.
+    #[schemars(range(min = 20, max = 60))]
+    pub resolution_seconds: i32,
+}

@@ -1,0 +1,222 @@
+//! What the operator reports about a service: the members of DescribeServices, plus conditions.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::LaunchType;
+use crate::capacity_provider::CapacityProviderStrategyItem;
+use crate::conditions::Condition;
+use crate::schema::MicroTime;
+
+/// At most this many deployments are reported.
+pub const MAX_DEPLOYMENTS: usize = 10;
+/// At most this many events are reported, the newest first.
+pub const MAX_EVENTS: usize = 25;
+
+/// State of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ServiceState {
+    /// The service runs, or would run, tasks.
+    Active,
+    /// The service is being deleted and still has tasks.
+    Draining,
+    /// The service is deleted.
+    Inactive,
+}
+
+/// What the operator reports about a service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    /// `metadata.generation` of the spec that this status describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub observed_generation: Option<i64>,
+    /// What is true of the service now.
+    #[serde(default, deserialize_with = "crate::conditions::known", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// ARN of the service, in the long format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub service_arn: Option<String>,
+    /// ECS name of the service: `spec.serviceName`, or `metadata.name` when that is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub service_name: Option<String>,
+    /// ARN of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub cluster_arn: Option<String>,
+    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ServiceState>,
+    /// Number of tasks that should run: `spec.desiredCount`, or the number of eligible nodes of a daemon service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub desired_count: Option<i32>,
+    /// Tasks whose lastStatus is RUNNING, whether healthy or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub running_count: Option<i32>,
+    /// Tasks on their way to RUNNING.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub pending_count: Option<i32>,
+    /// Tasks of the PRIMARY deployment that are RUNNING or on their way there: what the scale subresource reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub replicas: Option<i32>,
+    /// Label selector of those tasks' pods, as the scale subresource reports it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub selector: Option<String>,
+    /// Revision of the PRIMARY deployment, `family:N`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub task_definition: Option<String>,
+    /// Launch type in effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch_type: Option<LaunchType>,
+    /// Capacity provider strategy in effect: the service's own or the cluster's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20))]
+    pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
+    /// Operating system family of Fargate tasks, such as `Linux`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub platform_family: Option<String>,
+    /// Deployments, PRIMARY first; at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub deployments: Vec<Deployment>,
+    /// Events with the wording of ECS, newest first; at most 25.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 25))]
+    pub events: Vec<ServiceEvent>,
+    /// When the service was first seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<MicroTime>,
+    /// ECSServiceDeployment of the rollout in progress.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub current_service_deployment: Option<String>,
+    /// How far started and stopped tasks are told in `events`. Internal: it makes each event appear once across
+    /// restarts of the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_watermark: Option<TaskWatermark>,
+    /// Since when the service has been in a steady state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady_since: Option<MicroTime>,
+    /// When the steady state was last told; ECS repeats it about every 6 hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady_announced_at: Option<MicroTime>,
+    /// Hash of the members that start a deployment, as last acted on. Internal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub last_trigger_hash: Option<String>,
+}
+
+/// Role of a deployment in its service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum DeploymentStatus {
+    /// The newest deployment.
+    Primary,
+    /// A deployment that is being replaced and still has tasks.
+    Active,
+    /// A deployment that is completely replaced.
+    Inactive,
+}
+
+/// How far the rollout of a deployment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DeploymentRolloutState {
+    /// The service reached a steady state with this deployment.
+    Completed,
+    /// The circuit breaker or an alarm gave the deployment up.
+    Failed,
+    /// Tasks are being replaced.
+    InProgress,
+}
+
+/// One deployment of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// `ecs-svc/` and 19 digits; tasks carry it as startedBy.
+    #[schemars(length(max = 64))]
+    pub id: String,
+    /// `PRIMARY`, `ACTIVE` or `INACTIVE`.
+    pub status: DeploymentStatus,
+    /// Revision, `family:N`.
+    #[schemars(length(max = 2048))]
+    pub task_definition: String,
+    /// Tasks that this deployment should run.
+    #[schemars(range(min = 0))]
+    pub desired_count: i32,
+    /// Tasks on their way to RUNNING.
+    #[schemars(range(min = 0))]
+    pub pending_count: i32,
+    /// Tasks in RUNNING.
+    #[schemars(range(min = 0))]
+    pub running_count: i32,
+    /// Consecutive failed starts of the deployment.
+    #[schemars(range(min = 0))]
+    pub failed_tasks: i32,
+    /// When the deployment was made.
+    pub created_at: MicroTime,
+    /// When anything above last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<MicroTime>,
+    /// Launch type of its tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch_type: Option<LaunchType>,
+    /// Capacity provider strategy of its tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 20))]
+    pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
+    /// How far the rollout is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout_state: Option<DeploymentRolloutState>,
+    /// Why the rollout is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub rollout_state_reason: Option<String>,
+}
+
+/// One event of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceEvent {
+    /// Identifier of the event.
+    #[schemars(length(max = 64))]
+    pub id: String,
+    /// When it happened.
+    pub created_at: MicroTime,
+    /// What happened, in the words of ECS.
+    #[schemars(length(max = 4096))]
+    pub message: String,
+}
+
+/// How far started and stopped tasks are told in the events of a service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskWatermark {
+    /// Starts up to this time are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_through: Option<MicroTime>,
+    /// Tasks that started exactly then and are told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(max = 64)))]
+    pub started_ids: Vec<String>,
+    /// Stops up to this time are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_through: Option<MicroTime>,
+    /// Tasks that stopped exactly then and are told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(max = 64)))]
+    pub stopped_ids: Vec<String>,
+}
