@@ -193,3 +193,7 @@ fn uuid(seed: &str) -> String {
     let (fourth, fifth) = rest.split_at(4);
     format!("{first}-{second}-{third}-{fourth}-{fifth}")
 }
+
+#[cfg(test)]
+#[path = "arn_tests.rs"]
+mod tests;

@@ -39,7 +39,7 @@ impl Share {
 /// The number of tasks of each item for `count` tasks in total.
 ///
 /// Base 2 on the first item and weights 1:3 give for counts 1 to 8:
-/// (1,0) (2,0) (2,1) (2,2) (3,2) (3,3) (3,4) (3,5).
+/// (1,0) (2,0) (2,1) (3,1) (3,2) (3,3) (3,4) (4,4).
 ///
 /// The result adds up to `count`. Where all weights are 0 (a single item may have that), the remainder goes to the
 /// first item. Without items there is nothing to divide and the result is empty.

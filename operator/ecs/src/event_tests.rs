@@ -1,1 +1,86 @@
+use super::*;
 
+fn ids(ids: &[&str]) -> Vec<String> {
+    ids.iter().map(|&id| id.to_owned()).collect()
+}
+
+#[test]
+fn when_something_happens_to_a_service_then_it_is_said_in_the_words_of_ecs() {
+    let deployment = "ecs-svc/1234567890123456789";
+    for (text, expected) in [
+        (started_tasks("web", &ids(&["a"])), "(service web) has started 1 tasks: (task a)."),
+        (started_tasks("web", &ids(&["a", "b"])), "(service web) has started 2 tasks: (task a) (task b)."),
+        (stopped_tasks("web", &ids(&["a"])), "(service web) has stopped 1 running tasks: (task a)."),
+        (registered_targets("web", 2, "tg"), "(service web) registered 2 targets in (target-group tg)"),
+        (draining_connections("web", 1), "(service web) has begun draining connections on 1 tasks."),
+        (deregistered_targets("web", 1, "tg"), "(service web) deregistered 1 targets in (target-group tg)"),
+        (steady_state("web"), "(service web) has reached a steady state."),
+        (
+            deployment_completed("web", deployment),
+            "(service web) (deployment ecs-svc/1234567890123456789) deployment completed.",
+        ),
+        (
+            deployment_failed("web", deployment),
+            "(service web) (deployment ecs-svc/1234567890123456789) deployment failed: tasks failed to start.",
+        ),
+        (
+            deployment_failed_by_alarm("web", deployment),
+            "(service web) (deployment ecs-svc/1234567890123456789) deployment failed: alarm detected.",
+        ),
+        (rolling_back("web", deployment), "(service web) rolling back to (deployment ecs-svc/1234567890123456789)."),
+        (unable_to_start_consistently("web"), "(service web) is unable to consistently start tasks successfully."),
+        (
+            stuck_deployment("web"),
+            "(service web) was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.",
+        ),
+        (failed_health_checks("web", "a"), "(service web) (task a) failed container health checks."),
+        (scaling_activity(deployment), "Scaling activity initiated by (deployment ecs-svc/1234567890123456789)"),
+        (rollout_in_progress(deployment), "ECS deployment ecs-svc/1234567890123456789 in progress."),
+        (rollout_completed(deployment), "ECS deployment ecs-svc/1234567890123456789 completed."),
+        (rollout_failed(), "ECS deployment circuit breaker: tasks failed to start."),
+        (
+            rollout_rolling_back(deployment),
+            "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1234567890123456789.",
+        ),
+    ] {
+        assert_eq!(text, expected);
+    }
+}
+
+#[test]
+fn when_no_node_fits_then_the_reason_of_the_scheduler_follows_on_the_same_line() {
+    let text = "(service web) was unable to place a task because no container instance met all of its requirements.";
+    assert_eq!(unable_to_place("web", ""), text);
+    assert_eq!(unable_to_place("web", " \n"), text);
+    assert_eq!(
+        unable_to_place("web", "0/3 nodes are available:\n3 Insufficient cpu."),
+        format!("{text} Reason: 0/3 nodes are available: 3 Insufficient cpu.")
+    );
+}
+
+#[test]
+fn when_event_names_are_spelled_then_each_has_the_form_of_ecs() {
+    let names: std::collections::BTreeSet<&str> = EventName::ALL.into_iter().map(EventName::as_str).collect();
+    assert_eq!(names.len(), EventName::ALL.len());
+    assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_')));
+    let warnings: Vec<&str> =
+        EventName::ALL.into_iter().filter(|name| name.is_warning()).map(EventName::as_str).collect();
+    assert_eq!(
+        warnings,
+        [
+            "SERVICE_TASK_START_IMPAIRED",
+            "SERVICE_TASK_PLACEMENT_FAILURE",
+            "SERVICE_DEPLOYMENT_FAILED",
+            "SERVICE_TASK_CONFIGURATION_FAILURE",
+            "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED"
+        ]
+    );
+}
+
+#[test]
+fn when_a_message_was_written_less_than_six_hours_ago_then_it_is_not_repeated() {
+    assert!(may_repeat(None, 0));
+    assert!(!may_repeat(Some(1000), 1000 + 21_599));
+    assert!(may_repeat(Some(1000), 1000 + 21_600));
+    assert!(!may_repeat(Some(1000), 0));
+}

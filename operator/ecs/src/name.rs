@@ -162,3 +162,7 @@ fn guarded(base: &str, separator: char, hash: &str, max: usize) -> String {
     }
     format!("{cut}{separator}{hash}")
 }
+
+#[cfg(test)]
+#[path = "name_tests.rs"]
+mod tests;

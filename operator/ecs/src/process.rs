@@ -27,3 +27,7 @@ pub fn escape_expansion(text: &str) -> String {
     escaped.push_str(rest);
     escaped
 }
+
+#[cfg(test)]
+#[path = "process_tests.rs"]
+mod tests;

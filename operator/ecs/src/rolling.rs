@@ -149,6 +149,8 @@ pub enum Slot {
 /// With a budget of 2 surge and 0 unavailable, parts of 5, 1 and 4 tasks get 2, nothing and nothing: the first one
 /// rolls alone. Parts of 1, 1 and 4 tasks get 1, 1 and nothing: two roll at once.
 ///
+/// Since shares move from part to part, smaller budgets are to be applied before larger ones.
+///
 /// At least one unfinished part may roll whenever the budget has a surge, or an unavailability that finished parts
 /// have not used up already. A part without tasks rolls at once, since that touches nothing.
 pub fn rollout_slots(parts: &[RolloutPart], budget: Budget) -> Vec<Slot> {

@@ -1,1 +1,147 @@
+use proptest::prelude::*;
 
+use super::*;
+
+const ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod-db-AbCd12";
+
+fn parameter(name: &str, region: Option<&str>) -> SecretReference {
+    SecretReference::SsmParameter { name: name.to_owned(), region: region.map(str::to_owned) }
+}
+
+fn secret(json_key: &str, stage: &str, id: &str) -> SecretReference {
+    let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    SecretReference::SecretsManager {
+        name: "prod-db".to_owned(),
+        arn: ARN.to_owned(),
+        region: "eu-west-1".to_owned(),
+        json_key: given(json_key),
+        version_stage: given(stage),
+        version_id: given(id),
+    }
+}
+
+fn read(extra: &str) -> Result<SecretReference, SecretError> {
+    secret_reference(&format!("{ARN}{extra}"))
+}
+
+#[test]
+fn when_a_parameter_is_named_then_a_hierarchical_one_keeps_its_slash() {
+    for (text, expected) in [
+        ("db_password", parameter("db_password", None)),
+        ("/prod/db", parameter("/prod/db", None)),
+        ("arn:aws:ssm:eu-west-1:123456789012:parameter/db", parameter("db", Some("eu-west-1"))),
+        ("arn:aws:ssm:eu-west-1:123456789012:parameter/prod/db", parameter("/prod/db", Some("eu-west-1"))),
+    ] {
+        assert_eq!(secret_reference(text), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn when_a_secret_is_named_then_three_more_fields_select_key_and_version() {
+    for (extra, expected) in [
+        ("", secret("", "", "")),
+        (":::", secret("", "", "")),
+        (":password::", secret("password", "", "")),
+        (":password:AWSPREVIOUS:", secret("password", "AWSPREVIOUS", "")),
+        ("::AWSPREVIOUS:", secret("", "AWSPREVIOUS", "")),
+        (":password::9d4c", secret("password", "", "9d4c")),
+        (":::9d4c", secret("", "", "9d4c")),
+    ] {
+        assert_eq!(read(extra), Ok(expected), "{extra}");
+    }
+}
+
+#[test]
+fn when_a_reference_is_broken_then_the_reason_is_precise() {
+    for (extra, error) in [
+        (":password", SecretError::FieldCount(1)),
+        (":password:", SecretError::FieldCount(2)),
+        (":password:::", SecretError::FieldCount(4)),
+        ("::AWSPREVIOUS:9d4c", SecretError::StageAndId),
+    ] {
+        assert_eq!(read(extra), Err(error), "{extra}");
+    }
+    for text in ["", "/", "a b", "db:3", "$(x)", "wérd"] {
+        assert_eq!(secret_reference(text), Err(SecretError::Unreadable(text.to_owned())));
+    }
+    for text in [
+        "arn:aws:s3:::bucket/key",
+        "arn:aws:ssm:eu-west-1:123456789012:document/x",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:db",
+        "arn:",
+    ] {
+        assert_eq!(secret_reference(text), Err(SecretError::OtherResource(text.to_owned())));
+    }
+}
+
+#[test]
+fn when_the_name_in_an_arn_has_the_characters_of_aws_then_they_are_cut_once() {
+    for (full, name) in [
+        ("db-AbCd12", "db"),
+        ("prod/db-AbCd12", "prod/db"),
+        ("db", "db"),
+        ("db-AbCd123", "db-AbCd123"),
+        ("a-bcdefg-AbCd12", "a-bcdefg"),
+        ("-AbCd12", "-AbCd12"),
+    ] {
+        assert_eq!(without_suffix(full), name, "{full}");
+    }
+}
+
+#[test]
+fn when_a_secret_of_kubernetes_must_hold_the_value_then_its_name_and_key_are_predictable() {
+    let hashed = |stem: &str, original: &str| format!("{stem}-{}", name::hex(original, 8));
+    for (reference, name, key) in [
+        (parameter("db-password", None), "db-password".to_owned(), "value"),
+        (parameter("/prod/db", Some("eu-west-1")), hashed("prod-db", "/prod/db"), "value"),
+        (secret("", "", ""), "prod-db".to_owned(), "value"),
+        (secret("password", "", ""), "prod-db".to_owned(), "password"),
+        (secret("DB_User.1", "AWSCURRENT", ""), "prod-db".to_owned(), "DB_User.1"),
+        (secret("", "AWSPREVIOUS", ""), hashed("prod-db-awsprevious", "prod-db:AWSPREVIOUS"), "value"),
+        (secret("password", "", "9d4c"), hashed("prod-db-9d4c", "prod-db:9d4c"), "password"),
+    ] {
+        assert_eq!(reference.kubernetes_secret(), (name, key.to_owned()), "{reference:?}");
+    }
+    assert_eq!(secret("user name", "", "").kubernetes_secret().1, format!("user_name.{}", name::hex("user name", 8)));
+}
+
+#[test]
+fn when_an_external_store_fetches_the_value_then_key_property_and_version_are_its_own() {
+    let reference = secret("password", "AWSPREVIOUS", "");
+    assert_eq!(reference.remote_key(), ARN);
+    assert_eq!(reference.remote_property(), Some("password"));
+    assert_eq!(reference.remote_version().as_deref(), Some("AWSPREVIOUS"));
+    assert_eq!(secret("", "", "9d4c").remote_version().as_deref(), Some("uuid/9d4c"));
+    assert_eq!(secret("", "", "").remote_version(), None);
+    let reference = parameter("/prod/db", None);
+    assert_eq!(
+        (reference.remote_key(), reference.remote_property(), reference.remote_version()),
+        ("/prod/db", None, None)
+    );
+}
+
+fn is_secret_key(key: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=253).contains(&key.len()) && key.chars().all(legal) && key != "." && !key.starts_with("..")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn every_json_key_becomes_a_legal_key_and_no_two_become_one(one in "[a-z. é]{1,5}|[.]{1,3}", two in "[a-z. é]{1,5}") {
+        let (first, second) = (secret_key(&one), secret_key(&two));
+        prop_assert!(is_secret_key(&first) && is_secret_key(&second), "{} {}", first, second);
+        prop_assert_eq!(first == second, one == two);
+        prop_assert!(is_secret_key(&secret_key(&one.repeat(100))));
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_fail_in_another_way(text in "(arn:aws:(ssm|secretsmanager):)?[a-z:/-]{0,40}") {
+        if let Ok(reference) = secret_reference(&text) {
+            let (name, key) = reference.kubernetes_secret();
+            prop_assert!(!name.is_empty() && name.len() <= 63 && is_secret_key(&key));
+        }
+    }
+}

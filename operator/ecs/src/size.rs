@@ -87,3 +87,42 @@ pub fn millicores(units: i64) -> i64 {
 fn exact_millicores(units: i64) -> i64 {
     units.max(0).saturating_mul(1000).saturating_add(1023) / 1024
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn when_units_become_millicores_then_they_are_rounded_up_between_two_shares_and_the_most() {
+        for (units, milli) in [
+            (-1, 2),
+            (0, 2),
+            (1, 2),
+            (2, 2),
+            (3, 3),
+            (10, 10),
+            (128, 125),
+            (256, 250),
+            (1023, 1000),
+            (1024, 1000),
+            (1025, 1001),
+            (4096, 4000),
+            (262_144, 256_000),
+            (262_145, 256_000),
+            (i64::MAX, 256_000),
+        ] {
+            assert_eq!(millicores(units), milli, "{units} units");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn millicores_are_never_less_than_the_units_and_less_than_one_more(units in 2_i64..=262_144) {
+            let milli = millicores(units);
+            prop_assert!(milli * 1024 >= units * 1000);
+            prop_assert!((milli - 1) * 1024 < units * 1000);
+        }
+    }
+}
