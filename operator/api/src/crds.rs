@@ -2,7 +2,8 @@
 //! warning: bounded, described, with a list type on every list.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps};
-use kube::CustomResourceExt;
+use kube::{CustomResourceExt, core::schema::StructuralSchemaRewriter};
+use schemars::{JsonSchema, generate::SchemaSettings, transform::AddNullable};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -48,18 +49,15 @@ impl std::error::Error for Error {
 
 /// Every definition, in the order in which people meet the kinds.
 pub fn all() -> Result<Vec<CustomResourceDefinition>, Error> {
-    [
-        ECSCluster::crd(),
-        ECSCapacityProvider::crd(),
-        ECSTaskDefinition::crd(),
-        ECSTaskDefinitionRevision::crd(),
-        ECSService::crd(),
-        ECSServiceDeployment::crd(),
-        ECSScalableTarget::crd(),
-    ]
-    .into_iter()
-    .map(finish)
-    .collect()
+    Ok(vec![
+        definition::<ECSCluster>()?,
+        definition::<ECSCapacityProvider>()?,
+        definition::<ECSTaskDefinition>()?,
+        definition::<ECSTaskDefinitionRevision>()?,
+        definition::<ECSService>()?,
+        definition::<ECSServiceDeployment>()?,
+        definition::<ECSScalableTarget>()?,
+    ])
 }
 
 /// Name of the file of a definition: `ecsservices.yaml`.
@@ -76,15 +74,26 @@ pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, Error> {
     Ok(format!("{HEADER}{text}"))
 }
 
-fn finish(mut crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, Error> {
+/// The definition of a kind. The schema is generated here and not taken from the derive, which would replace the
+/// description of an optional field by that of its type.
+fn definition<K: CustomResourceExt + JsonSchema>() -> Result<CustomResourceDefinition, Error> {
+    let generator = SchemaSettings::openapi3()
+        .with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        })
+        .with_transform(AddNullable::default())
+        .with_transform(StructuralSchemaRewriter)
+        .into_generator();
+    let mut schema = generator.into_root_schema_for::<K>().to_value();
+    finish_node(&mut schema);
+    describe_root(&mut schema);
+    let mut crd = K::crd();
     for version in &mut crd.spec.versions {
-        let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) else {
-            continue;
-        };
-        let mut value = serde_json::to_value(&*schema).map_err(Error::Schema)?;
-        finish_node(&mut value);
-        describe_root(&mut value);
-        *schema = serde_json::from_value::<JSONSchemaProps>(value).map_err(Error::Schema)?;
+        if let Some(validation) = version.schema.as_mut() {
+            let props = serde_json::from_value::<JSONSchemaProps>(schema.clone()).map_err(Error::Schema)?;
+            validation.open_api_v3_schema = Some(props);
+        }
     }
     Ok(crd)
 }
@@ -107,6 +116,7 @@ fn finish_node(node: &mut Value) {
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = one_line_per_paragraph(text);
     }
+    let_null_pass_the_enum(schema);
     bound(schema);
     for key in ["items", "additionalProperties"] {
         if let Some(inner) = schema.get_mut(key) {
@@ -137,6 +147,30 @@ fn take_option_apart(schema: &mut Map<String, Value>) {
         }
     }
     schema.insert("nullable".to_owned(), Value::Bool(true));
+}
+
+/// The server refuses null for an enum even where `nullable` is set, and skips the rules of a node that is null. So the
+/// values of an optional enum become a rule, and the description names them.
+fn let_null_pass_the_enum(schema: &mut Map<String, Value>) {
+    if schema.get("nullable") != Some(&Value::Bool(true)) {
+        return;
+    }
+    let Some(Value::Array(values)) = schema.remove("enum") else { return };
+    let names: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
+    let quoted: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
+    let rule = json!({
+        "rule": format!("self in [{}]", quoted.join(", ")),
+        "message": format!("InvalidParameterException: Unsupported value, must be one of: {}", names.join(", ")),
+    });
+    // Long enough for a wrong value to reach the rule and its message.
+    let longest = names.iter().map(|name| name.len()).max().unwrap_or_default().max(256);
+    schema.insert("maxLength".to_owned(), Value::from(longest));
+    schema.insert("x-kubernetes-validations".to_owned(), json!([rule]));
+    if let Some(Value::String(text)) = schema.get_mut("description") {
+        text.push_str(" One of: ");
+        text.push_str(&names.join(", "));
+        text.push('.');
+    }
 }
 
 fn bound(schema: &mut Map<String, Value>) {
@@ -197,6 +231,26 @@ mod tests {
         });
         finish_node(&mut schema);
         assert_eq!(schema, json!({ "description": "d", "nullable": true, "x-kubernetes-int-or-string": true }));
+    }
+
+    #[test]
+    fn the_enum_of_an_optional_value_becomes_a_rule_and_that_of_an_item_stays() {
+        let mut schema = json!({ "type": "object", "properties": {
+            "optional": { "type": "string", "enum": ["a", "b", null], "nullable": true, "description": "Letter." },
+            "list": { "type": "array", "items": { "type": "string", "enum": ["a", "b"] } },
+        }});
+        finish_node(&mut schema);
+        assert_eq!(
+            schema["properties"]["optional"],
+            json!({
+                "type": "string", "nullable": true, "maxLength": 256, "description": "Letter. One of: a, b.",
+                "x-kubernetes-validations": [{
+                    "rule": "self in ['a', 'b']",
+                    "message": "InvalidParameterException: Unsupported value, must be one of: a, b",
+                }],
+            })
+        );
+        assert_eq!(schema["properties"]["list"]["items"]["enum"], json!(["a", "b"]));
     }
 
     #[test]

@@ -37,6 +37,19 @@ fn members(table: &str) -> Vec<Member<'_>> {
         .collect()
 }
 
+/// Values that the schema admits: of an optional member they are in a rule.
+fn enumeration(node: &Value) -> BTreeSet<String> {
+    if let Some(values) = node["enum"].as_array() {
+        return values.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    }
+    let rules = node["x-kubernetes-validations"].as_array().cloned().unwrap_or_default();
+    rules
+        .iter()
+        .filter_map(|rule| rule["rule"].as_str()?.strip_prefix("self in [")?.strip_suffix(']'))
+        .flat_map(|list| list.split(", ").map(|value| value.trim_matches('\'').to_owned()))
+        .collect()
+}
+
 /// What is wrong with the schema of `member`, if anything.
 fn problem(member: &Member<'_>, node: &Value) -> Option<String> {
     if keeps_anything(node) && node.get("properties").is_none() {
@@ -58,10 +71,14 @@ fn problem(member: &Member<'_>, node: &Value) -> Option<String> {
     if !right {
         return Some(format!("should be {}, is {node}", member.kind));
     }
-    let values = node["enum"].as_array().cloned().unwrap_or_default();
-    let missing: Vec<_> = member.enumeration.iter().filter(|value| !values.contains(&Value::from(**value))).collect();
+    let values = enumeration(node);
+    let missing: Vec<_> = member.enumeration.iter().filter(|value| !values.contains(**value)).collect();
     if !values.is_empty() && !missing.is_empty() {
         return Some(format!("lacks {missing:?}"));
+    }
+    let invented: Vec<_> = values.iter().filter(|value| !member.enumeration.contains(&value.as_str())).collect();
+    if !member.enumeration.is_empty() && !invented.is_empty() {
+        return Some(format!("invents {invented:?}"));
     }
     // Ours may be wider than the model's, never narrower.
     let (least, most) = match member.kind {
