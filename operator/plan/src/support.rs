@@ -1,1 +1,0 @@
-//! The registry of every input field and how it acts.

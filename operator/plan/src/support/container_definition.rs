@@ -1,0 +1,121 @@
+//! Containers of a task definition: process, environment, ports, order, health, logs.
+
+use super::field::{Field, approximated, fine, honoured, no_effect, refused};
+
+const REGISTRY: &str =
+    "the credentials are read from a Secret of type kubernetes.io/dockerconfigjson that is named after the parameter";
+const RESTART: &str =
+    "the kubelet restarts every container in place, with its own back-off and whatever the policy says";
+const ENVIRONMENT_FILES: &str =
+    "not applied by this version: objects in S3 are not read, so their variables are missing";
+const EXTRA_HOSTS: &str = "holds for every container of the task";
+const LOGS: &str = "standard output and error go to the log files of the node; a node agent has to ship them";
+const FIRELENS: &str =
+    "not applied by this version: the container runs, but no log of another container is routed to it";
+
+/// In the order of the model.
+pub(super) const FIELDS: &[Field] = &[
+    honoured("containerDefinitions"),
+    honoured("containerDefinitions[].name"),
+    honoured("containerDefinitions[].image"),
+    approximated("containerDefinitions[].repositoryCredentials", REGISTRY),
+    approximated("containerDefinitions[].repositoryCredentials.credentialsParameter", REGISTRY),
+    honoured("containerDefinitions[].cpu"),
+    honoured("containerDefinitions[].memory"),
+    honoured("containerDefinitions[].memoryReservation"),
+    approximated(
+        "containerDefinitions[].links",
+        "containers of a task share one network namespace, so every link resolves to the task itself",
+    ),
+    honoured("containerDefinitions[].portMappings"),
+    honoured("containerDefinitions[].portMappings[].containerPort"),
+    honoured("containerDefinitions[].portMappings[].hostPort"),
+    honoured("containerDefinitions[].portMappings[].protocol"),
+    honoured("containerDefinitions[].portMappings[].name"),
+    no_effect(
+        "containerDefinitions[].portMappings[].appProtocol",
+        "nothing routes by protocol: Service Connect and load balancers are not applied by this version",
+    ),
+    no_effect(
+        "containerDefinitions[].portMappings[].containerPortRange",
+        "ports of a pod need no declaration to be reachable; no range of host ports is reserved",
+    ),
+    honoured("containerDefinitions[].essential"),
+    approximated("containerDefinitions[].restartPolicy", RESTART),
+    approximated("containerDefinitions[].restartPolicy.enabled", RESTART),
+    no_effect(
+        "containerDefinitions[].restartPolicy.ignoredExitCodes",
+        "the kubelet restarts a container after every exit code",
+    ),
+    no_effect(
+        "containerDefinitions[].restartPolicy.restartAttemptPeriod",
+        "the kubelet spaces restarts by its own back-off, 10 seconds doubling to 5 minutes",
+    ),
+    honoured("containerDefinitions[].entryPoint"),
+    honoured("containerDefinitions[].command"),
+    honoured("containerDefinitions[].environment"),
+    honoured("containerDefinitions[].environment[].name"),
+    honoured("containerDefinitions[].environment[].value"),
+    no_effect("containerDefinitions[].environmentFiles", ENVIRONMENT_FILES),
+    no_effect("containerDefinitions[].environmentFiles[].value", ENVIRONMENT_FILES),
+    no_effect("containerDefinitions[].environmentFiles[].type", ENVIRONMENT_FILES),
+    honoured("containerDefinitions[].mountPoints"),
+    honoured("containerDefinitions[].mountPoints[].sourceVolume"),
+    honoured("containerDefinitions[].mountPoints[].containerPath"),
+    honoured("containerDefinitions[].mountPoints[].readOnly"),
+    honoured("containerDefinitions[].volumesFrom"),
+    honoured("containerDefinitions[].volumesFrom[].sourceContainer"),
+    honoured("containerDefinitions[].volumesFrom[].readOnly"),
+    honoured("containerDefinitions[].secrets"),
+    honoured("containerDefinitions[].secrets[].name"),
+    honoured("containerDefinitions[].secrets[].valueFrom"),
+    honoured("containerDefinitions[].dependsOn"),
+    honoured("containerDefinitions[].dependsOn[].containerName"),
+    honoured("containerDefinitions[].dependsOn[].condition"),
+    approximated(
+        "containerDefinitions[].startTimeout",
+        "becomes the budget of a startup probe, and only for a container that others wait for as HEALTHY",
+    ),
+    honoured("containerDefinitions[].stopTimeout"),
+    approximated(
+        "containerDefinitions[].versionConsistency",
+        "the tag is pulled at every start instead of being pinned to one digest per deployment",
+    )
+    .cases(&[fine("disabled")]),
+    approximated("containerDefinitions[].hostname", "holds for every container of the task"),
+    honoured("containerDefinitions[].workingDirectory"),
+    refused(
+        "containerDefinitions[].disableNetworking",
+        "one container of a pod cannot be cut off from the network of the others",
+    )
+    .cases(&[fine("false")]),
+    approximated(
+        "containerDefinitions[].dnsServers",
+        "holds for every container of the task, and names of the cluster no longer resolve",
+    ),
+    approximated("containerDefinitions[].dnsSearchDomains", "holds for every container of the task"),
+    approximated("containerDefinitions[].extraHosts", EXTRA_HOSTS),
+    approximated("containerDefinitions[].extraHosts[].hostname", EXTRA_HOSTS),
+    approximated("containerDefinitions[].extraHosts[].ipAddress", EXTRA_HOSTS),
+    honoured("containerDefinitions[].interactive"),
+    honoured("containerDefinitions[].pseudoTerminal"),
+    approximated(
+        "containerDefinitions[].dockerLabels",
+        "a container of a pod has no labels: they become annotations of the pod",
+    ),
+    no_effect("containerDefinitions[].logConfiguration", LOGS),
+    no_effect("containerDefinitions[].logConfiguration.logDriver", LOGS).cases(&[fine("json-file")]),
+    no_effect("containerDefinitions[].logConfiguration.options", LOGS),
+    no_effect("containerDefinitions[].logConfiguration.secretOptions", LOGS),
+    no_effect("containerDefinitions[].logConfiguration.secretOptions[].name", LOGS),
+    no_effect("containerDefinitions[].logConfiguration.secretOptions[].valueFrom", LOGS),
+    honoured("containerDefinitions[].healthCheck"),
+    honoured("containerDefinitions[].healthCheck.command"),
+    honoured("containerDefinitions[].healthCheck.interval"),
+    honoured("containerDefinitions[].healthCheck.timeout"),
+    honoured("containerDefinitions[].healthCheck.retries"),
+    honoured("containerDefinitions[].healthCheck.startPeriod"),
+    no_effect("containerDefinitions[].firelensConfiguration", FIRELENS),
+    no_effect("containerDefinitions[].firelensConfiguration.type", FIRELENS),
+    no_effect("containerDefinitions[].firelensConfiguration.options", FIRELENS),
+];

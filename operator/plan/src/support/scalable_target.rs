@@ -1,0 +1,47 @@
+//! A scalable target and its scheduled actions.
+
+use super::field::{Field, approximated, fine, honoured, ignored, no_effect};
+use super::{kubernetes, predictive_scaling, scaling_policy};
+
+const TAGS: &str = "tags become annotations of the object's children; nothing is billed by them";
+const SCHEDULED: &str = "not applied by this version: scheduled actions do not run";
+
+/// Every field of a scalable target.
+pub(super) const PARTS: &[&[Field]] =
+    &[FIELDS, scaling_policy::FIELDS, predictive_scaling::FIELDS, kubernetes::SCALABLE_TARGET];
+
+/// In the order of the model.
+pub(super) const FIELDS: &[Field] = &[
+    honoured("ServiceNamespace"),
+    honoured("ResourceId"),
+    honoured("ScalableDimension"),
+    honoured("MinCapacity"),
+    honoured("MaxCapacity"),
+    no_effect("RoleARN", "nothing here calls Application Auto Scaling"),
+    honoured("SuspendedState"),
+    honoured("SuspendedState.DynamicScalingInSuspended"),
+    honoured("SuspendedState.DynamicScalingOutSuspended"),
+    no_effect(
+        "SuspendedState.ScheduledScalingSuspended",
+        "scheduled actions are not run by this version, so there are none to suspend",
+    )
+    .cases(&[fine("false")]),
+    approximated("Tags", TAGS),
+    no_effect("ScheduledActions", SCHEDULED),
+    no_effect("ScheduledActions[].ServiceNamespace", SCHEDULED),
+    no_effect("ScheduledActions[].Schedule", SCHEDULED),
+    no_effect("ScheduledActions[].Timezone", SCHEDULED),
+    no_effect("ScheduledActions[].ScheduledActionName", SCHEDULED),
+    no_effect("ScheduledActions[].ResourceId", SCHEDULED),
+    no_effect("ScheduledActions[].ScalableDimension", SCHEDULED),
+    no_effect("ScheduledActions[].StartTime", SCHEDULED),
+    no_effect("ScheduledActions[].EndTime", SCHEDULED),
+    no_effect("ScheduledActions[].ScalableTargetAction", SCHEDULED),
+    no_effect("ScheduledActions[].ScalableTargetAction.MinCapacity", SCHEDULED),
+    no_effect("ScheduledActions[].ScalableTargetAction.MaxCapacity", SCHEDULED),
+    ignored("ScalableTargetARN"),
+    ignored("CreationTime"),
+    ignored("PredictedCapacity"),
+    ignored("ScheduledActions[].ScheduledActionARN"),
+    ignored("ScheduledActions[].CreationTime"),
+];

@@ -1,0 +1,88 @@
+//! A service: what it runs, how many, where.
+
+use super::field::{Field, approximated, fine, honoured, ignored, no_effect, nothing, refused};
+use super::{kubernetes, service_connect, service_deployment, service_traffic, service_volume};
+
+const MEMBER_OF: &str = "memberOf expressions are not evaluated by this version, and a placement constraint is binding";
+const TAGS: &str = "tags become annotations of the object's children; nothing is billed by them";
+const MONITORING: &str = "metrics are scraped at the resolution of the cluster's own metrics pipeline";
+
+/// Every field of a service.
+pub(super) const PARTS: &[&[Field]] = &[
+    FIELDS,
+    service_deployment::FIELDS,
+    service_traffic::FIELDS,
+    service_connect::FIELDS,
+    service_volume::FIELDS,
+    kubernetes::SERVICE,
+];
+
+/// In the order of the model.
+pub(super) const FIELDS: &[Field] = &[
+    honoured("cluster"),
+    honoured("serviceName"),
+    honoured("taskDefinition"),
+    no_effect("availabilityZoneRebalancing", "not applied by this version: running tasks are not moved between zones")
+        .cases(&[fine("DISABLED")]),
+    honoured("desiredCount"),
+    no_effect("clientToken", "applying an object again is idempotent by its name"),
+    honoured("launchType"),
+    honoured("capacityProviderStrategy"),
+    honoured("capacityProviderStrategy[].capacityProvider"),
+    honoured("capacityProviderStrategy[].weight"),
+    honoured("capacityProviderStrategy[].base"),
+    no_effect("platformVersion", "the platform is the nodes of the cluster").cases(&[fine("LATEST")]),
+    no_effect("role", "nothing here calls a load balancer with this role"),
+    honoured("placementConstraints"),
+    honoured("placementConstraints[].type"),
+    refused("placementConstraints[].expression", MEMBER_OF),
+    honoured("placementStrategy"),
+    honoured("placementStrategy[].type")
+        .cases(&[nothing("binpack", "not applied by this version: no scheduler profile packs nodes")]),
+    no_effect("placementStrategy[].field", "not applied by this version: only zones and instances can be spread over")
+        .cases(&[
+            fine("attribute:ecs.availability-zone"),
+            fine("instanceId"),
+            fine("host"),
+            fine("cpu"),
+            fine("memory"),
+            fine("CPU"),
+            fine("MEMORY"),
+        ]),
+    honoured("healthCheckGracePeriodSeconds"),
+    refused("schedulingStrategy", "DAEMON services are not run by this version").cases(&[fine("REPLICA")]),
+    honoured("deploymentController"),
+    refused("deploymentController.type", "only the ECS deployment controller exists here").cases(&[fine("ECS")]),
+    approximated("tags", TAGS),
+    approximated("tags[].key", TAGS),
+    approximated("tags[].value", TAGS),
+    no_effect("enableECSManagedTags", "every pod carries the names of its cluster and service as labels in any case")
+        .cases(&[fine("false")]),
+    no_effect("propagateTags", "not applied by this version: tags are not copied to tasks").cases(&[fine("NONE")]),
+    no_effect(
+        "enableExecuteCommand",
+        "whoever may create pods/exec can run commands in a task; RBAC decides, not the service",
+    )
+    .cases(&[fine("false")]),
+    no_effect("monitoring", MONITORING),
+    no_effect("monitoring.metricConfigurations", MONITORING),
+    no_effect("monitoring.metricConfigurations[].metricNames", MONITORING),
+    no_effect("monitoring.metricConfigurations[].resolutionSeconds", MONITORING),
+    honoured("service"),
+    honoured("forceNewDeployment"),
+    ignored("serviceArn"),
+    ignored("clusterArn"),
+    ignored("status"),
+    ignored("runningCount"),
+    ignored("pendingCount"),
+    ignored("platformFamily"),
+    ignored("taskSets"),
+    ignored("deployments"),
+    ignored("roleArn"),
+    ignored("events"),
+    ignored("createdAt"),
+    ignored("createdBy"),
+    ignored("currentServiceDeployment"),
+    ignored("currentServiceRevisions"),
+    ignored("resourceManagementType"),
+];

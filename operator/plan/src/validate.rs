@@ -1,1 +1,0 @@
-//! Validation without the API server's help.

@@ -1,0 +1,71 @@
+//! Rules of a service that CEL cannot say.
+
+use std::collections::BTreeSet;
+
+use api::service::{ServiceManagedEbsVolumeConfiguration, ServiceSpec};
+use ecs::Violation;
+use ecs::arn::task_definition_reference;
+use ecs::volume::{EbsVolume, check_ebs};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::capacity::strategy;
+use super::from_violations;
+use super::task_definition::below;
+use crate::kind::Kind;
+use crate::report::Refusal;
+
+/// The reference to the task definition, the capacity provider strategy, managed volumes, tags.
+///
+/// Paths start with `spec.`; the exception is that of CreateService.
+#[must_use]
+pub fn service(spec: &ServiceSpec) -> Vec<Refusal> {
+    let mut violations = Vec::new();
+    if let Err(error) = task_definition_reference(&spec.task_definition) {
+        violations.push(Violation::new("taskDefinition", error.to_string()));
+    }
+    violations.extend(strategy("capacityProviderStrategy", spec.capacity_provider_strategy.as_deref()));
+    let mut names = BTreeSet::new();
+    for (index, configuration) in spec.volume_configurations.iter().flatten().enumerate() {
+        let path = format!("volumeConfigurations[{index}]");
+        if !names.insert(&configuration.name) {
+            violations
+                .push(Violation::new(format!("{path}.name"), format!("{:?} is listed twice", configuration.name)));
+        }
+        if let Some(volume) = &configuration.managed_ebs_volume {
+            violations.extend(below(&format!("{path}.managedEBSVolume"), check_ebs(&ebs(volume))));
+            for (number, specification) in volume.tag_specifications.iter().flatten().enumerate() {
+                let tags = specification.tags.iter().flatten();
+                let pairs = tags.map(|tag| (tag.key.as_str(), tag.value.as_deref().unwrap_or_default()));
+                let path = format!("{path}.managedEBSVolume.tagSpecifications[{number}].tags");
+                violations.extend(ecs::tags::check_tags(&path, pairs));
+            }
+        }
+    }
+    let tags = spec.tags.iter().flatten();
+    let pairs = tags.map(|tag| (tag.key.as_str(), tag.value.as_deref().unwrap_or_default()));
+    violations.extend(ecs::tags::check_tags("tags", pairs));
+    from_violations(Kind::Service, violations)
+}
+
+fn ebs(volume: &ServiceManagedEbsVolumeConfiguration) -> EbsVolume {
+    EbsVolume {
+        volume_type: spelling(volume.volume_type),
+        size_gib: volume.size_in_gib.map(i64::from),
+        snapshot_id: volume.snapshot_id.clone(),
+        iops: volume.iops.map(i64::from),
+        throughput: volume.throughput.map(i64::from),
+        filesystem: spelling(volume.filesystem_type),
+        encrypted: volume.encrypted,
+        kms_key_id: volume.kms_key_id.clone(),
+        volume_initialization_rate: volume.volume_initialization_rate.map(i64::from),
+    }
+}
+
+/// An enum value as ECS spells it.
+fn spelling<T: Serialize>(value: Option<T>) -> Option<String> {
+    match serde_json::to_value(value) {
+        Ok(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
