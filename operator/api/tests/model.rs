@@ -52,7 +52,7 @@ fn enumeration(node: &Value) -> BTreeSet<String> {
 
 /// What is wrong with the schema of `member`, if anything.
 fn problem(member: &Member<'_>, node: &Value) -> Option<String> {
-    if keeps_anything(node) && node.get("properties").is_none() {
+    if keeps_anything(node) {
         return None;
     }
     let written = node["type"].as_str().unwrap_or_default();
@@ -101,63 +101,148 @@ fn problem(member: &Member<'_>, node: &Value) -> Option<String> {
 }
 
 /// Everything that is wrong with `kind` as a form of the operation whose table is given. `inside` is where the members
-/// of the input are found in the spec; `elsewhere` are members that have another place, each with its reason.
-fn check(table: &str, kind: &str, inside: &str, elsewhere: &[(&str, &str)]) -> Vec<String> {
+/// of the input are found in the spec.
+fn check(table: &str, kind: &str, inside: &str) -> Vec<String> {
     let spec = spec_of(kind).unwrap_or_else(|| panic!("no kind {kind}"));
-    let mut found = Vec::new();
-    let mut used = BTreeSet::new();
-    for member in members(table) {
-        if let Some((path, _)) = elsewhere.iter().find(|(path, _)| *path == member.path) {
-            used.insert(*path);
-            continue;
-        }
-        let path = if inside.is_empty() { member.path.to_owned() } else { format!("{inside}.{}", member.path) };
-        match find(&spec, &path) {
-            None => found.push(format!("{path} is missing")),
-            Some(node) => found.extend(problem(&member, node).map(|text| format!("{path} {text}"))),
-        }
-        let _ = member.required;
-    }
-    for (path, reason) in elsewhere {
-        assert!(used.contains(path), "{path} ({reason}) is not in the model any more");
-    }
-    found
-}
-
-/// Members of describe output that the kind would drop.
-fn output(table: &str, kind: &str, inside: &str) -> Vec<String> {
-    let spec = spec_of(kind).unwrap_or_else(|| panic!("no kind {kind}"));
-    let place = find(&spec, inside).unwrap().clone();
+    let Some(place) = find(spec, inside) else { return vec![format!("{inside} is missing")] };
     members(table)
         .into_iter()
-        .filter(|member| find(&place, member.path).is_none())
-        .map(|member| format!("{inside}{} is missing", member.path))
+        .filter_map(|member| match find(place, member.path) {
+            None => Some(format!("{} is missing", member.path)),
+            Some(node) => problem(&member, node).map(|text| format!("{} {text}", member.path)),
+        })
         .collect()
+}
+
+/// Members of describe output that the kind would refuse or drop.
+fn output(table: &str, kind: &str, inside: &str) -> Vec<String> {
+    let spec = spec_of(kind).unwrap_or_else(|| panic!("no kind {kind}"));
+    let place = find(spec, inside).unwrap();
+    members(table)
+        .into_iter()
+        .filter(|member| !ancestors(member.path).any(|path| find(place, path).is_some_and(keeps_anything)))
+        .filter_map(|member| match find(place, member.path) {
+            None => Some(format!("{} is missing", member.path)),
+            Some(node) => problem(&member, node).map(|text| format!("{} {text}", member.path)),
+        })
+        .collect()
+}
+
+/// `a`, `a[]`, `a[].b` for `a[].b`.
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    let ends = path.char_indices().filter(|(_, letter)| matches!(letter, '.' | '[' | '{')).map(|(index, _)| index);
+    ends.chain([path.len()]).map(|end| &path[..end])
 }
 
 fn none() -> Vec<String> {
     Vec::new()
 }
 
-#[test]
-fn a_task_definition_takes_every_member_of_register_task_definition() {
-    assert_eq!(check(include_str!("model/RegisterTaskDefinition.tsv"), "ECSTaskDefinition", "", &[]), none());
+/// Every operation, the kind that takes its input, and where in the spec.
+const OPERATIONS: &[(&str, &str, &str)] = &[
+    (include_str!("model/RegisterTaskDefinition.tsv"), "ECSTaskDefinition", ""),
+    (include_str!("model/CreateService.tsv"), "ECSService", ""),
+    (include_str!("model/UpdateService.tsv"), "ECSService", ""),
+    (include_str!("model/CreateCluster.tsv"), "ECSCluster", ""),
+    (include_str!("model/PutClusterCapacityProviders.tsv"), "ECSCluster", ""),
+    (include_str!("model/CreateCapacityProvider.tsv"), "ECSCapacityProvider", ""),
+    (include_str!("model/RegisterScalableTarget.tsv"), "ECSScalableTarget", ""),
+    (include_str!("model/PutScalingPolicy.tsv"), "ECSScalableTarget", "ScalingPolicies[]"),
+    (include_str!("model/PutScheduledAction.tsv"), "ECSScalableTarget", "ScheduledActions[]"),
+];
+
+fn operation(table: &str) -> Vec<String> {
+    let (_, kind, inside) = OPERATIONS.iter().find(|(text, _, _)| *text == table).unwrap();
+    check(table, kind, inside)
 }
 
 #[test]
-fn a_task_definition_takes_what_describe_prints() {
+fn a_task_definition_takes_every_member_of_register_task_definition() {
+    assert_eq!(operation(include_str!("model/RegisterTaskDefinition.tsv")), none());
+}
+
+#[test]
+fn a_service_takes_every_member_of_create_service() {
+    assert_eq!(operation(include_str!("model/CreateService.tsv")), none());
+}
+
+#[test]
+fn a_service_takes_every_member_of_update_service() {
+    assert_eq!(operation(include_str!("model/UpdateService.tsv")), none());
+}
+
+#[test]
+fn a_cluster_takes_every_member_of_create_cluster() {
+    assert_eq!(operation(include_str!("model/CreateCluster.tsv")), none());
+}
+
+#[test]
+fn a_cluster_takes_every_member_of_put_cluster_capacity_providers() {
+    assert_eq!(operation(include_str!("model/PutClusterCapacityProviders.tsv")), none());
+}
+
+#[test]
+fn a_capacity_provider_takes_every_member_of_create_capacity_provider() {
+    assert_eq!(operation(include_str!("model/CreateCapacityProvider.tsv")), none());
+}
+
+#[test]
+fn a_scalable_target_takes_every_member_of_register_scalable_target() {
+    assert_eq!(operation(include_str!("model/RegisterScalableTarget.tsv")), none());
+}
+
+#[test]
+fn a_scaling_policy_takes_every_member_of_put_scaling_policy() {
+    assert_eq!(operation(include_str!("model/PutScalingPolicy.tsv")), none());
+}
+
+#[test]
+fn a_scheduled_action_takes_every_member_of_put_scheduled_action() {
+    assert_eq!(operation(include_str!("model/PutScheduledAction.tsv")), none());
+}
+
+#[test]
+fn every_kind_takes_what_describe_prints() {
     assert_eq!(output(include_str!("model/output-TaskDefinition.tsv"), "ECSTaskDefinition", ""), none());
+    assert_eq!(output(include_str!("model/output-Service.tsv"), "ECSService", ""), none());
+    assert_eq!(output(include_str!("model/output-Cluster.tsv"), "ECSCluster", ""), none());
+    assert_eq!(output(include_str!("model/output-CapacityProvider.tsv"), "ECSCapacityProvider", ""), none());
+    assert_eq!(output(include_str!("model/output-ScalableTarget.tsv"), "ECSScalableTarget", ""), none());
+    assert_eq!(
+        output(include_str!("model/output-ScalingPolicy.tsv"), "ECSScalableTarget", "ScalingPolicies[]"),
+        none()
+    );
+    let actions = output(include_str!("model/output-ScheduledAction.tsv"), "ECSScalableTarget", "ScheduledActions[]");
+    assert_eq!(actions, none());
 }
 
 #[test]
 fn what_the_model_requires_is_required_by_the_schema() {
-    let spec = spec_of("ECSTaskDefinition").unwrap();
-    // Absent, the name of the object is the name of the family.
-    let optional_here = ["family"];
-    for member in members(include_str!("model/RegisterTaskDefinition.tsv")) {
-        let (parent, name) = member.path.rsplit_once('.').unwrap_or(("", member.path));
-        let required = find(&spec, parent).unwrap()["required"].as_array().cloned().unwrap_or_default();
-        let is_required = required.contains(&Value::from(name));
-        assert!(!member.required || is_required || optional_here.contains(&member.path), "{} is optional", member.path);
+    // The name of the object stands in for the name in ECS, and the scalable target for what its policies repeat.
+    let optional_here = [
+        "family",
+        "serviceName",
+        "service",
+        "name",
+        "cluster",
+        "capacityProviders",
+        "defaultCapacityProviderStrategy",
+        "ServiceNamespace",
+        "ResourceId",
+        "ScalableDimension",
+    ];
+    let mut found = Vec::new();
+    for (table, kind, inside) in OPERATIONS {
+        let spec = spec_of(kind).unwrap();
+        let place = find(spec, inside).unwrap();
+        for member in members(table).into_iter().filter(|member| member.required) {
+            let (parent, name) = member.path.rsplit_once('.').unwrap_or(("", member.path));
+            let required =
+                find(place, parent).and_then(|node| node["required"].as_array().cloned()).unwrap_or_default();
+            if !required.contains(&Value::from(name)) && !optional_here.contains(&member.path) {
+                found.push(format!("{kind}.{inside}.{} is optional", member.path));
+            }
+        }
     }
+    assert_eq!(found, none());
 }

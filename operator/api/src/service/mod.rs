@@ -179,7 +179,7 @@ pub struct ServiceSpec {
     /// Number of tasks to keep running; required for REPLICA, ignored for DAEMON. Changing it starts no deployment. An
     /// autoscaler changes it through the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
+    #[schemars(schema_with = "desired_count")]
     pub desired_count: Option<i32>,
     /// Idempotency token of CreateService, up to 36 characters. The object's name does its work here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -318,6 +318,12 @@ pub struct ServiceSpec {
     /// Part of DescribeServices output: accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_management_type: Option<Ignored>,
+}
+
+// Not nullable: the server fails to read the scale of an object whose replicas are null, and takes the null of a member
+// that is not nullable away before it reads.
+fn desired_count(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "integer", "format": "int32", "minimum": 0 })
 }
 
 /// Whether tasks are moved until every zone has as many.
