@@ -1,1 +1,193 @@
 //! A task definition as a pod: one ECS concept a file.
+//!
+//! [`pod`] is pure: it looks at nothing but the task definition, the volume configurations of the service and the
+//! namespace, and the same input gives the same Pod. Placement is not part of it.
+
+mod container;
+mod ebs;
+mod efs;
+mod environment;
+mod hash;
+mod health;
+mod json;
+mod kernel;
+mod layout;
+mod linux;
+mod metadata;
+mod mounts;
+mod network;
+mod notes;
+pub mod observe;
+mod platform;
+mod ports;
+mod process;
+mod resources;
+mod roles;
+mod stop;
+mod user;
+pub mod view;
+mod volumes;
+
+use std::collections::BTreeMap;
+
+use api::service::ServiceVolumeConfiguration;
+use api::task_definition::TaskDefinitionSpec;
+use serde_json::{Map, Value};
+
+pub use efs::EfsClaim;
+pub use metadata::LOG_CONFIGURATION;
+pub use roles::TaskRole;
+
+use crate::labels;
+use crate::report::{Finding, Refusal};
+use json::Members;
+use layout::{Container, Place};
+use notes::Notes;
+
+/// What a Pod is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct TaskInput<'a> {
+    /// The task definition revision.
+    pub task_definition: &'a TaskDefinitionSpec,
+    /// What the service says about volumes that are configured at launch.
+    pub volume_configurations: &'a [ServiceVolumeConfiguration],
+    /// Whether the task runs on Fargate: its defaults count.
+    pub is_fargate: bool,
+    /// Where the Pod will be. Volumes that are not in any namespace are kept apart by it.
+    pub namespace: &'a str,
+}
+
+/// A port that the containers of a task listen on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskPort {
+    /// Name, at most 15 characters, unique in the task.
+    pub name: String,
+    /// Number, 1 to 65535.
+    pub container_port: i64,
+    /// `TCP` or `UDP`
+    pub protocol: String,
+    /// As Services spell it: `http`, `kubernetes.io/h2c`, `grpc`.
+    pub app_protocol: Option<String>,
+}
+
+/// A task as a Pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskPod {
+    /// PodSpec without placement. `nodeSelector` holds the platform of the task definition only.
+    pub spec: Value,
+    /// Labels that the user wants, without any of the operator's domain.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations that the user wants and those that tell about containers.
+    pub annotations: BTreeMap<String, String>,
+    /// The task role, if the Pod needs a ServiceAccount made for it.
+    pub service_account: Option<TaskRole>,
+    /// EFS volumes that the Pod mounts, each once.
+    pub claims: Vec<EfsClaim>,
+    /// Ports for a Kubernetes Service, each number and protocol once.
+    pub ports: Vec<TaskPort>,
+    /// 0 when an essential container has a health check; otherwise a task counts as healthy
+    /// [`ecs::rolling::HEALTHY_AFTER_RUNNING_SECONDS`] after RUNNING.
+    pub min_ready_seconds: i64,
+    /// What acts otherwise than on ECS because of the values given. What a field never does is in [`crate::support`].
+    pub findings: Vec<Finding>,
+}
+
+/// The Pod of a task.
+///
+/// # Errors
+/// Everything that ECS or the Pod API would refuse, and what Kubernetes cannot do and must not be left out. Paths are
+/// below `spec`: those that begin with `volumeConfigurations` below that of the service, all others below that of the
+/// task definition.
+pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
+    let mut notes = Notes::default();
+    let definition = input.task_definition;
+    let definitions = definition.container_definitions.as_slice();
+    let containers = layout::arrange(definitions, &mut notes);
+    if containers.is_empty() && notes.refusals.is_empty() {
+        notes.refuse("containerDefinitions", "at least one container is required");
+    }
+    if !notes.refusals.is_empty() {
+        return Err(notes.refusals);
+    }
+    let windows = platform::is_windows(definition);
+    let mode = network::mode(definition, input.is_fargate);
+    let mut spec = Map::new();
+    network::put(&mut spec, mode, definitions, &containers, &mut notes);
+    kernel::put(&mut spec, definition, mode, windows, &mut notes);
+    platform::put(&mut spec, definition, input.is_fargate);
+    let service_account = roles::put(&mut spec, definition, &mut notes);
+    spec.put_list("imagePullSecrets", environment::pull_secrets(definitions, &mut notes));
+    spec.put("restartPolicy", "Always");
+    spec.put("enableServiceLinks", false);
+    spec.put("terminationGracePeriodSeconds", stop::grace_period(&containers));
+    let kubernetes = definition.kubernetes.clone().unwrap_or_default();
+    let resources = resources::resources(definition, &containers, input.is_fargate, windows, &mut notes);
+    let mut ports = ports::ports(mode, &containers, &mut notes);
+    let task_ports = std::mem::take(&mut ports.task);
+    let volumes = volumes::Volumes::of(input, &mut notes);
+    let pull_policy = kubernetes.image_pull_policy;
+    let mut builder = container::Builder { definitions, pull_policy, windows, ports, volumes };
+    let mut lists: (Vec<Value>, Vec<Value>) = Default::default();
+    for (container, resources) in containers.iter().zip(resources) {
+        let built = builder.build(container, resources, &mut notes);
+        let list = if container.place == Place::Main { &mut lists.1 } else { &mut lists.0 };
+        list.push(built);
+    }
+    let (volumes, claims) = builder.volumes.finish();
+    spec.put_list("initContainers", lists.0);
+    spec.put_list("containers", lists.1);
+    spec.put_list("volumes", volumes);
+    let mut annotations = users_own(kubernetes.pod_annotations, "podAnnotations", &mut notes);
+    annotations.extend(metadata::annotations(&containers, &mut notes));
+    let labels = users_own(kubernetes.pod_labels, "podLabels", &mut notes);
+    if !notes.refusals.is_empty() {
+        return Err(notes.refusals);
+    }
+    Ok(TaskPod {
+        spec: spec.into(),
+        labels,
+        annotations,
+        service_account,
+        claims,
+        ports: task_ports,
+        min_ready_seconds: min_ready_seconds(&containers),
+        findings: notes.findings,
+    })
+}
+
+fn min_ready_seconds(containers: &[Container<'_>]) -> i64 {
+    let decides = |container: &Container<'_>| container.is_essential() && container.definition.health_check.is_some();
+    if containers.iter().any(decides) { 0 } else { ecs::rolling::HEALTHY_AFTER_RUNNING_SECONDS }
+}
+
+/// What the user adds to the Pod's metadata. Keys by which the operator finds and reads Pods are not the user's to set:
+/// a Pod with another service's label would be counted, and deleted, as that service's task.
+fn users_own(stated: Option<BTreeMap<String, String>>, field: &str, notes: &mut Notes) -> BTreeMap<String, String> {
+    let mut own = stated.unwrap_or_default();
+    own.retain(|key, value| {
+        let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
+        let is_reserved = prefix == api::names::GROUP || prefix.ends_with(&format!(".{}", api::names::GROUP));
+        if is_reserved || key == labels::MANAGED_BY {
+            notes.no_effect(format!("kubernetes.{field}[{key}]"), "the operator sets this key itself");
+            return false;
+        }
+        let problem = if !is_key(key) {
+            Some("not a key that Kubernetes accepts")
+        } else if field == "podLabels" && !value.is_empty() && !metadata::is_qualified_part(value) {
+            Some("not a label value: at most 63 letters, digits, dots, hyphens and underscores")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            notes.refuse(format!("kubernetes.{field}[{key}]"), problem);
+        }
+        problem.is_none()
+    });
+    own
+}
+
+/// `name` or `prefix/name`.
+fn is_key(key: &str) -> bool {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    metadata::is_qualified_part(name) && prefix.is_none_or(network::is_dns_name)
+}

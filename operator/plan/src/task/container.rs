@@ -1,0 +1,50 @@
+//! One container of the Pod, put together from its concepts.
+
+use api::task_definition::{ContainerDefinition, ImagePullPolicy};
+use serde_json::{Map, Value};
+
+use super::json::Members;
+use super::layout::{Container, Place};
+use super::notes::Notes;
+use super::ports::Ports;
+use super::volumes::Volumes;
+use super::{environment, health, linux, mounts, process};
+
+/// What all containers of a task are built with.
+pub(super) struct Builder<'a> {
+    pub(super) definitions: &'a [ContainerDefinition],
+    pub(super) pull_policy: Option<ImagePullPolicy>,
+    pub(super) windows: bool,
+    pub(super) ports: Ports,
+    pub(super) volumes: Volumes,
+}
+
+impl Builder<'_> {
+    /// The container as the Pod spells it.
+    pub(super) fn build(
+        &mut self,
+        container: &Container<'_>,
+        resources: Map<String, Value>,
+        notes: &mut Notes,
+    ) -> Value {
+        let mut spec = Map::new();
+        spec.put("name", container.name.as_str());
+        let pull_policy = self.pull_policy.map(|policy| match policy {
+            ImagePullPolicy::Always => "Always",
+            ImagePullPolicy::IfNotPresent => "IfNotPresent",
+            ImagePullPolicy::Never => "Never",
+        });
+        process::put(&mut spec, container.definition, pull_policy);
+        if matches!(container.place, Place::Sidecar { .. }) {
+            spec.put("restartPolicy", "Always");
+        }
+        environment::put(&mut spec, container, notes);
+        spec.put_list("ports", self.ports.by_container.remove(&container.name).unwrap_or_default());
+        spec.put_map("resources", resources);
+        let mounts = mounts::mounts(container, self.definitions, &mut self.volumes, self.windows, notes);
+        spec.put_list("volumeMounts", mounts);
+        health::put(&mut spec, container, self.windows, notes);
+        spec.put_map("securityContext", linux::security_context(container, self.windows, notes));
+        spec.into()
+    }
+}

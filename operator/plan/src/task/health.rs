@@ -1,0 +1,88 @@
+//! Health checks as probes.
+
+use api::task_definition::{ContainerDefinition, HealthCheck};
+use ecs::health::{Probe, Probes, probes};
+use serde_json::{Map, Value, json};
+
+use super::json::Members;
+use super::layout::{Container, Place};
+use super::notes::Notes;
+
+/// Puts `readinessProbe` and `startupProbe`; there is never a liveness probe, because ECS replaces an unhealthy task and
+/// does not restart a container in place.
+///
+/// | container | readiness | startup |
+/// |---|---|---|
+/// | essential | yes: decides the health of the task | when there is a start period |
+/// | essential, others start after it without waiting for its health | yes | no: it would hold the others up |
+/// | not essential | no: it would make the whole Pod unready | no |
+/// | others wait for its health | as above | always: it is what they wait for |
+/// | runs to its end before others | no | no: a Pod cannot probe it |
+pub(super) fn put(spec: &mut Map<String, Value>, container: &Container<'_>, windows: bool, notes: &mut Notes) {
+    let Some(check) = &container.definition.health_check else { return };
+    let probes = match probes(&plain(check), windows) {
+        Ok(probes) => probes,
+        Err(error) => {
+            notes.refuse(container.path(&format!("healthCheck.{}", error.field())), error.to_string());
+            return;
+        }
+    };
+    let is_readiness = container.is_essential() && container.place != Place::Init;
+    match container.place {
+        Place::Sidecar { is_waited_for: true } => put_probe(spec, "startupProbe", &awaited(container, &probes)),
+        Place::Main => {
+            if let Some(startup) = probes.startup.as_ref().filter(|_| is_readiness) {
+                put_probe(spec, "startupProbe", startup);
+            }
+        }
+        Place::Init | Place::Sidecar { is_waited_for: false } => {}
+    }
+    if is_readiness {
+        put_probe(spec, "readinessProbe", &probes.readiness);
+    } else if matches!(container.place, Place::Main | Place::Sidecar { is_waited_for: false }) {
+        let why = "the container is not essential, so its health decides nothing";
+        notes.no_effect(container.path("healthCheck"), why);
+    }
+}
+
+/// The probe that dependents wait for. `startTimeout` limits it: with an interval of 10 s and a limit of 35 s it may
+/// fail 3 times (30 s). It always may fail once.
+fn awaited(container: &Container<'_>, probes: &Probes) -> Probe {
+    let mut probe = probes.startup.clone().unwrap_or_else(|| probes.readiness.clone());
+    if let Some(limit) = container.definition.start_timeout {
+        let allowed = i64::from(limit) / probe.period_seconds.max(1);
+        probe.failure_threshold = probe.failure_threshold.min(allowed.max(1));
+    }
+    probe
+}
+
+fn put_probe(spec: &mut Map<String, Value>, name: &str, probe: &Probe) {
+    spec.put(
+        name,
+        json!({
+            "exec": {"command": probe.command},
+            "initialDelaySeconds": probe.initial_delay_seconds,
+            "periodSeconds": probe.period_seconds,
+            "timeoutSeconds": probe.timeout_seconds,
+            "failureThreshold": probe.failure_threshold,
+        }),
+    );
+}
+
+fn plain(check: &HealthCheck) -> ecs::health::HealthCheck {
+    ecs::health::HealthCheck {
+        command: check.command.clone(),
+        interval: check.interval.map(i64::from),
+        timeout: check.timeout.map(i64::from),
+        retries: check.retries.map(i64::from),
+        start_period: check.start_period.map(i64::from),
+    }
+}
+
+/// Seconds after its start at which a container that was never healthy counts as UNHEALTHY: the start period and then
+/// `retries` checks in a row. 60 s start period, interval 30 s, 3 retries: 150.
+pub(super) fn unhealthy_after_seconds(definition: &ContainerDefinition) -> Option<i64> {
+    let check = definition.health_check.as_ref()?;
+    let interval = i64::from(check.interval.unwrap_or(30));
+    Some(i64::from(check.start_period.unwrap_or(0)) + interval * i64::from(check.retries.unwrap_or(3)))
+}

@@ -1,0 +1,186 @@
+//! Kernel settings and rights of one container: capabilities, privileges, user, security options.
+
+use api::task_definition::KernelCapabilities;
+use serde_json::{Map, Value, json};
+
+use super::json::Members;
+use super::layout::Container;
+use super::notes::Notes;
+use super::user::run_as;
+
+/// `securityContext` of the container.
+pub(super) fn security_context(container: &Container<'_>, windows: bool, notes: &mut Notes) -> Map<String, Value> {
+    let definition = container.definition;
+    if windows {
+        return windows_context(container, notes);
+    }
+    let mut context = Map::new();
+    let privileged = definition.privileged == Some(true);
+    context.put_true("privileged", privileged);
+    context.put_true("readOnlyRootFilesystem", definition.readonly_root_filesystem == Some(true));
+    if let Some(user) = definition.user.as_deref().filter(|user| !user.is_empty()) {
+        match run_as(user) {
+            Ok(ids) => {
+                context.put("runAsUser", ids.user);
+                context.put_some("runAsGroup", ids.group);
+            }
+            Err(error) => notes.unsupported(container.path("user"), error.to_string()),
+        }
+    }
+    let stated = definition.linux_parameters.as_ref().and_then(|parameters| parameters.capabilities.as_ref());
+    let capabilities = stated.filter(|_| !privileged).map(capabilities).unwrap_or_default();
+    let is_nearly_root = privileged || capabilities.add.iter().any(|name| name == "ALL" || name == "SYS_ADMIN");
+    let mut map = Map::new();
+    map.put_list("add", capabilities.add.into_iter().map(Value::from).collect());
+    map.put_list("drop", capabilities.drop.into_iter().map(Value::from).collect());
+    context.put_map("capabilities", map);
+    if stated.is_some() && privileged {
+        let why = "a privileged container has every capability, as on ECS";
+        notes.no_effect(container.path("linuxParameters.capabilities"), why);
+    }
+    docker_security_options(container, is_nearly_root, &mut context, notes);
+    context
+}
+
+/// Capabilities to add to and drop from the runtime's default set.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Capabilities {
+    add: Vec<String>,
+    drop: Vec<String>,
+}
+
+/// On ECS `drop` is applied first and `add` second; container runtimes let `drop` win. So:
+///
+/// - a name in both ends up added and is taken out of `drop`: drop `[NET_RAW, CHOWN]` with add `[NET_RAW]` is drop
+///   `[CHOWN]`, add `[NET_RAW]`;
+/// - drop `ALL` leaves exactly `add`;
+/// - add `ALL` is everything but `drop`, also for names that are in both.
+fn capabilities(stated: &KernelCapabilities) -> Capabilities {
+    let add = normalised(stated.add.as_deref());
+    let drop = normalised(stated.drop.as_deref());
+    let all = "ALL".to_owned();
+    if add.contains(&all) {
+        let drop = drop.into_iter().filter(|name| *name != all).collect();
+        return Capabilities { add: vec![all], drop };
+    }
+    if drop.contains(&all) {
+        return Capabilities { add, drop: vec![all] };
+    }
+    let drop = drop.into_iter().filter(|name| !add.contains(name)).collect();
+    Capabilities { add, drop }
+}
+
+/// Docker takes `net_admin` and `CAP_NET_ADMIN` too; Kubernetes knows `NET_ADMIN` only. Each name once.
+fn normalised(names: Option<&[String]>) -> Vec<String> {
+    let mut result: Vec<String> = Vec::new();
+    for name in names.unwrap_or_default() {
+        let upper = name.trim().to_ascii_uppercase();
+        let name = upper.strip_prefix("CAP_").unwrap_or(&upper).to_owned();
+        if !name.is_empty() && !result.contains(&name) {
+            result.push(name);
+        }
+    }
+    result
+}
+
+/// `no-new-privileges`, `apparmor:PROFILE` and SELinux labels; anything else has no form on a Pod.
+fn docker_security_options(
+    container: &Container<'_>,
+    is_nearly_root: bool,
+    context: &mut Map<String, Value>,
+    notes: &mut Notes,
+) {
+    let mut labels = Map::new();
+    for (index, option) in container.definition.docker_security_options.iter().flatten().enumerate() {
+        let path = container.path(&format!("dockerSecurityOptions[{index}]"));
+        let (name, value) = option.split_once([':', '=']).unwrap_or((option.as_str(), "true"));
+        match name {
+            "no-new-privileges" if value == "false" => {}
+            // The API refuses the combination, because such a process can take any privilege without an exec.
+            "no-new-privileges" if is_nearly_root => {
+                notes.no_effect(path, "not together with privileged, SYS_ADMIN or ALL capabilities");
+            }
+            "no-new-privileges" => context.put("allowPrivilegeEscalation", false),
+            "apparmor" => context.put("appArmorProfile", app_armor(value)),
+            "label" => {
+                if !put_label(&mut labels, value) {
+                    notes.no_effect(path, "not a SELinux label in the form label:user|role|type|level:VALUE");
+                }
+            }
+            _ => notes.no_effect(path, "a Pod has nothing for this option"),
+        }
+    }
+    context.put_map("seLinuxOptions", labels);
+}
+
+fn app_armor(profile: &str) -> Value {
+    match profile {
+        "unconfined" => json!({"type": "Unconfined"}),
+        "docker-default" => json!({"type": "RuntimeDefault"}),
+        _ => json!({"type": "Localhost", "localhostProfile": profile}),
+    }
+}
+
+/// `type:svirt_lxc_net_t` and the like. `disable` is what docker makes of the unconfined container type.
+fn put_label(labels: &mut Map<String, Value>, value: &str) -> bool {
+    let (part, content) = value.split_once(':').unwrap_or((value, ""));
+    match (part, content) {
+        ("disable", "") => labels.put("type", "spc_t"),
+        (_, "") => return false,
+        ("user" | "role" | "type" | "level", content) => labels.put(part, content),
+        _ => return false,
+    }
+    true
+}
+
+/// Windows containers have a user name; everything else is Linux only, on ECS as in the Pod API.
+fn windows_context(container: &Container<'_>, notes: &mut Notes) -> Map<String, Value> {
+    let definition = container.definition;
+    let mut options = Map::new();
+    options.put_some("runAsUserName", definition.user.as_deref().filter(|user| !user.is_empty()));
+    for (is_set, field) in [
+        (definition.privileged == Some(true), "privileged"),
+        (definition.readonly_root_filesystem == Some(true), "readonlyRootFilesystem"),
+        (definition.linux_parameters.is_some(), "linuxParameters"),
+    ] {
+        if is_set {
+            notes.no_effect(container.path(field), "Windows containers do not have it");
+        }
+    }
+    let mut context = Map::new();
+    context.put_map("windowsOptions", options);
+    context
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(add: &[&str], drop: &[&str]) -> (Vec<String>, Vec<String>) {
+        let list = |names: &[&str]| Some(names.iter().map(|&name| name.to_owned()).collect());
+        let result = capabilities(&KernelCapabilities { add: list(add), drop: list(drop) });
+        (result.add, result.drop)
+    }
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn when_a_capability_is_dropped_and_added_then_it_ends_up_added() {
+        assert_eq!(of(&["NET_RAW"], &["NET_RAW", "CHOWN"]), (names(&["NET_RAW"]), names(&["CHOWN"])));
+        assert_eq!(of(&["CAP_NET_RAW"], &["net_raw"]), (names(&["NET_RAW"]), names(&[])));
+    }
+
+    #[test]
+    fn when_all_are_dropped_then_exactly_the_added_ones_are_left() {
+        assert_eq!(of(&["NET_ADMIN"], &["CHOWN", "ALL"]), (names(&["NET_ADMIN"]), names(&["ALL"])));
+        assert_eq!(of(&[], &["all"]), (names(&[]), names(&["ALL"])));
+    }
+
+    #[test]
+    fn when_all_are_added_then_the_dropped_ones_are_missing() {
+        assert_eq!(of(&["ALL", "CHOWN"], &["CHOWN"]), (names(&["ALL"]), names(&["CHOWN"])));
+        assert_eq!(of(&["ALL"], &["ALL"]), (names(&["ALL"]), names(&[])));
+    }
+}

@@ -1,0 +1,156 @@
+//! Names and addresses: network mode, host name, hosts file, DNS. All of them are settings of the Pod as a whole.
+
+use std::net::IpAddr;
+
+use api::task_definition::{ContainerDefinition, NetworkMode, TaskDefinitionSpec};
+use serde_json::{Map, Value, json};
+
+use super::json::Members;
+use super::layout::Container;
+use super::notes::Notes;
+
+/// The API takes no more name servers than this.
+const MOST_NAME_SERVERS: usize = 3;
+/// The API takes no more search domains than this.
+const MOST_SEARCH_DOMAINS: usize = 32;
+
+/// The network mode that counts: `bridge` when none is stated, and on Fargate `awsvpc`, the only one there.
+pub(super) fn mode(definition: &TaskDefinitionSpec, is_fargate: bool) -> NetworkMode {
+    definition.network_mode.unwrap_or(if is_fargate { NetworkMode::Awsvpc } else { NetworkMode::Bridge })
+}
+
+/// Puts `hostNetwork`, `dnsPolicy`, `dnsConfig`, `hostname` and `hostAliases`.
+pub(super) fn put(
+    pod: &mut Map<String, Value>,
+    mode: NetworkMode,
+    definitions: &[ContainerDefinition],
+    containers: &[Container<'_>],
+    notes: &mut Notes,
+) {
+    if mode == NetworkMode::Host {
+        pod.put("hostNetwork", true);
+    }
+    dns(pod, mode, definitions, notes);
+    pod.put_some("hostname", hostname(containers, mode, notes));
+    pod.put_list("hostAliases", host_aliases(definitions, notes));
+    for (index, definition) in definitions.iter().enumerate() {
+        if definition.disable_networking == Some(true) {
+            let message = "one container of a Pod cannot be without network";
+            notes.unsupported(format!("containerDefinitions[{index}].disableNetworking"), message);
+        }
+    }
+}
+
+fn dns(pod: &mut Map<String, Value>, mode: NetworkMode, definitions: &[ContainerDefinition], notes: &mut Notes) {
+    let servers = union(definitions, "dnsServers", |definition| definition.dns_servers.as_deref());
+    let searches = union(definitions, "dnsSearchDomains", |definition| definition.dns_search_domains.as_deref());
+    let servers = take(servers, MOST_NAME_SERVERS, notes, |server| server.parse::<IpAddr>().is_ok());
+    let searches = take(searches, MOST_SEARCH_DOMAINS, notes, is_dns_name);
+    let mut config = Map::new();
+    if !servers.is_empty() {
+        pod.put("dnsPolicy", "None");
+    } else if mode == NetworkMode::Host {
+        pod.put("dnsPolicy", "ClusterFirstWithHostNet");
+    }
+    config.put_list("nameservers", servers);
+    config.put_list("searches", searches);
+    pod.put_map("dnsConfig", config);
+}
+
+/// All values of all containers, each once, with its path.
+fn union<'a>(
+    definitions: &'a [ContainerDefinition],
+    field: &str,
+    list: impl Fn(&'a ContainerDefinition) -> Option<&'a [String]>,
+) -> Vec<(String, String)> {
+    let mut values: Vec<(String, String)> = Vec::new();
+    for (index, definition) in definitions.iter().enumerate() {
+        for (position, value) in list(definition).unwrap_or_default().iter().enumerate() {
+            if !values.iter().any(|(_, known)| known == value) {
+                values.push((format!("containerDefinitions[{index}].{field}[{position}]"), value.clone()));
+            }
+        }
+    }
+    values
+}
+
+fn take(values: Vec<(String, String)>, most: usize, notes: &mut Notes, is_legal: impl Fn(&str) -> bool) -> Vec<Value> {
+    let mut taken = Vec::new();
+    for (path, value) in values {
+        if !is_legal(&value) {
+            notes.no_effect(path, "not a value that a Pod can have here");
+        } else if taken.len() == most {
+            notes.no_effect(path, format!("a Pod takes at most {most}"));
+        } else {
+            taken.push(Value::from(value));
+        }
+    }
+    taken
+}
+
+/// The name that essential containers come first in giving.
+fn hostname(containers: &[Container<'_>], mode: NetworkMode, notes: &mut Notes) -> Option<String> {
+    let mut stated: Vec<&Container<'_>> =
+        containers.iter().filter(|container| container.definition.hostname.is_some()).collect();
+    stated.sort_by_key(|container| (!container.is_essential(), container.index));
+    let mut chosen: Option<String> = None;
+    for container in stated {
+        let name = container.definition.hostname.as_deref().unwrap_or_default();
+        let path = container.path("hostname");
+        if mode == NetworkMode::Host {
+            notes.no_effect(path, "a Pod on the network of the node has the node's name");
+        } else if !is_dns_label(name) {
+            notes.no_effect(path, "a Pod's host name is at most 63 lower case letters, digits and inner hyphens");
+        } else if chosen.as_deref().is_some_and(|chosen| chosen != name) {
+            notes.no_effect(path, "a Pod has one host name, and another container gives it");
+        } else {
+            chosen = Some(name.to_owned());
+        }
+    }
+    chosen
+}
+
+/// Lines of the hosts file: `links` as names of the task itself, and `extraHosts`. One entry per address, because
+/// server-side apply takes each once.
+fn host_aliases(definitions: &[ContainerDefinition], notes: &mut Notes) -> Vec<Value> {
+    let mut aliases: Vec<(String, Vec<String>)> = Vec::new();
+    let mut add = |address: &str, name: String| match aliases.iter_mut().find(|(known, _)| known == address) {
+        Some((_, names)) if names.contains(&name) => {}
+        Some((_, names)) => names.push(name),
+        None => aliases.push((address.to_owned(), vec![name])),
+    };
+    for (index, definition) in definitions.iter().enumerate() {
+        for (position, link) in definition.links.iter().flatten().enumerate() {
+            // Names of hosts are the same in upper and lower case.
+            for name in link.split(':').map(str::to_ascii_lowercase) {
+                if is_dns_name(&name) {
+                    add("127.0.0.1", name);
+                } else {
+                    let path = format!("containerDefinitions[{index}].links[{position}]");
+                    notes.no_effect(path, format!("{name:?} is not a name that a hosts file of a Pod can have"));
+                }
+            }
+        }
+        for (position, entry) in definition.extra_hosts.iter().flatten().enumerate() {
+            let path = format!("containerDefinitions[{index}].extraHosts[{position}]");
+            let name = entry.hostname.to_ascii_lowercase();
+            if !is_dns_name(&name) {
+                notes.no_effect(path, "not a name that a hosts file of a Pod can have");
+            } else if let Ok(address) = entry.ip_address.parse::<IpAddr>() {
+                add(&address.to_string(), name);
+            } else {
+                notes.no_effect(path, "ipAddress is not an address");
+            }
+        }
+    }
+    aliases.into_iter().map(|(address, names)| json!({"ip": address, "hostnames": names})).collect()
+}
+
+fn is_dns_label(text: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(is_inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+pub(super) fn is_dns_name(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_dns_label)
+}
