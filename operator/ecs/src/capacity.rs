@@ -6,8 +6,12 @@
 //! multiple of the sum of the weights, and a larger count never takes a task away from any provider.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use crate::violation::Violation;
+
+/// Largest weight of an item.
+const MOST_WEIGHT: i64 = 1000;
 
 /// One item of a capacity provider strategy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,9 +125,9 @@ fn base_of_running(count: i64, base: &[i64]) -> Vec<i64> {
         .collect()
 }
 
-/// The weights; where all are 0 the first item stands for all.
+/// The weights within the limits of ECS; where all are 0 the first item stands for all.
 fn weights(strategy: &[StrategyItem]) -> Vec<i64> {
-    let mut weights: Vec<i64> = strategy.iter().map(|item| item.weight.max(0)).collect();
+    let mut weights: Vec<i64> = strategy.iter().map(|item| item.weight.clamp(0, MOST_WEIGHT)).collect();
     if weights.iter().all(|&weight| weight == 0)
         && let Some(first) = weights.first_mut()
     {
@@ -230,9 +234,10 @@ pub fn check_strategy(items: &[StrategyItem]) -> Vec<Violation> {
         refuse("capacityProviderStrategy".to_owned(), format!("at most 20 providers, not {}", items.len()));
     }
     let mut based: Option<usize> = None;
+    let mut providers = BTreeSet::new();
     for (index, item) in items.iter().enumerate() {
-        if !(0..=1000).contains(&item.weight) {
-            refuse(at(index, "weight"), format!("a weight is 0 to 1000, not {}", item.weight));
+        if !(0..=MOST_WEIGHT).contains(&item.weight) {
+            refuse(at(index, "weight"), format!("a weight is 0 to {MOST_WEIGHT}, not {}", item.weight));
         }
         if !(0..=100_000).contains(&item.base) {
             refuse(at(index, "base"), format!("a base is 0 to 100000, not {}", item.base));
@@ -242,7 +247,7 @@ pub fn check_strategy(items: &[StrategyItem]) -> Vec<Violation> {
         {
             refuse(at(index, "base"), format!("only one item may have a base, and item {first} has one"));
         }
-        if items.iter().take(index).any(|earlier| earlier.provider == item.provider) {
+        if !providers.insert(item.provider.as_str()) {
             refuse(at(index, "capacityProvider"), format!("{} is listed twice", item.provider));
         }
         if let Some(first) = items.first()

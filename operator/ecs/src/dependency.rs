@@ -1,7 +1,7 @@
 //! Dependencies between the containers of a task: what may depend on what, the order of starting, and the time that
 //! stopping needs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::violation::Violation;
 
@@ -77,12 +77,13 @@ pub struct DependentContainer {
 /// Seconds between the stop signal and SIGKILL where a container states none.
 pub const DEFAULT_STOP_TIMEOUT_SECONDS: i64 = 30;
 
-/// A dependency as indices into the list of containers.
-#[derive(Clone, Debug)]
+/// A dependency of one container.
+#[derive(Clone, Copy, Debug)]
 struct Edge {
-    from: usize,
+    /// Index of the other container.
     to: usize,
-    path: String,
+    /// The field that names it.
+    field: &'static str,
 }
 
 /// Every rule that the dependencies break: unknown names, a container that waits for itself, HEALTHY without a health
@@ -140,29 +141,17 @@ fn check_dependency(
 }
 
 /// The containers in an order in which each comes after everything it depends on; otherwise as listed. Unknown names
-/// are left out of account.
+/// and a container that waits for itself are left out of account.
 ///
 /// # Errors
 /// The circle, spelled with its names.
 pub fn start_order(containers: &[DependentContainer]) -> Result<Vec<usize>, Violation> {
-    let edges = edges(containers);
-    let mut order: Vec<usize> = Vec::with_capacity(containers.len());
-    let mut placed = vec![false; containers.len()];
-    while order.len() < containers.len() {
-        let is_placed = |position: usize| placed.get(position).copied().unwrap_or(true);
-        let next = (0..containers.len()).find(|&candidate| {
-            !is_placed(candidate) && edges.iter().all(|edge| edge.from != candidate || is_placed(edge.to))
-        });
-        let Some(next) = next else {
-            let names = "containerDefinitions".to_owned();
-            return Err(circle(containers).unwrap_or_else(|| Violation::new(names, "circular dependency")));
-        };
-        if let Some(slot) = placed.get_mut(next) {
-            *slot = true;
-        }
-        order.push(next);
+    let graph = Graph::new(containers);
+    let order = graph.order();
+    if order.len() == containers.len() {
+        return Ok(order);
     }
-    Ok(order)
+    Err(circle(containers).unwrap_or_else(|| Violation::new("containerDefinitions", "circular dependency")))
 }
 
 /// The longest time that stopping takes, in seconds: the largest sum of stop timeouts along a chain of dependencies.
@@ -172,18 +161,14 @@ pub fn start_order(containers: &[DependentContainer]) -> Result<Vec<usize>, Viol
 /// [`check_dependencies`] refuses, it is the sum of all.
 pub fn stop_chain_seconds(containers: &[DependentContainer], default_timeout: i64) -> i64 {
     let timeout = |container: &DependentContainer| container.stop_timeout.unwrap_or(default_timeout).max(0);
-    let Ok(order) = start_order(containers) else {
+    let graph = Graph::new(containers);
+    let order = graph.order();
+    if order.len() < containers.len() {
         return containers.iter().map(timeout).fold(0, i64::saturating_add);
-    };
-    let edges = edges(containers);
+    }
     let mut chains = vec![0_i64; containers.len()];
     for position in order {
-        let below = edges
-            .iter()
-            .filter(|edge| edge.from == position)
-            .filter_map(|edge| chains.get(edge.to).copied())
-            .max()
-            .unwrap_or(0);
+        let below = graph.needs(position).filter_map(|edge| chains.get(edge.to).copied()).max().unwrap_or(0);
         let own = containers.get(position).map_or(0, timeout);
         if let Some(chain) = chains.get_mut(position) {
             *chain = own.saturating_add(below);
@@ -203,56 +188,79 @@ fn index_of(containers: &[DependentContainer]) -> BTreeMap<&str, usize> {
     containers.iter().enumerate().rev().map(|(position, container)| (container.name.as_str(), position)).collect()
 }
 
-fn edges(containers: &[DependentContainer]) -> Vec<Edge> {
-    let index = index_of(containers);
-    let mut edges = Vec::new();
-    for (from, container) in containers.iter().enumerate() {
-        let depends = container.depends_on.iter().map(|dependency| ("dependsOn", &dependency.container));
-        let links = container.links.iter().map(|name| ("links", name));
-        let volumes = container.volumes_from.iter().map(|name| ("volumesFrom", name));
-        for (field, name) in depends.chain(links).chain(volumes) {
-            if let Some(&to) = index.get(name.as_str()) {
-                edges.push(Edge { from, to, path: format!("containerDefinitions[{from}].{field}") });
+/// What each container needs. Work is in proportion to the number of containers and dependencies, since a task
+/// definition may name many of both before anything refuses it.
+struct Graph {
+    /// By container: the ones it waits for.
+    needs: Vec<Vec<Edge>>,
+    /// By container: the ones that wait for it, once per dependency.
+    needed_by: Vec<Vec<usize>>,
+}
+
+impl Graph {
+    fn new(containers: &[DependentContainer]) -> Self {
+        let index = index_of(containers);
+        let mut needed_by = vec![Vec::new(); containers.len()];
+        let needs = containers.iter().enumerate().map(|(from, container)| {
+            let depends = container.depends_on.iter().map(|dependency| ("dependsOn", &dependency.container));
+            let links = container.links.iter().map(|name| ("links", name));
+            let volumes = container.volumes_from.iter().map(|name| ("volumesFrom", name));
+            let named = depends.chain(links).chain(volumes);
+            let known = named.filter_map(|(field, name)| index.get(name.as_str()).map(|&to| Edge { to, field }));
+            let edges: Vec<Edge> = known.filter(|edge| edge.to != from).collect();
+            for edge in &edges {
+                if let Some(waiting) = needed_by.get_mut(edge.to) {
+                    waiting.push(from);
+                }
+            }
+            edges
+        });
+        Self { needs: needs.collect(), needed_by }
+    }
+
+    fn needs(&self, position: usize) -> impl Iterator<Item = &Edge> {
+        self.needs.get(position).into_iter().flatten()
+    }
+
+    /// All containers that can start, each behind what it needs and otherwise as listed. Members of a circle and
+    /// whatever needs them are missing.
+    fn order(&self) -> Vec<usize> {
+        let mut missing: Vec<usize> = self.needs.iter().map(Vec::len).collect();
+        let mut ready: BTreeSet<usize> = (0..missing.len()).filter(|&at| missing.get(at) == Some(&0)).collect();
+        let mut order = Vec::with_capacity(missing.len());
+        while let Some(next) = ready.pop_first() {
+            order.push(next);
+            for &waiting in self.needed_by.get(next).into_iter().flatten() {
+                if let Some(count) = missing.get_mut(waiting) {
+                    *count -= 1;
+                    if *count == 0 {
+                        ready.insert(waiting);
+                    }
+                }
             }
         }
+        order
     }
-    edges
 }
 
 /// The first circle of two or more containers, if there is one: `a → b → a`.
 fn circle(containers: &[DependentContainer]) -> Option<Violation> {
-    let edges: Vec<Edge> = edges(containers).into_iter().filter(|edge| edge.from != edge.to).collect();
-    // Whatever has no dependency left in the rest is not part of a circle; what cannot be taken away this way is, or
-    // leads to one.
-    let mut rest: Vec<bool> = vec![true; containers.len()];
-    let within = |rest: &[bool], position: usize| rest.get(position).copied().unwrap_or(false);
-    loop {
-        let free = (0..containers.len()).find(|&candidate| {
-            within(&rest, candidate) && !edges.iter().any(|edge| edge.from == candidate && within(&rest, edge.to))
-        });
-        match free.and_then(|position| rest.get_mut(position)) {
-            Some(slot) => *slot = false,
-            None => break,
-        }
+    let graph = Graph::new(containers);
+    let order: BTreeSet<usize> = graph.order().into_iter().collect();
+    // Every container that is left needs another one that is left, so walking on comes back to a place seen before.
+    let mut position = (0..containers.len()).find(|position| !order.contains(position))?;
+    let mut walk: Vec<usize> = Vec::new();
+    let mut seen = BTreeSet::new();
+    while seen.insert(position) {
+        walk.push(position);
+        position = graph.needs(position).find(|edge| !order.contains(&edge.to))?.to;
     }
-    // From any container of the rest there is always a next one, so walking on comes back to a place seen before.
-    let mut walk = vec![rest.iter().position(|&inside| inside)?];
-    loop {
-        let last = *walk.last()?;
-        let edge = edges.iter().find(|edge| edge.from == last && within(&rest, edge.to))?;
-        if let Some(start) = walk.iter().position(|&position| position == edge.to) {
-            let members = walk.get(start..)?;
-            let first = members.first()?;
-            let names: Vec<&str> = members
-                .iter()
-                .chain([first])
-                .filter_map(|&position| containers.get(position).map(|container| container.name.as_str()))
-                .collect();
-            let path = edges.iter().find(|edge| edge.from == *first && within(&rest, edge.to))?.path.clone();
-            return Some(Violation::new(path, format!("circular dependency: {}", names.join(" → "))));
-        }
-        walk.push(edge.to);
-    }
+    let members = walk.iter().skip_while(|&&member| member != position).chain([&position]);
+    let names: Vec<&str> =
+        members.filter_map(|&member| containers.get(member).map(|container| container.name.as_str())).collect();
+    let field = graph.needs(position).find(|edge| !order.contains(&edge.to))?.field;
+    let path = format!("containerDefinitions[{position}].{field}");
+    Some(Violation::new(path, format!("circular dependency: {}", names.join(" → "))))
 }
 
 #[cfg(test)]

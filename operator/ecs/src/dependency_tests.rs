@@ -204,3 +204,19 @@ proptest! {
         prop_assert!(timeouts().max().unwrap() <= chain && chain <= timeouts().sum::<i64>());
     }
 }
+
+#[test]
+fn when_a_task_definition_has_thousands_of_containers_then_order_and_circles_are_still_found_at_once() {
+    let count = 5000;
+    let chain = |last: &[(&str, Condition)]| -> Vec<DependentContainer> {
+        let mut containers: Vec<DependentContainer> = (1..count)
+            .map(|index| container(&(index - 1).to_string(), &[(&index.to_string(), Condition::Start)]))
+            .collect();
+        containers.push(container(&(count - 1).to_string(), last));
+        containers
+    };
+    assert_eq!(start_order(&chain(&[])), Ok((0..count).rev().collect()));
+    assert_eq!(stop_chain_seconds(&chain(&[]), 1), 5000);
+    assert!(start_order(&chain(&[("0", Condition::Start)])).is_err());
+    assert_eq!(check_dependencies(&chain(&[("0", Condition::Start)])).len(), 1);
+}

@@ -354,25 +354,25 @@ fn start_error(waiting: &str) -> Option<&'static str> {
 
 /// A container that cannot start although the task never ran: ECS gives up on the task.
 fn failed_start(task: &TaskObservation) -> Option<(StopCode, String)> {
-    if task.all_started() {
-        return None;
-    }
     task.containers.iter().find_map(|container| match &container.state {
         ContainerState::Waiting { reason, message } if !container.started_once => {
             start_error(reason).map(|error| (StopCode::TaskFailedToStart, with_message(error, message, reason)))
         }
-        ContainerState::Terminated { reason, .. } if matches!(reason.as_str(), "StartError" | "ContainerCannotRun") => {
+        ContainerState::Terminated { reason, .. }
+            if container.last_exit.is_none() && matches!(reason.as_str(), "StartError" | "ContainerCannotRun") =>
+        {
             Some((StopCode::TaskFailedToStart, with_message("CannotStartContainerError", "", reason)))
         }
         _ => None,
     })
 }
 
-/// An essential container that is not running any more, whatever its exit code. The first in order decides.
+/// An essential container that is not running any more, whatever its exit code.
 fn essential_exit(task: &TaskObservation) -> Option<(StopCode, String)> {
-    let exited = |container: &&ContainerObservation| container.essential && container.has_ended();
-    task.containers.iter().find(exited)?;
-    Some((StopCode::EssentialContainerExited, "Essential container in task exited".to_owned()))
+    let exited = task.containers.iter().any(|container| container.essential && container.has_ended());
+    // Where all containers ended with 0 an essential one did, even if it is not listed any more.
+    (exited || task.phase == Phase::Succeeded)
+        .then(|| (StopCode::EssentialContainerExited, "Essential container in task exited".to_owned()))
 }
 
 /// A Pod that is over or being deleted, and nothing says why: the node took it away, or a person did.

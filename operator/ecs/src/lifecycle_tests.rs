@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn container(name: &str, state: ContainerState) -> ContainerObservation {
@@ -220,4 +222,61 @@ fn when_tasks_are_counted_then_everything_before_running_is_pending() {
     assert_eq!(life.map(LastStatus::is_pending), [true, true, true, false, false, false, false, false]);
     assert_eq!(life.iter().filter(|status| status.is_running()).count(), 1);
     assert_eq!([DesiredStatus::Running, DesiredStatus::Stopped].map(DesiredStatus::as_str), ["RUNNING", "STOPPED"]);
+}
+
+#[test]
+fn when_a_process_that_ran_before_cannot_be_executed_again_then_the_task_has_not_failed_to_start() {
+    let mut task = placed(Phase::Running, &[ended(128, "StartError")]);
+    assert_eq!(classify(&task).stop_code, Some(StopCode::TaskFailedToStart));
+    task.containers[0].last_exit = Some(Exit { exit_code: 0, reason: "Completed".to_owned() });
+    assert_eq!(classify(&task).stop_code, Some(StopCode::EssentialContainerExited));
+}
+
+fn any_container() -> impl Strategy<Value = ContainerObservation> {
+    let state = prop_oneof![
+        Just(running()),
+        (0_i64..3, "Error|Completed|OOMKilled|StartError").prop_map(|(code, reason)| ended(code, &reason)),
+        "ContainerCreating|CrashLoopBackOff|ErrImagePull|RunContainerError".prop_map(|reason| waiting(&reason, "")),
+    ];
+    (state, any::<bool>(), any::<bool>()).prop_map(|(state, essential, started_once)| ContainerObservation {
+        essential,
+        started_once: started_once || state == running(),
+        ..container("c", state)
+    })
+}
+
+fn any_task() -> impl Strategy<Value = TaskObservation> {
+    use Phase::{Failed, Gone, Pending, Running, Succeeded, Unknown};
+    let phase = proptest::sample::select(vec![Pending, Running, Succeeded, Failed, Unknown, Gone]);
+    let deletion = proptest::sample::select(vec![None, Some(Deletion::BeforeSignal), Some(Deletion::AfterSignal)]);
+    let containers = proptest::collection::vec(any_container(), 0..4);
+    let cause = proptest::sample::select(vec![None, Some(StopCause::Spot), Some(StopCause::HealthChecks)]);
+    (phase, deletion, containers, cause, any::<(bool, bool, bool)>()).prop_map(
+        |(phase, deletion, containers, cause, (scheduled, waits_for_capacity, readiness_gate_closed))| {
+            TaskObservation { phase, scheduled, waits_for_capacity, readiness_gate_closed, containers, deletion, cause }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_task_that_ends_always_has_a_code_and_a_reason_on_one_line(task in any_task()) {
+        let state = classify(&task);
+        prop_assert_eq!(state.stop_code.is_some(), state.desired_status == DesiredStatus::Stopped);
+        prop_assert_eq!(state.stop_code.is_some(), state.stopped_reason.is_some());
+        prop_assert!(state.last_status < LastStatus::Deactivating || state.stop_code.is_some());
+        prop_assert!(state.stopped_reason.is_none_or(|reason| !reason.is_empty() && !reason.contains('\n')));
+        prop_assert!(task.cause.is_none_or(|cause| state.stop_code == Some(cause.code())));
+    }
+
+    #[test]
+    fn a_running_task_has_started_every_container(task in any_task()) {
+        if classify(&task).last_status == LastStatus::Running {
+            prop_assert!(task.scheduled && task.deletion.is_none() && !task.readiness_gate_closed);
+            prop_assert!(!task.containers.is_empty());
+            prop_assert!(task.containers.iter().all(|container| container.started_once));
+        }
+    }
 }
