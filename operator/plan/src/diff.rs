@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn when_the_server_added_defaults_then_there_is_no_difference() {
         let wanted = json!({"spec": {"template": {"containers": [{"name": "web", "image": "nginx"}]}, "list": []}});
-        let live = json!({"spec": {"template": {"containers": [{"name": "web", "image": "nginx", "tty": false}]}, "x": 1}});
+        let live =
+            json!({"spec": {"template": {"containers": [{"name": "web", "image": "nginx", "tty": false}]}, "x": 1}});
         assert_eq!(first_difference(&wanted, &live), None);
     }
 

@@ -12,6 +12,7 @@ mod decide;
 pub mod diff;
 pub mod kind;
 pub mod labels;
+pub mod object;
 pub mod op;
 pub mod report;
 pub mod routes;

@@ -1,7 +1,8 @@
 //! What is said to the user: refusals, fields that do not act as on ECS, and conditions.
 
-use api::conditions::{Condition, ConditionStatus, ConditionType, Reason, set};
+use api::conditions::{Condition, ConditionStatus, ConditionType, Reason, remove, set};
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Why an input is not acted on. Existing workloads keep running untouched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,14 +60,12 @@ impl Conditions {
 
     /// Sets one condition.
     pub fn set(&mut self, kind: ConditionType, is_true: bool, reason: Reason, message: impl AsRef<str>) {
-        let status = if is_true { ConditionStatus::True } else { ConditionStatus::False };
-        let message = shorten(message.as_ref());
-        set(&mut self.list, Condition::new(kind, status, reason, &message, self.generation, self.now));
+        set(&mut self.list, condition(kind, is_true, reason, message.as_ref(), self.generation, self.now));
     }
 
     /// Removes a condition that says nothing for this object any more.
     pub fn remove(&mut self, kind: ConditionType) {
-        self.list.retain(|condition| condition.type_ != kind);
+        remove(&mut self.list, kind);
     }
 
     /// `Accepted`, and for a refused object `Ready` and `Stalled` too.
@@ -124,6 +123,26 @@ impl Conditions {
     #[must_use]
     pub fn finish(self) -> Vec<Condition> {
         self.list
+    }
+}
+
+/// One condition, its message fit for people and logs.
+#[must_use]
+pub fn condition(
+    type_: ConditionType,
+    is_true: bool,
+    reason: Reason,
+    message: &str,
+    generation: i64,
+    now: Timestamp,
+) -> Condition {
+    Condition {
+        type_,
+        status: ConditionStatus::from(is_true),
+        observed_generation: Some(generation),
+        last_transition_time: Time(now),
+        reason,
+        message: shorten(message),
     }
 }
 

@@ -18,30 +18,33 @@ pub fn affected(world: &dyn World, changed: &Stored) -> BTreeSet<ObjectKey> {
     if changed.key.kind.is_root() {
         roots.insert(changed.key.clone());
     }
-    let mut found = |kind: Kind, namespace: Option<&str>, term: &Term| {
-        roots.extend(world.find(kind, namespace, term).iter().map(|stored| stored.key.clone()));
+    let found = |kind: Kind, namespace: Option<&str>, term: &Term| {
+        world.find(kind, namespace, term).into_iter().map(|stored| stored.key.clone())
     };
     match changed.key.kind {
         Kind::Cluster => {
             for name in names(changed) {
-                found(Kind::Service, namespace, &Term::Cluster(name.to_owned()));
-                found(Kind::ScalableTarget, namespace, &Term::Cluster(name.to_owned()));
+                roots.extend(found(Kind::Service, namespace, &Term::Cluster(name.to_owned())));
+                roots.extend(found(Kind::ScalableTarget, namespace, &Term::Cluster(name.to_owned())));
             }
             for term in changed.terms.iter().filter(|term| matches!(term, Term::CapacityProvider(_))) {
                 if let Term::CapacityProvider(name) = term {
-                    found(Kind::CapacityProvider, None, &Term::EcsName(name.clone()));
+                    roots.extend(found(Kind::CapacityProvider, None, &Term::EcsName(name.clone())));
                 }
             }
         }
         Kind::CapacityProvider => {
             for name in names(changed) {
-                found(Kind::Service, None, &Term::CapacityProvider(name.to_owned()));
+                roots.extend(found(Kind::Service, None, &Term::CapacityProvider(name.to_owned())));
                 for cluster in world.find(Kind::Cluster, None, &Term::CapacityProvider(name.to_owned())) {
                     roots.insert(cluster.key.clone());
                     // Services without a strategy follow their cluster's default.
                     for name in names(&cluster) {
-                        let services =
-                            world.find(Kind::Service, cluster.key.namespace.as_deref(), &Term::Cluster(name.to_owned()));
+                        let services = world.find(
+                            Kind::Service,
+                            cluster.key.namespace.as_deref(),
+                            &Term::Cluster(name.to_owned()),
+                        );
                         roots.extend(services.iter().map(|service| service.key.clone()));
                     }
                 }
@@ -49,24 +52,26 @@ pub fn affected(world: &dyn World, changed: &Stored) -> BTreeSet<ObjectKey> {
         }
         Kind::TaskDefinition => {
             for name in names(changed) {
-                found(Kind::Service, namespace, &Term::Family(name.to_owned()));
+                roots.extend(found(Kind::Service, namespace, &Term::Family(name.to_owned())));
             }
         }
         Kind::TaskDefinitionRevision => {
             for term in changed.terms.iter().filter(|term| matches!(term, Term::Family(_))) {
-                found(Kind::Service, namespace, term);
+                roots.extend(found(Kind::Service, namespace, term));
                 if let Term::Family(family) = term {
-                    found(Kind::TaskDefinition, namespace, &Term::EcsName(family.clone()));
+                    roots.extend(found(Kind::TaskDefinition, namespace, &Term::EcsName(family.clone())));
                 }
             }
         }
         Kind::Service => {
             for term in &changed.terms {
                 match term {
-                    Term::Cluster(name) => found(Kind::Cluster, namespace, &Term::EcsName(name.clone())),
-                    Term::EcsName(name) => found(Kind::ScalableTarget, namespace, &Term::ScaledService(name.clone())),
+                    Term::Cluster(name) => roots.extend(found(Kind::Cluster, namespace, &Term::EcsName(name.clone()))),
+                    Term::EcsName(name) => {
+                        roots.extend(found(Kind::ScalableTarget, namespace, &Term::ScaledService(name.clone())));
+                    }
                     Term::CapacityProvider(name) => {
-                        found(Kind::CapacityProvider, None, &Term::EcsName(name.clone()));
+                        roots.extend(found(Kind::CapacityProvider, None, &Term::EcsName(name.clone())));
                     }
                     _ => {}
                 }
@@ -80,7 +85,7 @@ pub fn affected(world: &dyn World, changed: &Stored) -> BTreeSet<ObjectKey> {
         ),
         Kind::PersistentVolumeClaim => {
             let claim = format!("{}/{}", namespace.unwrap_or_default(), changed.key.name);
-            found(Kind::PersistentVolume, None, &Term::Claim(claim));
+            roots.extend(found(Kind::PersistentVolume, None, &Term::Claim(claim)));
             roots.extend(owning_roots(changed));
         }
         Kind::ServiceDeployment | Kind::Pod => roots.extend(service_of(world, changed)),
@@ -112,7 +117,10 @@ fn service_of(world: &dyn World, changed: &Stored) -> Option<ObjectKey> {
         return Some(key);
     }
     let services = world.list(Kind::Service, Some(namespace));
-    services.iter().find(|service| ecs::name::label_value(&service.key.name) == named).map(|service| service.key.clone())
+    services
+        .iter()
+        .find(|service| ecs::name::label_value(&service.key.name) == named)
+        .map(|service| service.key.clone())
 }
 
 /// Owners that are roots of ours.

@@ -1,1 +1,320 @@
-//! (planned)
+//! Scalable targets: target tracking as a HorizontalPodAutoscaler on the ECSService's scale subresource.
+//!
+//! The HorizontalPodAutoscaler is the only one that moves the count: the operator splits what it is told and never writes
+//! `spec.desiredCount`.
+
+use std::sync::Arc;
+
+use api::conditions::{ConditionType, Reason};
+use api::scalable_target::{MetricType, ScalableTargetSpec, ScalableTargetStatus, ScalingPolicy};
+use api::service::ServiceStatus;
+use ecs::tracking::{Behavior, Metric, PolicyKind, ScalingRule, TargetTracking, average_utilization, behavior};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::diff::{first_difference, seal};
+use crate::kind::{Kind, ObjectKey};
+use crate::object::{Metadata, child, owner_reference};
+use crate::op::{FIELD_MANAGER, Op, Plan};
+use crate::report::{Conditions, Finding, Refusal};
+use crate::settings::Settings;
+use crate::store::Stored;
+use crate::support::{self, Document};
+use crate::validate;
+use crate::world::{Term, World};
+
+/// What is read of the service.
+#[derive(Deserialize)]
+struct ServiceView {
+    #[serde(default)]
+    status: Option<ServiceStatus>,
+}
+
+/// What is read of the HorizontalPodAutoscaler's status.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct AutoscalerView {
+    status: AutoscalerStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct AutoscalerStatus {
+    current_replicas: Option<i32>,
+    desired_replicas: Option<i32>,
+    conditions: Vec<AutoscalerCondition>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct AutoscalerCondition {
+    r#type: String,
+    status: String,
+    message: String,
+}
+
+/// A policy that a HorizontalPodAutoscaler can carry out.
+struct Tracked {
+    policy: TargetTracking,
+    percent: i64,
+}
+
+/// What to do about one scalable target now.
+pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Timestamp) -> Plan {
+    let Some(stored) = world.get(root) else { return Plan::default() };
+    let metadata = Metadata::of(&stored);
+    if metadata.is_deleting() {
+        return Plan::default();
+    }
+    let object = stored.value();
+    let document = object.get("spec").cloned().unwrap_or_default();
+    let mut plan = Plan { previous_status: object.get("status").cloned().unwrap_or_default(), ..Plan::default() };
+    let previous: ScalableTargetStatus = serde_json::from_value(plan.previous_status.clone()).unwrap_or_default();
+    let mut conditions = Conditions::new(&previous.conditions, metadata.generation, now);
+    let mut status =
+        ScalableTargetStatus { observed_generation: Some(metadata.generation), ..ScalableTargetStatus::default() };
+
+    let mut refusals = validate::object(Kind::ScalableTarget, &object);
+    refusals.extend(older_namesake(world, root, &metadata, &document));
+    let spec = serde_json::from_value::<ScalableTargetSpec>(document.clone());
+    if let (Err(error), true) = (&spec, refusals.is_empty()) {
+        refusals.push(Refusal::invalid("spec", error.to_string()));
+    }
+    conditions.accept(&refusals);
+    if let (Ok(spec), true) = (spec, refusals.is_empty()) {
+        status.resource_id = Some(spec.resource_id.clone());
+        status.scalable_target_arn = Some(settings.identity.scalable_target_arn(&spec.resource_id));
+        let mut findings = support::findings(Document::ScalableTarget, &document);
+        let tracked = tracked(&spec, &mut findings);
+        conditions.fields(&findings);
+        match service(world, root, &spec) {
+            None => {
+                let message = format!("ECS service doesn't exist: {}", spec.resource_id);
+                conditions.set(ConditionType::Accepted, false, Reason::ServiceNotFoundException, &message);
+                conditions.set(ConditionType::ScalingActive, false, Reason::ServiceNotFoundException, &message);
+                conditions.progressing(Reason::ServiceNotFoundException, &message);
+            }
+            Some(service) => {
+                status.service = Some(service.key.name.clone());
+                scale(world, root, &metadata, &spec, &service, &tracked, &mut status, &mut conditions, &mut plan);
+            }
+        }
+    }
+    status.conditions = conditions.finish();
+    plan.status = Some(serde_json::to_value(status).unwrap_or_default());
+    plan
+}
+
+#[allow(clippy::too_many_arguments)] // what is decided about one autoscaler, and where it is said
+fn scale(
+    world: &dyn World,
+    root: &ObjectKey,
+    metadata: &Metadata,
+    spec: &ScalableTargetSpec,
+    service: &Arc<Stored>,
+    tracked: &[Tracked],
+    status: &mut ScalableTargetStatus,
+    conditions: &mut Conditions,
+    plan: &mut Plan,
+) {
+    let namespace = root.namespace.as_deref().unwrap_or_default();
+    let key = ObjectKey::namespaced(Kind::HorizontalPodAutoscaler, namespace, ecs::name::dns_label(&root.name, 63));
+    let live = world.get(&key);
+    if tracked.is_empty() {
+        if let Some(live) = live.filter(|live| Metadata::of(live).is_owned_by(&metadata.uid)) {
+            plan.ops.push(Op::Delete {
+                key,
+                uid: live.uid.clone(),
+                resource_version: live.resource_version.clone(),
+                only_if_absent: Vec::new(),
+            });
+        }
+        let message = "no target tracking policy on CPU or memory: nothing scales the service";
+        conditions.set(ConditionType::ScalingActive, false, Reason::ScalingUnavailable, message);
+        return conditions.stalled(Reason::ScalingUnavailable, message);
+    }
+    let mut body = autoscaler(&key, metadata, spec, service, tracked);
+    seal(&mut body);
+    status.hpa = Some(key.name.clone());
+    let Some(live) = live else {
+        plan.ops.push(Op::Create { key, body });
+        conditions.set(ConditionType::ScalingActive, false, Reason::Progressing, "creating the autoscaler");
+        return conditions.progressing(Reason::Progressing, "creating the autoscaler");
+    };
+    if !Metadata::of(&live).is_owned_by(&metadata.uid) {
+        let message = format!("{key} exists and belongs to somebody else");
+        conditions.set(ConditionType::ScalingActive, false, Reason::ConflictingObject, &message);
+        return conditions.stalled(Reason::ConflictingObject, &message);
+    }
+    if first_difference(&body, &live.value()).is_some() {
+        plan.ops.push(Op::Apply { key, body, manager: FIELD_MANAGER.to_owned() });
+    }
+    let view: AutoscalerView = live.decode().unwrap_or_default();
+    status.current_replicas = view.status.current_replicas;
+    status.desired_replicas = view.status.desired_replicas;
+    let active = view.status.conditions.iter().find(|condition| condition.r#type == "ScalingActive");
+    let suspended = spec.suspended_state.clone().unwrap_or_default();
+    let is_suspended =
+        suspended.dynamic_scaling_in_suspended == Some(true) && suspended.dynamic_scaling_out_suspended == Some(true);
+    match active {
+        _ if is_suspended => {
+            let message = "scaling in and out is suspended";
+            conditions.set(ConditionType::ScalingActive, false, Reason::ScalingSuspended, message);
+        }
+        Some(active) if active.status == "True" => {
+            conditions.set(
+                ConditionType::ScalingActive,
+                true,
+                Reason::ScalingActive,
+                "the autoscaler reads its metrics",
+            );
+        }
+        Some(active) => {
+            conditions.set(ConditionType::ScalingActive, false, Reason::ScalingUnavailable, &active.message);
+        }
+        None => {
+            let message = "the autoscaler has not reported yet";
+            conditions.set(ConditionType::ScalingActive, false, Reason::Progressing, message);
+        }
+    }
+    // Metrics come and go with tasks; the target itself is in place.
+    conditions.ready(Reason::ReconcileCompleted, "the autoscaler is in place");
+}
+
+/// The service of `service/<cluster>/<service>` in the same namespace.
+fn service(world: &dyn World, root: &ObjectKey, spec: &ScalableTargetSpec) -> Option<Arc<Stored>> {
+    let (cluster, service) = ecs::arn::service_resource(&spec.resource_id)?;
+    world
+        .find(Kind::Service, root.namespace.as_deref(), &Term::EcsName(service.to_owned()))
+        .into_iter()
+        .find(|stored| stored.terms.contains(&Term::Cluster(cluster.to_owned())) && !Metadata::of(stored).is_deleting())
+}
+
+/// Two autoscalers on one count would fight. Of two targets for one service, the older keeps it.
+fn older_namesake(world: &dyn World, root: &ObjectKey, metadata: &Metadata, document: &Value) -> Option<Refusal> {
+    let (cluster, service) = ecs::arn::service_resource(document.get("ResourceId")?.as_str()?)?;
+    let rank = |metadata: &Metadata| (metadata.creation_timestamp, metadata.name.clone());
+    world
+        .find(Kind::ScalableTarget, root.namespace.as_deref(), &Term::ScaledService(service.to_owned()))
+        .into_iter()
+        .filter(|other| other.key != *root && other.terms.contains(&Term::Cluster(cluster.to_owned())))
+        .find(|other| rank(&Metadata::of(other)) < rank(metadata))
+        .map(|other| Refusal {
+            path: "spec.ResourceId".to_owned(),
+            exception: Reason::NameTaken,
+            message: format!("the service is scaled by ECSScalableTarget {} already", other.key.name),
+        })
+}
+
+/// The policies an autoscaler can carry out. The others are in the support registry and reported from there.
+fn tracked(spec: &ScalableTargetSpec, findings: &mut Vec<Finding>) -> Vec<Tracked> {
+    let policies = spec.scaling_policies.as_deref().unwrap_or_default();
+    if spec.min_capacity == 0 {
+        findings.push(Finding {
+            path: "MinCapacity".to_owned(),
+            is_approximated: true,
+            why: "a HorizontalPodAutoscaler keeps at least one task".to_owned(),
+        });
+    }
+    policies.iter().enumerate().filter_map(|(index, policy)| track(index, policy, findings)).collect()
+}
+
+fn track(index: usize, policy: &ScalingPolicy, findings: &mut Vec<Finding>) -> Option<Tracked> {
+    let tracking = policy.target_tracking_scaling_policy_configuration.as_ref()?;
+    let metric = match tracking.predefined_metric_specification.as_ref()?.predefined_metric_type {
+        MetricType::EcsServiceAverageCpuUtilization | MetricType::EcsServiceAverageCpuUtilizationHighResolution => {
+            Metric::Cpu
+        }
+        MetricType::EcsServiceAverageMemoryUtilization
+        | MetricType::EcsServiceAverageMemoryUtilizationHighResolution => Metric::Memory,
+        _ => return None,
+    };
+    let utilization = average_utilization(tracking.target_value).ok()?;
+    if !utilization.exact {
+        findings.push(Finding {
+            path: format!("ScalingPolicies[{index}].TargetTrackingScalingPolicyConfiguration.TargetValue"),
+            is_approximated: true,
+            why: format!("a HorizontalPodAutoscaler takes whole percents; {} is used", utilization.percent),
+        });
+    }
+    Some(Tracked {
+        policy: TargetTracking {
+            metric,
+            target_value_milli: utilization.percent.saturating_mul(1000),
+            scale_in_cooldown: tracking.scale_in_cooldown.map(i64::from),
+            scale_out_cooldown: tracking.scale_out_cooldown.map(i64::from),
+            disable_scale_in: tracking.disable_scale_in.unwrap_or(false),
+        },
+        percent: utilization.percent,
+    })
+}
+
+fn autoscaler(
+    key: &ObjectKey,
+    metadata: &Metadata,
+    spec: &ScalableTargetSpec,
+    service: &Stored,
+    tracked: &[Tracked],
+) -> Value {
+    let suspended = spec.suspended_state.clone().unwrap_or_default();
+    let is_suspended_in = suspended.dynamic_scaling_in_suspended.unwrap_or(false);
+    let is_suspended_out = suspended.dynamic_scaling_out_suspended.unwrap_or(false);
+    let policies: Vec<TargetTracking> = tracked.iter().map(|tracked| tracked.policy).collect();
+    let Behavior { mut scale_up, mut scale_down } = behavior(&policies, is_suspended_in || is_replacing(service));
+    scale_up.disabled |= is_suspended_out;
+    let kubernetes = spec.kubernetes.clone().unwrap_or_default();
+    if let Some(seconds) = kubernetes.scale_in_stabilization_seconds {
+        scale_down.stabilization_seconds = i64::from(seconds);
+        // Whoever shortens the wait wants the steps as short.
+        scale_down.period_seconds = scale_down.period_seconds.min(i64::from(seconds).max(1));
+    }
+    let metrics: Vec<Value> = tracked
+        .iter()
+        .map(|tracked| {
+            json!({ "type": "Resource", "resource": {
+                "name": tracked.policy.metric.resource(),
+                "target": { "type": "Utilization", "averageUtilization": tracked.percent },
+            } })
+        })
+        .collect();
+    let minimum = spec.min_capacity.max(1);
+    let owner = owner_reference(Kind::ScalableTarget, metadata, true);
+    let mut body = child(key, &[owner], std::collections::BTreeMap::new());
+    if let Some(map) = body.as_object_mut() {
+        map.insert(
+            "spec".to_owned(),
+            json!({
+                "scaleTargetRef": {
+                    "apiVersion": Kind::Service.api_version(),
+                    "kind": Kind::Service.kind(),
+                    "name": service.key.name,
+                },
+                "minReplicas": minimum,
+                // A maximum of 0 stops the service on ECS; an autoscaler needs at least its minimum.
+                "maxReplicas": spec.max_capacity.max(minimum),
+                "metrics": metrics,
+                "behavior": { "scaleUp": rule(scale_up), "scaleDown": rule(scale_down) },
+            }),
+        );
+    }
+    body
+}
+
+fn rule(rule: ScalingRule) -> Value {
+    let kind = match rule.kind {
+        PolicyKind::Pods => "Pods",
+        PolicyKind::Percent => "Percent",
+    };
+    json!({
+        "stabilizationWindowSeconds": rule.stabilization_seconds,
+        "selectPolicy": if rule.disabled { "Disabled" } else { "Max" },
+        "policies": [{ "type": kind, "value": rule.value, "periodSeconds": rule.period_seconds }],
+    })
+}
+
+/// Whether a deployment is replacing tasks: ECS scales out but not in meanwhile.
+fn is_replacing(service: &Stored) -> bool {
+    let status = service.decode::<ServiceView>().ok().and_then(|view| view.status).unwrap_or_default();
+    status.deployments.len() > 1
+}

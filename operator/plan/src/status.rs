@@ -1,8 +1,10 @@
 //! Comparing statuses, and saying in one that a write failed.
 
-use api::conditions::{Condition, ConditionStatus, ConditionType, Reason, set};
+use api::conditions::{Condition, ConditionType, Reason, set};
 use jiff::Timestamp;
 use serde_json::Value;
+
+use crate::report::condition;
 
 /// Fields that hold a time: a status that differs only in these says nothing new.
 const TIMES: [&str; 4] = ["lastTransitionTime", "lastUpdateTime", "updatedAt", "lastProbeTime"];
@@ -44,10 +46,10 @@ pub fn amend(status: &mut Value, failure: &Failure, generation: i64, now: Timest
     let list = map.entry("conditions").or_insert_with(|| Value::Array(Vec::new()));
     let Ok(mut conditions) = serde_json::from_value::<Vec<Condition>>(list.clone()) else { return };
     let message = format!("{}: {}", failure.op, failure.message);
-    let condition = |kind, status| Condition::new(kind, status, Reason::AdmissionDenied, &message, generation, now);
-    set(&mut conditions, condition(ConditionType::Ready, ConditionStatus::False));
+    let denied = |kind, is_true| condition(kind, is_true, Reason::AdmissionDenied, &message, generation, now);
+    set(&mut conditions, denied(ConditionType::Ready, false));
     if !failure.is_transient {
-        set(&mut conditions, condition(ConditionType::Stalled, ConditionStatus::True));
+        set(&mut conditions, denied(ConditionType::Stalled, true));
     }
     if let Ok(value) = serde_json::to_value(conditions) {
         *list = value;

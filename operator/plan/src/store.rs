@@ -116,7 +116,15 @@ fn strip(kind: Kind, object: &mut Value) {
             retain(object.get_mut("spec"), &["nodeName"]);
             retain(
                 object.get_mut("status"),
-                &["phase", "reason", "message", "conditions", "containerStatuses", "initContainerStatuses", "startTime"],
+                &[
+                    "phase",
+                    "reason",
+                    "message",
+                    "conditions",
+                    "containerStatuses",
+                    "initContainerStatuses",
+                    "startTime",
+                ],
             );
         }
         Kind::Node => {

@@ -1,1 +1,45 @@
-//! (planned)
+//! An ECS service: references, rollout, children, status.
+//!
+//! The plan of a service is the same every time, whatever woke it:
+//!
+//! 1. [`snapshot`]: gather everything the decision depends on;
+//! 2. [`wanted`]: resolve what the spec asks for into a [`revision::ServiceRevision`], or say why that is not possible;
+//! 3. [`rollout`]: is that a new deployment, and how many tasks of which deployment should each workload run;
+//! 4. [`children`]: the objects that make it so;
+//! 5. [`report`]: the status that is true of what was observed.
+
+mod children;
+mod placement;
+mod record;
+mod report;
+mod revision;
+mod rollout;
+mod service_events;
+mod snapshot;
+mod wanted;
+mod workload;
+
+use jiff::Timestamp;
+
+use crate::kind::ObjectKey;
+use crate::op::Plan;
+use crate::settings::Settings;
+use crate::world::World;
+
+pub use revision::{CapacityPart, Placement, ServiceRevision};
+
+/// What to do about one service now.
+#[must_use]
+pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Timestamp) -> Plan {
+    let Some(snapshot) = snapshot::gather(world, root, now) else { return Plan::default() };
+    if snapshot.metadata.is_deleting() {
+        // Children have owner references: the garbage collector ends them with the service.
+        return Plan::default();
+    }
+    let wanted = wanted::resolve(world, &snapshot);
+    let rollout = rollout::decide(&snapshot, &wanted, now);
+    let mut plan = Plan { previous_status: snapshot.previous_status.clone(), ..Plan::default() };
+    let conflicts = children::ensure(world, &snapshot, &rollout, &mut plan);
+    report::report(&snapshot, &wanted, &rollout, &conflicts, settings, now, &mut plan);
+    plan
+}

@@ -38,6 +38,18 @@ impl Form {
     }
 }
 
+/// What may be in a list only once.
+#[derive(Debug, Default)]
+pub(super) enum Unique {
+    /// Nothing: a list of type `atomic`.
+    #[default]
+    Nothing,
+    /// Items: a list of type `set`.
+    Items,
+    /// The values of these members: a list of type `map`.
+    Keys(Vec<String>),
+}
+
 /// One rule of a schema, read.
 #[derive(Debug)]
 pub(super) struct Rule {
@@ -75,10 +87,7 @@ pub(super) struct Schema {
     /// Schema of the values of a map.
     pub(super) values: Option<Box<Schema>>,
     pub(super) items: Option<Box<Schema>>,
-    /// Keys of a list of type `map`.
-    pub(super) map_keys: Vec<String>,
-    /// A list of type `set`.
-    pub(super) is_set: bool,
+    pub(super) unique: Unique,
     /// `x-kubernetes-validations`, without those that compare with the previous object.
     pub(super) rules: Vec<Rule>,
 }
@@ -125,7 +134,6 @@ fn compile(schema: &Value) -> Schema {
             _ => None,
         }
     };
-    let list_type = text("x-kubernetes-list-type");
     Schema {
         form,
         is_nullable: flag("nullable"),
@@ -153,8 +161,11 @@ fn compile(schema: &Value) -> Schema {
         required: texts("required"),
         values: inner("additionalProperties"),
         items: inner("items"),
-        map_keys: if list_type == Some("map") { texts("x-kubernetes-list-map-keys") } else { Vec::new() },
-        is_set: list_type == Some("set"),
+        unique: match text("x-kubernetes-list-type") {
+            Some("map") => Unique::Keys(texts("x-kubernetes-list-map-keys")),
+            Some("set") => Unique::Items,
+            _ => Unique::Nothing,
+        },
         rules: schema
             .get("x-kubernetes-validations")
             .and_then(Value::as_array)

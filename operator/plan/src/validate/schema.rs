@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::compiled::{self, Form, Schema};
+use super::compiled::{self, Form, Schema, Unique};
 use super::text::{printable, quoted};
 use crate::kind::Kind;
 use crate::report::Refusal;
@@ -157,14 +157,13 @@ impl Check {
             if let Some(inner) = &schema.items {
                 self.value(&path, inner, item);
             }
-            if !schema.map_keys.is_empty() {
-                let key: Vec<_> = schema.map_keys.iter().map(|key| item.get(key).map(plain)).collect();
-                if key.iter().any(Option::is_some) && !seen.insert(format!("{key:?}")) {
-                    let key: Vec<_> = key.into_iter().flatten().collect();
-                    self.refuse(&path, format!("Duplicate value: {} is already in the list", key.join(", ")));
-                }
-            } else if schema.is_set && !seen.insert(item.to_string()) {
-                self.refuse(&path, format!("Duplicate value: {} is already in the list", plain(item)));
+            let key: Vec<String> = match &schema.unique {
+                Unique::Nothing => continue,
+                Unique::Items => vec![item.to_string()],
+                Unique::Keys(keys) => keys.iter().filter_map(|key| item.get(key)).map(Value::to_string).collect(),
+            };
+            if !key.is_empty() && !seen.insert(key.clone()) {
+                self.refuse(&path, format!("Duplicate value: {} is already in the list", printable(&key.join(", "))));
             }
         }
     }

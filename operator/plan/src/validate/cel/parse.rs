@@ -74,10 +74,19 @@ impl Node {
             Self::Integer(_) | Self::Double(_) | Self::Text(_) | Self::Bool(_) | Self::Null => false,
             Self::Name(own) => own == name,
             Self::List(items) => items.iter().any(one),
-            Self::Member(node, _) | Self::OptionalMember(node, _) | Self::Has(node, _) => one(node),
-            Self::Not(node) | Self::Negative(node) | Self::Call(_, node) | Self::Matches(node, _) => one(node),
-            Self::And(a, b) | Self::Or(a, b) | Self::Binary(_, a, b) => one(a) || one(b),
-            Self::Index(a, b) | Self::Each(_, a, _, b) | Self::Intersects(a, b) => one(a) || one(b),
+            Self::Member(node, _)
+            | Self::OptionalMember(node, _)
+            | Self::Has(node, _)
+            | Self::Not(node)
+            | Self::Negative(node)
+            | Self::Call(_, node)
+            | Self::Matches(node, _) => one(node),
+            Self::And(a, b)
+            | Self::Or(a, b)
+            | Self::Binary(_, a, b)
+            | Self::Index(a, b)
+            | Self::Each(_, a, _, b)
+            | Self::Intersects(a, b) => one(a) || one(b),
             Self::Choose(a, b, c) => one(a) || one(b) || one(c),
             Self::Method(node, _, arguments) => one(node) || arguments.iter().any(one),
         }

@@ -1,0 +1,293 @@
+//! The objects a service consists of, and the writes that bring them about.
+//!
+//! Order matters when the process ends between two writes: the record comes first, so that what follows is always
+//! explained by one; volumes and identities come before the Deployments whose pods need them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::record::Record;
+use super::revision::ServiceRevision;
+use super::rollout::{Rollout, WantedWorkload};
+use super::snapshot::ServiceSnapshot;
+use crate::diff::{first_difference, seal};
+use crate::kind::{Kind, ObjectKey};
+use crate::labels;
+use crate::object::{Metadata, child, owner_reference};
+use crate::op::{FIELD_MANAGER, Op, Plan};
+use crate::world::World;
+
+/// A name that a child needs and somebody else has.
+pub(super) struct Conflict {
+    pub(super) key: ObjectKey,
+    /// Whether it is the remains of an earlier object of ours, about to disappear.
+    pub(super) is_leaving: bool,
+}
+
+/// Pods of earlier rollouts are found by their records; ReplicaSets are not needed for going back.
+const REVISION_HISTORY_LIMIT: i64 = 2;
+/// The Deployment controller's own deadline is no circuit breaker: as good as never (its largest value).
+const PROGRESS_DEADLINE_SECONDS: i64 = 2_147_483_647;
+
+/// Plans every child. Answers which names are taken.
+pub(super) fn ensure(
+    world: &dyn World,
+    snapshot: &ServiceSnapshot,
+    rollout: &Rollout,
+    plan: &mut Plan,
+) -> Vec<Conflict> {
+    let mut conflicts = Vec::new();
+    let Some(primary) = &rollout.primary else { return conflicts };
+    if rollout.bounds.is_none() {
+        return conflicts;
+    }
+    let owner = owner_reference(Kind::Service, &snapshot.metadata, true);
+    let mut ensure = Ensure { world, snapshot, plan, conflicts: &mut conflicts };
+    if !primary.exists {
+        ensure.plan.ops.push(Op::Create { key: primary.key.clone(), body: record_body(primary, &owner) });
+    }
+    ensure.shared(primary);
+    ensure.kubernetes_service(&primary.revision, &owner);
+    ensure.pod_disruption_budget(rollout, &owner);
+    for workload in &rollout.workloads {
+        let body = deployment_body(workload, snapshot, &owner);
+        ensure.own(&workload.key, body);
+    }
+    for key in &rollout.finished {
+        ensure.remove(key);
+    }
+    for record in &rollout.obsolete {
+        ensure.remove(&record.key);
+    }
+    conflicts
+}
+
+struct Ensure<'a> {
+    world: &'a dyn World,
+    snapshot: &'a ServiceSnapshot,
+    plan: &'a mut Plan,
+    conflicts: &'a mut Vec<Conflict>,
+}
+
+impl Ensure<'_> {
+    /// A child that only this service owns. It is created, never applied, the first time: a foreign object of the same
+    /// name must not be taken over.
+    fn own(&mut self, key: &ObjectKey, mut body: Value) {
+        seal(&mut body);
+        let Some(live) = self.world.get(key) else {
+            self.plan.ops.push(Op::Create { key: key.clone(), body });
+            return;
+        };
+        let metadata = Metadata::of(&live);
+        if metadata.is_deleting() || !metadata.is_owned_by(&self.snapshot.metadata.uid) {
+            self.conflicts.push(Conflict { key: key.clone(), is_leaving: metadata.is_deleting() });
+        } else if first_difference(&body, &live.value()).is_some() {
+            self.plan.ops.push(Op::Apply { key: key.clone(), body, manager: FIELD_MANAGER.to_owned() });
+        }
+    }
+
+    /// Removes a child that is not wanted any more, if it is there and ours.
+    fn remove(&mut self, key: &ObjectKey) {
+        let Some(live) = self.world.get(key) else { return };
+        let metadata = Metadata::of(&live);
+        if metadata.is_owned_by(&self.snapshot.metadata.uid) && !metadata.is_deleting() {
+            self.plan.ops.push(Op::Delete {
+                key: key.clone(),
+                uid: live.uid.clone(),
+                resource_version: live.resource_version.clone(),
+                only_if_absent: Vec::new(),
+            });
+        }
+    }
+
+    /// ServiceAccounts and EFS claims are shared by every service that needs the same one. Each service applies its own
+    /// owner reference with its own field manager: the server merges them, and the garbage collector removes the object
+    /// after its last owner.
+    fn shared(&mut self, primary: &Record) {
+        for volume in &primary.revision.persistent_volumes {
+            let Some(name) = name_of(volume) else { continue };
+            let key = ObjectKey::cluster_scoped(Kind::PersistentVolume, name);
+            if self.world.get(&key).is_none() {
+                self.plan.ops.push(Op::Create { key, body: volume.clone() });
+            }
+        }
+        let owner = owner_reference(Kind::Service, &self.snapshot.metadata, false);
+        for shared in &primary.revision.shared_children {
+            let kind = match shared.get("kind").and_then(Value::as_str) {
+                Some("ServiceAccount") => Kind::ServiceAccount,
+                Some("PersistentVolumeClaim") => Kind::PersistentVolumeClaim,
+                _ => continue,
+            };
+            let Some(name) = name_of(shared) else { continue };
+            let key = ObjectKey::namespaced(kind, &self.snapshot.namespace, name);
+            let mut body = shared.clone();
+            if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.insert("ownerReferences".to_owned(), json!([owner]));
+            }
+            match self.world.get(&key) {
+                None => self.plan.ops.push(Op::Create { key, body }),
+                Some(live) if Metadata::of(&live).is_deleting() => {
+                    self.conflicts.push(Conflict { key, is_leaving: true });
+                }
+                Some(live) => {
+                    if first_difference(&body, &live.value()).is_some() {
+                        let manager = format!("{FIELD_MANAGER}/{}", self.snapshot.metadata.uid);
+                        self.plan.ops.push(Op::Apply { key, body, manager });
+                    }
+                }
+            }
+        }
+    }
+
+    /// A Service in front of the tasks, when the task definition has ports.
+    fn kubernetes_service(&mut self, revision: &ServiceRevision, owner: &Value) {
+        let key = ObjectKey::namespaced(
+            Kind::KubernetesService,
+            &self.snapshot.namespace,
+            ecs::name::dns_1035_label(&self.snapshot.key.name, 63),
+        );
+        let kubernetes = self.snapshot.spec.as_ref().ok().and_then(|spec| spec.kubernetes.as_ref());
+        let options = kubernetes.and_then(|kubernetes| kubernetes.service.as_ref());
+        let is_enabled = options.and_then(|options| options.enabled).unwrap_or(true);
+        if !is_enabled || revision.service_ports.is_empty() {
+            self.remove(&key);
+            return;
+        }
+        let mut labels = options.and_then(|options| options.labels.clone()).unwrap_or_default();
+        labels.extend(self.snapshot.child_labels());
+        let mut body = child(&key, std::slice::from_ref(owner), labels);
+        let service_type = options.and_then(|options| options.type_);
+        let type_name = service_type.map_or_else(|| Value::from("ClusterIP"), |kind| json!(kind));
+        put(
+            &mut body,
+            "spec",
+            json!({
+                "type": type_name,
+                "selector": { labels::SERVICE: self.snapshot.label() },
+                "ports": revision.service_ports,
+            }),
+        );
+        let annotations = options.and_then(|options| options.annotations.clone()).unwrap_or_default();
+        if let Some(metadata) = body.get_mut("metadata").filter(|_| !annotations.is_empty()) {
+            put(metadata, "annotations", json!(annotations));
+        }
+        self.own(&key, body);
+    }
+
+    /// Node drains respect the same minimum as deployments: `minAvailable` is the integer the bounds give.
+    fn pod_disruption_budget(&mut self, rollout: &Rollout, owner: &Value) {
+        let key = ObjectKey::namespaced(
+            Kind::PodDisruptionBudget,
+            &self.snapshot.namespace,
+            ecs::name::dns_label(&self.snapshot.key.name, 63),
+        );
+        let kubernetes = self.snapshot.spec.as_ref().ok().and_then(|spec| spec.kubernetes.as_ref());
+        let options = kubernetes.and_then(|kubernetes| kubernetes.pod_disruption_budget.as_ref());
+        if !options.and_then(|options| options.enabled).unwrap_or(true) {
+            self.remove(&key);
+            return;
+        }
+        let Some(bounds) = rollout.bounds else { return };
+        let mut body = child(&key, std::slice::from_ref(owner), self.snapshot.child_labels());
+        put(
+            &mut body,
+            "spec",
+            json!({
+                "minAvailable": bounds.minimum_healthy,
+                "selector": { "matchLabels": { labels::SERVICE: self.snapshot.label() } },
+                "unhealthyPodEvictionPolicy": "AlwaysAllow",
+            }),
+        );
+        self.own(&key, body);
+    }
+}
+
+impl ServiceSnapshot {
+    /// The service's object name as a label value.
+    pub(super) fn label(&self) -> String {
+        ecs::name::label_value(&self.key.name)
+    }
+
+    /// Labels of every child.
+    pub(super) fn child_labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (labels::APP_NAME.to_owned(), ecs::name::label_value(&self.ecs_name)),
+            (labels::SERVICE.to_owned(), self.label()),
+            (labels::CLUSTER.to_owned(), ecs::name::label_value(&self.cluster)),
+        ])
+    }
+}
+
+fn record_body(record: &Record, owner: &Value) -> Value {
+    let labels = BTreeMap::from([(labels::SERVICE.to_owned(), ecs::name::label_value(&record.spec.service))]);
+    let mut body = child(&record.key, std::slice::from_ref(owner), labels);
+    put(&mut body, "spec", serde_json::to_value(&record.spec).unwrap_or_default());
+    body
+}
+
+fn deployment_body(wanted: &WantedWorkload, snapshot: &ServiceSnapshot, owner: &Value) -> Value {
+    let provider = wanted.part.label();
+    let mut own_labels = snapshot.child_labels();
+    own_labels.insert(labels::CAPACITY_PROVIDER.to_owned(), provider.clone());
+    let mut body = child(&wanted.key, std::slice::from_ref(owner), own_labels);
+    let spec = json!({
+        "replicas": wanted.replicas,
+        "selector": { "matchLabels": {
+            labels::SERVICE: snapshot.label(),
+            labels::CAPACITY_PROVIDER: provider,
+        } },
+        "minReadySeconds": wanted.record.revision.min_ready_seconds,
+        "revisionHistoryLimit": REVISION_HISTORY_LIMIT,
+        "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
+        "paused": wanted.is_paused,
+        "strategy": { "type": "RollingUpdate", "rollingUpdate": {
+            "maxSurge": wanted.budget.max_surge,
+            "maxUnavailable": wanted.budget.max_unavailable,
+        } },
+        "template": template(wanted, &provider),
+    });
+    put(&mut body, "spec", spec);
+    body
+}
+
+/// The frozen pod template with what differs per deployment and provider.
+fn template(wanted: &WantedWorkload, provider: &str) -> Value {
+    let mut template = wanted.record.revision.pod_template.clone();
+    if let Some(labels) = template.pointer_mut("/metadata/labels") {
+        put(labels, labels::DEPLOYMENT, Value::from(wanted.record.digits()));
+        put(labels, labels::CAPACITY_PROVIDER, Value::from(provider));
+    }
+    let placement = &wanted.part.placement;
+    if let Some(spec) = template.get_mut("spec") {
+        if !placement.node_selector_terms.is_empty() {
+            let mut affinity = spec.get("affinity").cloned().unwrap_or_else(|| Value::Object(Map::new()));
+            // Required, never preferred: ECS does not spill over to another provider.
+            put(
+                &mut affinity,
+                "nodeAffinity",
+                json!({
+                    "requiredDuringSchedulingIgnoredDuringExecution": {
+                        "nodeSelectorTerms": placement.node_selector_terms,
+                    },
+                }),
+            );
+            put(spec, "affinity", affinity);
+        }
+        if !placement.tolerations.is_empty() {
+            put(spec, "tolerations", json!(placement.tolerations));
+        }
+    }
+    template
+}
+
+/// Sets one member of an object; of anything else, nothing.
+fn put(object: &mut Value, name: &str, value: Value) {
+    if let Some(map) = object.as_object_mut() {
+        map.insert(name.to_owned(), value);
+    }
+}
+
+fn name_of(body: &Value) -> Option<&str> {
+    body.pointer("/metadata/name").and_then(Value::as_str)
+}

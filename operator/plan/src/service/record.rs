@@ -1,0 +1,65 @@
+//! Deployment records: one `ECSServiceDeployment` per rollout, holding the frozen inputs it was started with.
+
+use std::sync::Arc;
+
+use api::service_deployment::{ServiceDeploymentSpec, ServiceDeploymentState, ServiceDeploymentStatus};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::revision::ServiceRevision;
+use crate::kind::ObjectKey;
+use crate::object::Metadata;
+use crate::store::Stored;
+
+/// One deployment of the service: existing, or about to be created.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub(super) key: ObjectKey,
+    pub(super) metadata: Metadata,
+    pub(super) spec: ServiceDeploymentSpec,
+    pub(super) status: ServiceDeploymentStatus,
+    pub(super) revision: Arc<ServiceRevision>,
+    pub(super) created_at: Timestamp,
+    /// Whether the object exists already.
+    pub(super) exists: bool,
+}
+
+#[derive(Deserialize)]
+struct Whole {
+    spec: ServiceDeploymentSpec,
+    #[serde(default)]
+    status: Option<ServiceDeploymentStatus>,
+}
+
+impl Record {
+    /// Reads a record; one that cannot be read is left out, as if it had been removed from the history.
+    pub(super) fn read(stored: &Stored) -> Option<Self> {
+        let whole: Whole = stored.decode().ok()?;
+        let revision = serde_json::from_value(whole.spec.service_revision.clone()).ok()?;
+        let created_at = whole.spec.created_at.0;
+        Some(Self {
+            key: stored.key.clone(),
+            metadata: Metadata::of(stored),
+            spec: whole.spec,
+            status: whole.status.unwrap_or_default(),
+            revision: Arc::new(revision),
+            created_at,
+            exists: true,
+        })
+    }
+
+    /// `ecs-svc/<19 digits>`
+    pub(super) fn id(&self) -> &str {
+        &self.spec.deployment_id
+    }
+
+    /// The 19 digits alone, which fit a label.
+    pub(super) fn digits(&self) -> &str {
+        ecs::arn::last_segment(&self.spec.deployment_id)
+    }
+
+    /// Whether the rollout reached its end, well or not.
+    pub(super) fn is_over(&self) -> bool {
+        !matches!(self.status.status, None | Some(ServiceDeploymentState::Pending | ServiceDeploymentState::InProgress))
+    }
+}

@@ -1,0 +1,350 @@
+//! The status of a service, computed from what was observed.
+
+use api::capacity_provider::CapacityProviderStrategyItem;
+use api::conditions::{ConditionType, Reason};
+use api::schema::MicroTime;
+use api::service::{
+    Deployment, DeploymentRolloutState, DeploymentStatus, LaunchType, MAX_DEPLOYMENTS, ServiceState, ServiceStatus,
+};
+use api::service_deployment::{ServiceDeploymentState, ServiceDeploymentStatus};
+use ecs::event;
+use jiff::Timestamp;
+
+use super::children::Conflict;
+use super::record::Record;
+use super::rollout::Rollout;
+use super::service_events::{Facts, Told, tell};
+use super::snapshot::ServiceSnapshot;
+use super::wanted::Wanted;
+use crate::labels;
+use crate::op::{Op, Plan};
+use crate::report::Conditions;
+use crate::settings::Settings;
+use crate::task::observe::Task;
+
+/// Tasks by `lastStatus`. A task that was asked to stop is in neither count, as on ECS.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    running: i64,
+    pending: i64,
+    failed: i64,
+}
+
+impl Counts {
+    fn of<'a>(tasks: impl Iterator<Item = &'a Task>) -> Self {
+        tasks.filter(|task| !task.is_stopping).fold(Self::default(), |counts, task| Self {
+            running: counts.running + i64::from(task.last_status.is_running()),
+            pending: counts.pending + i64::from(task.last_status.is_pending()),
+            failed: counts.failed + i64::from(task.trouble.is_some()),
+        })
+    }
+}
+
+pub(super) fn report(
+    snapshot: &ServiceSnapshot,
+    wanted: &Wanted,
+    rollout: &Rollout,
+    conflicts: &[Conflict],
+    settings: &Settings,
+    now: Timestamp,
+    plan: &mut Plan,
+) {
+    let all = Counts::of(snapshot.tasks.iter());
+    let primary = rollout.primary.as_ref();
+    let is_complete = rollout.is_complete || (rollout.bounds.is_none() && primary.is_some_and(Record::is_over));
+    let is_steady = is_complete && all.running == rollout.desired && all.pending == 0;
+    let completed = primary.filter(|record| rollout.is_complete && !record.is_over());
+    record_statuses(snapshot, rollout, completed, now, plan);
+    let facts = Facts {
+        is_steady,
+        is_stuck: rollout.is_stuck,
+        completed: completed.map(Record::id),
+        began: primary.filter(|record| !record.exists).map(Record::id),
+    };
+    let told = tell(snapshot, rollout, &facts, now, plan);
+    let conditions = conditions(snapshot, wanted, rollout, conflicts, is_steady, now);
+    let status = whole(snapshot, wanted, rollout, all, told, conditions, settings, now);
+    plan.status = Some(serde_json::to_value(status).unwrap_or_default());
+}
+
+/// Writes the ends of rollouts into their records, and the beginning once tasks are being replaced.
+fn record_statuses(
+    snapshot: &ServiceSnapshot,
+    rollout: &Rollout,
+    completed: Option<&Record>,
+    now: Timestamp,
+    plan: &mut Plan,
+) {
+    let Some(primary) = &rollout.primary else { return };
+    if let Some(record) = completed {
+        let counts = Counts::of(tasks_of(snapshot, record));
+        let reason = event::rollout_completed(record.id());
+        let state = (ServiceDeploymentState::Successful, DeploymentRolloutState::Completed);
+        plan.ops.push(record_status(record, state, &reason, counts, rollout.desired, now));
+    } else if primary.exists && primary.status.status.is_none() && tasks_of(snapshot, primary).next().is_some() {
+        let counts = Counts::default();
+        let reason = event::rollout_in_progress(primary.id());
+        let state = (ServiceDeploymentState::InProgress, DeploymentRolloutState::InProgress);
+        plan.ops.push(record_status(primary, state, &reason, counts, rollout.desired, now));
+    }
+    let is_obsolete = |record: &Record| rollout.obsolete.iter().any(|obsolete| obsolete.key == record.key);
+    for record in snapshot.records.iter().filter(|record| record.id() != primary.id() && !record.is_over()) {
+        if !is_obsolete(record) {
+            let reason = format!("replaced by {}", primary.id());
+            let state = (ServiceDeploymentState::Stopped, DeploymentRolloutState::Failed);
+            plan.ops.push(record_status(record, state, &reason, Counts::default(), 0, now));
+        }
+    }
+}
+
+fn record_status(
+    record: &Record,
+    (state, rollout_state): (ServiceDeploymentState, DeploymentRolloutState),
+    reason: &str,
+    counts: Counts,
+    desired: i64,
+    now: Timestamp,
+) -> Op {
+    let is_over = state != ServiceDeploymentState::InProgress;
+    let status = ServiceDeploymentStatus {
+        observed_generation: Some(1),
+        status: Some(state),
+        status_reason: Some(reason.to_owned()),
+        rollout_state: Some(rollout_state),
+        started_at: Some(MicroTime(record.created_at)),
+        finished_at: is_over.then_some(MicroTime(now)),
+        desired_count: Some(narrow(desired)),
+        running_count: Some(narrow(counts.running)),
+        pending_count: Some(narrow(counts.pending)),
+        failed_tasks: Some(narrow(counts.failed)),
+        ..ServiceDeploymentStatus::default()
+    };
+    Op::ApplyStatus { key: record.key.clone(), status: serde_json::to_value(status).unwrap_or_default() }
+}
+
+fn tasks_of<'a>(snapshot: &'a ServiceSnapshot, record: &'a Record) -> impl Iterator<Item = &'a Task> {
+    snapshot.tasks.iter().filter(|task| task.deployment_id.as_deref() == Some(record.digits()))
+}
+
+fn conditions(
+    snapshot: &ServiceSnapshot,
+    wanted: &Wanted,
+    rollout: &Rollout,
+    conflicts: &[Conflict],
+    is_steady: bool,
+    now: Timestamp,
+) -> Vec<api::conditions::Condition> {
+    let mut conditions = Conditions::new(&snapshot.status.conditions, snapshot.metadata.generation, now);
+    conditions.accept(&wanted.refusals);
+    if !wanted.refusals.is_empty() {
+        return conditions.finish();
+    }
+    conditions.fields(&wanted.findings);
+    let desired = rollout.desired;
+    if is_steady {
+        let message = event::steady_state(&snapshot.ecs_name);
+        conditions.set(ConditionType::SteadyState, true, Reason::SteadyState, message);
+    } else {
+        let message = format!("the service runs fewer or other tasks than the {desired} desired");
+        conditions.set(ConditionType::SteadyState, false, Reason::NotSteady, message);
+    }
+    stuck(snapshot, rollout, &mut conditions);
+    secrets(snapshot, &mut conditions);
+    if let Some(missing) = &wanted.missing {
+        conditions.set(ConditionType::Accepted, false, missing.reason, &missing.message);
+        conditions.progressing(missing.reason, &missing.message);
+        return conditions.finish();
+    }
+    summary(snapshot, rollout, conflicts, is_steady, &mut conditions);
+    conditions.finish()
+}
+
+fn stuck(snapshot: &ServiceSnapshot, rollout: &Rollout, conditions: &mut Conditions) {
+    if rollout.is_stuck {
+        let message = event::stuck_deployment(&snapshot.ecs_name);
+        conditions.set(ConditionType::DeploymentStuck, true, Reason::BoundsLeaveNoRoom, message);
+    } else {
+        let message = "minimumHealthyPercent and maximumPercent leave room to start or stop a task";
+        conditions.set(ConditionType::DeploymentStuck, false, Reason::NotStuck, message);
+    }
+}
+
+/// Secrets are never read by the operator: what is missing is learnt from pods that wait for it.
+fn secrets(snapshot: &ServiceSnapshot, conditions: &mut Conditions) {
+    match snapshot.tasks.iter().filter(|task| !task.is_stopping).find_map(|task| task.missing_secret.as_deref()) {
+        Some(message) => conditions.set(ConditionType::SecretsResolved, false, Reason::SecretNotFound, message),
+        None => {
+            conditions.set(ConditionType::SecretsResolved, true, Reason::SecretsResolved, "no task waits for a secret")
+        }
+    }
+}
+
+/// `Ready`, `Reconciling` and `Stalled`, the most pressing reason first.
+fn summary(
+    snapshot: &ServiceSnapshot,
+    rollout: &Rollout,
+    conflicts: &[Conflict],
+    is_steady: bool,
+    conditions: &mut Conditions,
+) {
+    if let Some(conflict) = conflicts.iter().find(|conflict| !conflict.is_leaving) {
+        let message = format!("{} exists and belongs to somebody else", conflict.key);
+        return conditions.stalled(Reason::ConflictingObject, &message);
+    }
+    if let Some(conflict) = conflicts.first() {
+        let message = format!("{} of an earlier service is still being deleted", conflict.key);
+        return conditions.progressing(Reason::Deleting, &message);
+    }
+    if rollout.is_stuck {
+        return conditions.stalled(Reason::BoundsLeaveNoRoom, &event::stuck_deployment(&snapshot.ecs_name));
+    }
+    if let Some(message) = snapshot.workloads.values().find_map(|workload| workload.replica_failure.as_deref()) {
+        return conditions.stalled(Reason::AdmissionDenied, message);
+    }
+    let primary = rollout.primary.as_ref();
+    let trouble = primary
+        .into_iter()
+        .flat_map(|record| tasks_of(snapshot, record))
+        .filter(|task| !task.is_stopping)
+        .find_map(|task| task.trouble.as_ref());
+    if let Some(trouble) = trouble {
+        return conditions.stalled(trouble.reason, &trouble.message);
+    }
+    match primary {
+        Some(record) if !rollout.is_complete && !record.is_over() => {
+            conditions.progressing(Reason::DeploymentInProgress, &event::rollout_in_progress(record.id()));
+        }
+        Some(record) if is_steady => {
+            conditions.ready(Reason::SteadyState, &event::rollout_completed(record.id()));
+        }
+        _ => conditions.progressing(Reason::NotSteady, &format!("moving to {} tasks", rollout.desired)),
+    }
+}
+
+#[allow(clippy::too_many_arguments)] // every argument is one finished part of the status
+fn whole(
+    snapshot: &ServiceSnapshot,
+    wanted: &Wanted,
+    rollout: &Rollout,
+    all: Counts,
+    told: Told,
+    conditions: Vec<api::conditions::Condition>,
+    settings: &Settings,
+    now: Timestamp,
+) -> ServiceStatus {
+    let previous = &snapshot.status;
+    let identity = &settings.identity;
+    let launch_type = snapshot.spec.as_ref().ok().and_then(|spec| spec.launch_type);
+    let strategy = strategy(wanted, rollout);
+    ServiceStatus {
+        observed_generation: Some(snapshot.metadata.generation),
+        conditions,
+        service_arn: Some(identity.service_arn(&snapshot.cluster, &snapshot.ecs_name)),
+        service_name: Some(snapshot.ecs_name.clone()),
+        cluster_arn: Some(identity.cluster_arn(&snapshot.cluster)),
+        status: Some(ServiceState::Active),
+        desired_count: Some(narrow(rollout.desired)),
+        running_count: Some(narrow(all.running)),
+        pending_count: Some(narrow(all.pending)),
+        replicas: Some(narrow(all.running + all.pending)),
+        selector: Some(format!("{}={}", labels::SERVICE, snapshot.label())),
+        task_definition: rollout.primary.as_ref().map(|record| record.spec.task_definition.clone()),
+        launch_type,
+        capacity_provider_strategy: strategy.clone(),
+        platform_family: None,
+        deployments: deployments(snapshot, rollout, launch_type, strategy.as_ref(), now),
+        events: told.events,
+        created_at: previous.created_at.clone().or(snapshot.metadata.creation_timestamp.map(MicroTime)),
+        current_service_deployment: rollout.primary.as_ref().map(|record| record.key.name.clone()),
+        task_watermark: Some(told.watermark),
+        steady_since: told.steady_since,
+        steady_announced_at: told.steady_announced_at,
+        last_trigger_hash: None,
+    }
+}
+
+/// The strategy in effect, in ECS's form; `None` for a launch type without provider.
+fn strategy(wanted: &Wanted, rollout: &Rollout) -> Option<Vec<CapacityProviderStrategyItem>> {
+    let parts = if wanted.capacity.is_empty() {
+        rollout.primary.as_ref().map(|record| record.revision.capacity.clone()).unwrap_or_default()
+    } else {
+        wanted.capacity.clone()
+    };
+    let items: Vec<_> = parts
+        .into_iter()
+        .filter_map(|part| {
+            Some(CapacityProviderStrategyItem {
+                capacity_provider: part.provider?,
+                weight: Some(narrow(part.weight)),
+                base: Some(narrow(part.base)),
+            })
+        })
+        .collect();
+    (!items.is_empty()).then_some(items)
+}
+
+/// PRIMARY first, then every older deployment that still has tasks, newest first.
+fn deployments(
+    snapshot: &ServiceSnapshot,
+    rollout: &Rollout,
+    launch_type: Option<LaunchType>,
+    strategy: Option<&Vec<CapacityProviderStrategyItem>>,
+    now: Timestamp,
+) -> Vec<Deployment> {
+    let Some(primary) = &rollout.primary else { return Vec::new() };
+    let older = snapshot
+        .records
+        .iter()
+        .rev()
+        .filter(|record| record.id() != primary.id() && tasks_of(snapshot, record).any(|task| !task.is_stopping));
+    let mut deployments: Vec<Deployment> = std::iter::once(primary)
+        .chain(older)
+        .take(MAX_DEPLOYMENTS)
+        .map(|record| {
+            let counts = Counts::of(tasks_of(snapshot, record));
+            let is_primary = record.id() == primary.id();
+            let is_completed = record.status.rollout_state == Some(DeploymentRolloutState::Completed)
+                || (is_primary && rollout.is_complete);
+            let (state, reason) = if is_completed {
+                (DeploymentRolloutState::Completed, event::rollout_completed(record.id()))
+            } else {
+                (DeploymentRolloutState::InProgress, event::rollout_in_progress(record.id()))
+            };
+            Deployment {
+                id: record.id().to_owned(),
+                status: if is_primary { DeploymentStatus::Primary } else { DeploymentStatus::Active },
+                task_definition: record.spec.task_definition.clone(),
+                desired_count: narrow(if is_primary { rollout.desired } else { counts.running + counts.pending }),
+                pending_count: narrow(counts.pending),
+                running_count: narrow(counts.running),
+                failed_tasks: narrow(counts.failed),
+                created_at: MicroTime(record.created_at),
+                updated_at: None,
+                launch_type,
+                capacity_provider_strategy: strategy.cloned(),
+                rollout_state: Some(state),
+                rollout_state_reason: Some(reason),
+            }
+        })
+        .collect();
+    for deployment in &mut deployments {
+        deployment.updated_at = Some(updated_at(&snapshot.status, deployment, now));
+    }
+    deployments
+}
+
+/// When anything else in the entry last changed.
+fn updated_at(previous: &ServiceStatus, deployment: &Deployment, now: Timestamp) -> MicroTime {
+    let before = previous.deployments.iter().find(|before| before.id == deployment.id);
+    match before {
+        Some(before) if Deployment { updated_at: None, ..before.clone() } == *deployment => {
+            before.updated_at.clone().unwrap_or(MicroTime(now))
+        }
+        _ => MicroTime(now),
+    }
+}
+
+/// ECS counts are 32-bit.
+fn narrow(count: i64) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}

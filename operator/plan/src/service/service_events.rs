@@ -1,0 +1,173 @@
+//! The service's event list: what happened, once, in ECS's words, also across restarts of the operator.
+//!
+//! Which tasks were told already is remembered in status as a watermark: the newest creation time and the tasks of that
+//! very second. Creation times have whole seconds, so the time alone would lose the second of two tasks.
+
+use std::collections::BTreeSet;
+
+use api::schema::MicroTime;
+use api::service::{MAX_EVENTS, ServiceEvent, TaskWatermark};
+use ecs::event::{self, EventName};
+use jiff::{SignedDuration, Timestamp};
+
+use super::rollout::Rollout;
+use super::snapshot::ServiceSnapshot;
+use crate::op::{Notice, NoticeKind, Plan};
+use crate::task::observe::Task;
+
+/// ECS starts tasks in groups of at most ten, one event each.
+const TASKS_PER_EVENT: usize = 10;
+
+/// What the event list says afterwards.
+pub(super) struct Told {
+    pub(super) events: Vec<ServiceEvent>,
+    pub(super) watermark: TaskWatermark,
+    pub(super) steady_since: Option<MicroTime>,
+    pub(super) steady_announced_at: Option<MicroTime>,
+}
+
+/// Facts about the service that are worth an event.
+pub(super) struct Facts<'a> {
+    pub(super) is_steady: bool,
+    pub(super) is_stuck: bool,
+    /// Id of the deployment that reached its end with this reconcile.
+    pub(super) completed: Option<&'a str>,
+    /// Id of the deployment that begins with this reconcile.
+    pub(super) began: Option<&'a str>,
+}
+
+pub(super) fn tell(
+    snapshot: &ServiceSnapshot,
+    rollout: &Rollout,
+    facts: &Facts<'_>,
+    now: Timestamp,
+    plan: &mut Plan,
+) -> Told {
+    let status = &snapshot.status;
+    let service = snapshot.ecs_name.as_str();
+    let mut teller = Teller { snapshot, now, new: Vec::new(), plan };
+    let before = status.task_watermark.clone().unwrap_or_default();
+    let started = advance(&before.started_through, &before.started_ids, &snapshot.tasks, |task| Some(task.created_at));
+    let stopped = advance(&before.stopped_through, &before.stopped_ids, &snapshot.tasks, |task| task.stopping_since);
+    if let Some(id) = facts.began {
+        let message = event::rollout_in_progress(id);
+        teller.notice(EventName::ServiceDeploymentInProgress, message);
+    }
+    for ids in stopped.new.chunks(TASKS_PER_EVENT) {
+        teller.tell(None, event::stopped_tasks(service, ids));
+    }
+    for ids in started.new.chunks(TASKS_PER_EVENT) {
+        teller.tell(None, event::started_tasks(service, ids));
+    }
+    if facts.is_stuck {
+        teller.tell_again_after_hours(EventName::ServiceTaskPlacementFailure, event::stuck_deployment(service));
+    }
+    if let Some(id) = facts.completed {
+        teller.tell(Some(EventName::ServiceDeploymentCompleted), event::deployment_completed(service, id));
+    }
+    let (steady_since, steady_announced_at) = steady(status, facts.is_steady, rollout, &mut teller);
+    let mut events: Vec<ServiceEvent> = teller.new.into_iter().rev().collect();
+    events.extend(status.events.iter().cloned());
+    events.truncate(MAX_EVENTS);
+    let watermark = TaskWatermark {
+        started_through: started.through,
+        started_ids: started.ids,
+        stopped_through: stopped.through,
+        stopped_ids: stopped.ids,
+    };
+    Told { events, watermark, steady_since, steady_announced_at }
+}
+
+/// Says that the service is steady when it becomes so, and again about every six hours.
+fn steady(
+    status: &api::service::ServiceStatus,
+    is_steady: bool,
+    rollout: &Rollout,
+    teller: &mut Teller<'_>,
+) -> (Option<MicroTime>, Option<MicroTime>) {
+    if !is_steady || rollout.primary.is_none() {
+        return (None, status.steady_announced_at.clone());
+    }
+    let repeat = SignedDuration::from_secs(event::REPEAT_AFTER_SECONDS);
+    let since = status.steady_since.clone().unwrap_or(MicroTime(teller.now));
+    let is_new = status.steady_since.is_none();
+    let announced = match &status.steady_announced_at {
+        Some(at) if !is_new && teller.now < at.0 + repeat => at.clone(),
+        _ => {
+            teller.tell(Some(EventName::ServiceSteadyState), event::steady_state(&teller.snapshot.ecs_name));
+            MicroTime(teller.now)
+        }
+    };
+    teller.plan.wake_at(announced.0 + repeat);
+    (Some(since), Some(announced))
+}
+
+struct Teller<'a> {
+    snapshot: &'a ServiceSnapshot,
+    now: Timestamp,
+    new: Vec<ServiceEvent>,
+    plan: &'a mut Plan,
+}
+
+impl Teller<'_> {
+    fn tell(&mut self, name: Option<EventName>, message: String) {
+        let place = self.snapshot.status.events.len() + self.new.len();
+        let seed = format!("{}/{}/{place}/{message}", self.snapshot.metadata.uid, self.now);
+        self.new.push(ServiceEvent {
+            id: ecs::arn::task_id(&seed),
+            created_at: MicroTime(self.now),
+            message: message.clone(),
+        });
+        if let Some(name) = name {
+            self.notice(name, message);
+        }
+    }
+
+    /// Says something that stays true for long: not again within six hours.
+    fn tell_again_after_hours(&mut self, name: EventName, message: String) {
+        let last = self.snapshot.status.events.iter().find(|event| event.message == message);
+        let last = last.map(|event| event.created_at.0.as_second());
+        if event::may_repeat(last, self.now.as_second()) {
+            self.tell(Some(name), message);
+        }
+    }
+
+    fn notice(&mut self, name: EventName, message: String) {
+        let kind = if name.is_warning() { NoticeKind::Warning } else { NoticeKind::Normal };
+        self.plan.notices.push(Notice { kind, reason: name.as_str().to_owned(), message });
+    }
+}
+
+/// Tasks past a watermark, and the watermark after them.
+struct Advance {
+    new: Vec<String>,
+    through: Option<MicroTime>,
+    ids: Vec<String>,
+}
+
+fn advance(
+    through: &Option<MicroTime>,
+    told: &[String],
+    tasks: &[Task],
+    time: impl Fn(&Task) -> Option<Timestamp>,
+) -> Advance {
+    let mark = through.as_ref().map(|time| time.0);
+    let mut new: Vec<(Timestamp, String)> = tasks
+        .iter()
+        .filter_map(|task| Some((time(task)?, task.id.clone())))
+        .filter(|(at, id)| mark.is_none_or(|mark| *at > mark || (*at == mark && !told.contains(id))))
+        .collect();
+    new.sort();
+    let Some(newest) = new.last().map(|(at, _)| *at) else {
+        return Advance { new: Vec::new(), through: through.clone(), ids: told.to_vec() };
+    };
+    let mut ids: BTreeSet<String> = new.iter().filter(|(at, _)| *at == newest).map(|(_, id)| id.clone()).collect();
+    if mark == Some(newest) {
+        ids.extend(told.iter().cloned());
+    }
+    Advance {
+        new: new.into_iter().map(|(_, id)| id).collect(),
+        through: Some(MicroTime(newest)),
+        ids: ids.into_iter().collect(),
+    }
+}

@@ -1,0 +1,141 @@
+//! Everything a service's plan depends on, gathered once.
+
+use std::collections::BTreeMap;
+
+use api::service::{ServiceSpec, ServiceStatus};
+use ecs::arn::last_segment;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::record::Record;
+use super::workload::Workload;
+use crate::kind::{Kind, ObjectKey};
+use crate::object::Metadata;
+use crate::report::Refusal;
+use crate::task::observe::{PodView, Task, observe};
+use crate::validate;
+use crate::world::{DEFAULT_CLUSTER, Term, World};
+
+/// A service and all that belongs to it. References to other objects are resolved in [`super::wanted`].
+pub(super) struct ServiceSnapshot {
+    pub(super) key: ObjectKey,
+    pub(super) namespace: String,
+    pub(super) metadata: Metadata,
+    /// The spec as it was written, for hashes and for naming fields that do nothing.
+    pub(super) document: Value,
+    /// The typed spec, or every reason why there is none.
+    pub(super) spec: Result<ServiceSpec, Vec<Refusal>>,
+    pub(super) previous_status: Value,
+    pub(super) status: ServiceStatus,
+    /// The service's name as ECS knows it.
+    pub(super) ecs_name: String,
+    /// The cluster's name as ECS knows it.
+    pub(super) cluster: String,
+    /// Deployment records, oldest first; the last one is PRIMARY.
+    pub(super) records: Vec<Record>,
+    /// The service's Deployments by capacity provider label.
+    pub(super) workloads: BTreeMap<String, Workload>,
+    /// The service's tasks, oldest first.
+    pub(super) tasks: Vec<Task>,
+    /// An older service of the same ECS name in the same cluster, if there is one.
+    pub(super) name_taken_by: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WithStatus {
+    status: Option<ServiceStatus>,
+}
+
+#[derive(Deserialize)]
+struct WithSpec {
+    spec: ServiceSpec,
+}
+
+pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Option<ServiceSnapshot> {
+    let stored = world.get(key)?;
+    let metadata = Metadata::of(&stored);
+    let object = stored.value();
+    let refusals = validate::object(Kind::Service, &object);
+    let spec = match stored.decode::<WithSpec>() {
+        Ok(whole) if refusals.is_empty() => Ok(whole.spec),
+        Err(error) if refusals.is_empty() => Err(vec![Refusal::invalid("spec", error.to_string())]),
+        _ => Err(refusals),
+    };
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let ecs_name = text("/spec/serviceName").unwrap_or(&key.name).to_owned();
+    let cluster = text("/spec/cluster").map_or(DEFAULT_CLUSTER, last_segment).to_owned();
+    let namespace = key.namespace.clone().unwrap_or_default();
+    let label = ecs::name::label_value(&key.name);
+    let name_taken_by = older_namesake(world, key, &metadata, &ecs_name, &cluster);
+    let mut records: Vec<Record> = world
+        .find(Kind::ServiceDeployment, Some(&namespace), &Term::Owner(metadata.uid.clone()))
+        .iter()
+        .filter_map(|stored| Record::read(stored))
+        .collect();
+    records.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.key.cmp(&other.key)));
+    let workloads = world
+        .find(Kind::Deployment, Some(&namespace), &Term::Owner(metadata.uid.clone()))
+        .into_iter()
+        .filter_map(Workload::read)
+        .map(|workload| (workload.provider.clone(), workload))
+        .collect();
+    let mut tasks: Vec<Task> = world
+        .find(Kind::Pod, Some(&namespace), &Term::Service(label))
+        .iter()
+        .filter_map(|stored| stored.decode::<PodView>().ok())
+        .map(|pod| observe(&pod, now))
+        .collect();
+    tasks.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.uid.cmp(&other.uid)));
+    Some(ServiceSnapshot {
+        key: key.clone(),
+        namespace,
+        metadata,
+        document: object.get("spec").cloned().unwrap_or_default(),
+        spec,
+        previous_status: object.get("status").cloned().unwrap_or_default(),
+        // A status that another version wrote and this one cannot read is computed anew.
+        status: stored.decode::<WithStatus>().ok().and_then(|whole| whole.status).unwrap_or_default(),
+        ecs_name,
+        cluster,
+        records,
+        workloads,
+        tasks,
+        name_taken_by,
+    })
+}
+
+/// Service names are unique per cluster. Of two services with one name, the older keeps it.
+fn older_namesake(
+    world: &dyn World,
+    key: &ObjectKey,
+    metadata: &Metadata,
+    ecs_name: &str,
+    cluster: &str,
+) -> Option<String> {
+    let rank = |metadata: &Metadata| (metadata.creation_timestamp, metadata.name.clone());
+    world
+        .find(Kind::Service, key.namespace.as_deref(), &Term::EcsName(ecs_name.to_owned()))
+        .into_iter()
+        .filter(|other| other.key != *key && other.terms.contains(&Term::Cluster(cluster.to_owned())))
+        .find(|other| rank(&Metadata::of(other)) < rank(metadata))
+        .map(|other| other.key.name.clone())
+}
+
+impl ServiceSnapshot {
+    /// The deployment that new tasks belong to.
+    pub(super) fn primary(&self) -> Option<&Record> {
+        self.records.last()
+    }
+
+    /// The record of a deployment id.
+    pub(super) fn record(&self, digits: &str) -> Option<&Record> {
+        self.records.iter().find(|record| record.digits() == digits)
+    }
+
+    /// `spec.desiredCount`, also when the rest of the spec is refused. ECS requires it for REPLICA; 0 otherwise.
+    pub(super) fn desired_count(&self) -> i64 {
+        self.document.get("desiredCount").and_then(Value::as_i64).unwrap_or(0).max(0)
+    }
+}

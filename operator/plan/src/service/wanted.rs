@@ -1,0 +1,389 @@
+//! What the spec asks for now, with every reference resolved, or the precise reason why that is not possible.
+
+use std::collections::BTreeMap;
+
+use api::capacity_provider::{CapacityProviderSpec, CapacityProviderStrategyItem};
+use api::cluster::ClusterSpec;
+use api::conditions::Reason;
+use api::service::{LaunchType, ServiceSpec};
+use api::task_definition::{Compatibility, NetworkMode, TaskDefinitionSpec};
+use ecs::arn::last_segment;
+use ecs::rolling::Percentages;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::revision::{self, CapacityPart, Placement, ServiceRevision};
+use super::snapshot::ServiceSnapshot;
+use crate::kind::Kind;
+use crate::object::{Metadata, without_nothing};
+use crate::report::{Finding, Refusal};
+use crate::support::{self, Document};
+use crate::task::{self, TaskInput};
+use crate::task_definition::{Revision, revisions};
+use crate::world::{Term, World};
+use crate::{capacity_provider, labels};
+
+/// The service as asked for.
+#[derive(Default)]
+pub(super) struct Wanted {
+    /// Why the spec is refused, if it is.
+    pub(super) refusals: Vec<Refusal>,
+    /// Which reference cannot be resolved yet, if any.
+    pub(super) missing: Option<Missing>,
+    /// What a deployment started now would freeze. `None` while refused or missing something.
+    pub(super) revision: Option<ServiceRevision>,
+    /// [`revision::trigger_hash`] of it.
+    pub(super) trigger: String,
+    /// The strategy in effect for tasks added now; empty while unknown.
+    pub(super) capacity: Vec<CapacityPart>,
+    /// `deploymentConfiguration`'s percentages with ECS's defaults.
+    pub(super) percentages: Option<Percentages>,
+    /// Fields that do not act as on ECS.
+    pub(super) findings: Vec<Finding>,
+}
+
+/// A reference to something that is not there (yet). Creation order is free on Kubernetes, so this heals by itself.
+pub(super) struct Missing {
+    pub(super) reason: Reason,
+    pub(super) message: String,
+}
+
+impl Missing {
+    fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+#[derive(Deserialize)]
+struct WithSpec<T> {
+    spec: T,
+}
+
+pub(super) fn resolve(world: &dyn World, snapshot: &ServiceSnapshot) -> Wanted {
+    let spec = match &snapshot.spec {
+        Ok(spec) => spec,
+        Err(refusals) => return Wanted { refusals: refusals.clone(), ..Wanted::default() },
+    };
+    let mut wanted = Wanted {
+        percentages: Some(percentages(spec)),
+        findings: support::findings(Document::Service, &snapshot.document),
+        ..Wanted::default()
+    };
+    if let Some(other) = &snapshot.name_taken_by {
+        let message = format!("Creation of service was not idempotent: ECSService {other} has this name already");
+        wanted.refusals.push(Refusal::invalid("spec.serviceName", message));
+        return wanted;
+    }
+    if let Err(missing) = resolve_references(world, snapshot, spec, &mut wanted) {
+        wanted.missing = Some(missing);
+    }
+    wanted
+}
+
+fn resolve_references(
+    world: &dyn World,
+    snapshot: &ServiceSnapshot,
+    spec: &ServiceSpec,
+    wanted: &mut Wanted,
+) -> Result<(), Missing> {
+    let cluster = cluster(world, snapshot)?;
+    let strategy = strategy(spec, &cluster);
+    wanted.capacity = capacity(world, snapshot, &cluster, spec, &strategy)?;
+    let is_fargate = wanted.capacity.iter().any(|part| part.provider.as_deref().is_some_and(is_fargate_provider));
+    let revision = task_definition(world, snapshot, spec)?;
+    let task_definition: TaskDefinitionSpec = revision
+        .task_definition()
+        .map_err(|error| Missing::new(Reason::TaskDefinitionNotFound, format!("{}: {error}", revision.reference())))?;
+    check_against_task_definition(spec, &task_definition, is_fargate)?;
+    let pod = task::pod(&TaskInput {
+        task_definition: &task_definition,
+        volume_configurations: spec.volume_configurations.as_deref().unwrap_or_default(),
+        is_fargate,
+        namespace: &snapshot.namespace,
+    });
+    let pod = match pod {
+        Ok(pod) => pod,
+        Err(refusals) => {
+            wanted.refusals = refusals
+                .into_iter()
+                .map(|refusal| Refusal {
+                    path: format!("spec.taskDefinition: {}: {}", revision.reference(), refusal.path),
+                    ..refusal
+                })
+                .collect();
+            return Ok(());
+        }
+    };
+    wanted.findings.extend(pod.findings.iter().cloned().map(|finding| Finding {
+        path: format!("taskDefinition {}: {}", revision.reference(), finding.path),
+        ..finding
+    }));
+    let reference = revision.reference();
+    wanted.trigger = revision::trigger_hash(&reference, &snapshot.document);
+    let service_label = ecs::name::label_value(&snapshot.key.name);
+    let mut pod_spec = pod.spec.as_object().cloned().unwrap_or_default();
+    super::placement::apply(spec, is_fargate, &service_label, &mut pod_spec);
+    let ours = BTreeMap::from([
+        (labels::MANAGED_BY.to_owned(), labels::OPERATOR.to_owned()),
+        (labels::APP_NAME.to_owned(), ecs::name::label_value(&snapshot.ecs_name)),
+        (labels::SERVICE.to_owned(), service_label),
+        (labels::CLUSTER.to_owned(), ecs::name::label_value(&snapshot.cluster)),
+        (labels::FAMILY.to_owned(), ecs::name::label_value(&revision.family)),
+        (labels::REVISION.to_owned(), revision.number.to_string()),
+        (labels::GROUP.to_owned(), ecs::name::label_value(&format!("service:{}", snapshot.ecs_name))),
+    ]);
+    let metadata = revision::template_metadata(spec, &pod.labels, &pod.annotations, ours);
+    let account = pod.service_account.iter().map(|role| role.service_account(&snapshot.namespace));
+    let claims = pod.claims.iter().map(|claim| claim.persistent_volume_claim(&snapshot.namespace));
+    wanted.revision = Some(ServiceRevision {
+        task_definition: reference,
+        pod_template: without_nothing_but_empty_dirs(&json!({ "metadata": metadata, "spec": pod_spec })),
+        min_ready_seconds: pod.min_ready_seconds,
+        shared_children: account.chain(claims).collect(),
+        persistent_volumes: pod.claims.iter().map(|claim| claim.persistent_volume(&snapshot.namespace)).collect(),
+        service_ports: pod.ports.iter().map(service_port).collect(),
+        capacity: wanted.capacity.clone(),
+    });
+    Ok(())
+}
+
+/// `emptyDir: {}` is the one empty map that means something in a pod.
+fn without_nothing_but_empty_dirs(template: &Value) -> Value {
+    let mut clean = without_nothing(template);
+    let volumes = template.pointer("/spec/volumes").cloned();
+    if let (Some(volumes), Some(spec)) = (volumes, clean.get_mut("spec").and_then(Value::as_object_mut)) {
+        spec.insert("volumes".to_owned(), volumes);
+    }
+    clean
+}
+
+fn service_port(port: &task::TaskPort) -> Value {
+    let mut value = json!({
+        "name": port.name,
+        "port": port.container_port,
+        "targetPort": port.container_port,
+        "protocol": port.protocol,
+    });
+    if let (Some(protocol), Some(map)) = (&port.app_protocol, value.as_object_mut()) {
+        map.insert("appProtocol".to_owned(), Value::String(protocol.clone()));
+    }
+    value
+}
+
+fn percentages(spec: &ServiceSpec) -> Percentages {
+    let defaults = Percentages::default();
+    let configuration = spec.deployment_configuration.as_ref();
+    let minimum = configuration.and_then(|configuration| configuration.minimum_healthy_percent);
+    let maximum = configuration.and_then(|configuration| configuration.maximum_percent);
+    Percentages {
+        minimum_healthy: minimum.map_or(defaults.minimum_healthy, i64::from),
+        maximum: maximum.map_or(defaults.maximum, i64::from),
+    }
+}
+
+fn cluster(world: &dyn World, snapshot: &ServiceSnapshot) -> Result<ClusterSpec, Missing> {
+    let found = world
+        .find(Kind::Cluster, Some(&snapshot.namespace), &Term::EcsName(snapshot.cluster.clone()))
+        .into_iter()
+        .find(|stored| !Metadata::of(stored).is_deleting());
+    let missing = |why: &str| {
+        let message =
+            format!("Cluster not found: no ECSCluster named {} {why} {}", snapshot.cluster, snapshot.namespace);
+        Missing::new(Reason::ClusterNotFoundException, message)
+    };
+    let stored = found.ok_or_else(|| missing("in namespace"))?;
+    stored
+        .decode::<WithSpec<ClusterSpec>>()
+        .map(|whole| whole.spec)
+        .map_err(|error| missing(&format!("can be read ({error}) in namespace")))
+}
+
+/// The strategy that applies: the service's own, the provider behind its launch type, or the cluster's default.
+fn strategy(spec: &ServiceSpec, cluster: &ClusterSpec) -> Vec<CapacityProviderStrategyItem> {
+    let own = spec.capacity_provider_strategy.as_deref().unwrap_or_default();
+    match spec.launch_type {
+        _ if !own.is_empty() => own.to_vec(),
+        Some(LaunchType::Fargate) => {
+            vec![CapacityProviderStrategyItem { capacity_provider: FARGATE.to_owned(), weight: Some(1), base: None }]
+        }
+        Some(_) => Vec::new(),
+        None => cluster.default_capacity_provider_strategy.clone().unwrap_or_default(),
+    }
+}
+
+const FARGATE: &str = "FARGATE";
+const FARGATE_SPOT: &str = "FARGATE_SPOT";
+
+fn is_fargate_provider(name: &str) -> bool {
+    matches!(name, FARGATE | FARGATE_SPOT)
+}
+
+fn capacity(
+    world: &dyn World,
+    snapshot: &ServiceSnapshot,
+    cluster: &ClusterSpec,
+    spec: &ServiceSpec,
+    strategy: &[CapacityProviderStrategyItem],
+) -> Result<Vec<CapacityPart>, Missing> {
+    if strategy.is_empty() {
+        let placement = capacity_provider::cluster_placement(cluster);
+        return Ok(vec![CapacityPart { provider: None, base: 0, weight: 1, placement }]);
+    }
+    let associated = cluster.capacity_providers.as_deref().unwrap_or_default();
+    strategy
+        .iter()
+        .map(|item| {
+            let name = last_segment(&item.capacity_provider);
+            let by_launch_type = spec.launch_type == Some(LaunchType::Fargate);
+            if !by_launch_type && !associated.iter().any(|provider| last_segment(provider) == name) {
+                let message = format!("capacity provider {name} is not associated with cluster {}", snapshot.cluster);
+                return Err(Missing::new(Reason::InvalidParameterException, message));
+            }
+            let placement = provider_placement(world, snapshot, name)?;
+            Ok(CapacityPart {
+                provider: Some(name.to_owned()),
+                base: item.base.map_or(0, i64::from),
+                // ECS: a strategy of one item without weight runs everything there.
+                weight: item.weight.map_or(i64::from(strategy.len() == 1), i64::from),
+                placement,
+            })
+        })
+        .collect()
+}
+
+fn provider_placement(world: &dyn World, snapshot: &ServiceSnapshot, name: &str) -> Result<Placement, Missing> {
+    let found = world
+        .find(Kind::CapacityProvider, None, &Term::EcsName(name.to_owned()))
+        .into_iter()
+        .find(|stored| !Metadata::of(stored).is_deleting());
+    let Some(stored) = found else {
+        let message = format!("capacity provider {name} not found: no ECSCapacityProvider has this name");
+        return Err(Missing::new(Reason::CapacityProviderNotFound, message));
+    };
+    let spec: CapacityProviderSpec = stored
+        .decode::<WithSpec<CapacityProviderSpec>>()
+        .map_err(|error| Missing::new(Reason::CapacityProviderNotFound, format!("capacity provider {name}: {error}")))?
+        .spec;
+    if !capacity_provider::allows(&spec, &snapshot.namespace) {
+        let message = format!("capacity provider {name} does not allow namespace {}", snapshot.namespace);
+        return Err(Missing::new(Reason::CapacityProviderNotAllowed, message));
+    }
+    Ok(capacity_provider::placement(world, &stored.key.name, &spec).placement)
+}
+
+fn task_definition(world: &dyn World, snapshot: &ServiceSnapshot, spec: &ServiceSpec) -> Result<Revision, Missing> {
+    let text = spec.task_definition.as_str();
+    let reference = ecs::arn::task_definition_reference(text)
+        .map_err(|error| Missing::new(Reason::TaskDefinitionNotFound, format!("taskDefinition {text}: {error}")))?;
+    let known = revisions(world, &snapshot.namespace, &reference.family);
+    let running = snapshot.primary().map(|record| record.spec.task_definition.clone());
+    if let Some(number) = reference.revision.or_else(|| resolved_earlier(snapshot, spec, &reference.family)) {
+        let found = known.into_iter().find(|revision| revision.number == number);
+        return match found {
+            // What runs already may go on with an INACTIVE revision; nothing new may start to use it.
+            Some(revision) if revision.is_active || running.as_deref() == Some(&revision.reference()) => Ok(revision),
+            Some(revision) => {
+                let message = format!("TaskDefinition is inactive: {}", revision.reference());
+                Err(Missing::new(Reason::TaskDefinitionInactive, message))
+            }
+            None => {
+                let message = format!("task definition {}:{number} not found", reference.family);
+                Err(Missing::new(Reason::TaskDefinitionNotFound, message))
+            }
+        };
+    }
+    known.into_iter().filter(|revision| revision.is_active).max_by_key(|revision| revision.number).ok_or_else(|| {
+        let family = &reference.family;
+        let exists =
+            !world.find(Kind::TaskDefinition, Some(&snapshot.namespace), &Term::EcsName(family.clone())).is_empty();
+        let message = if exists {
+            format!(
+                "task definition family {family} has no ACTIVE revision; see the conditions of its ECSTaskDefinition"
+            )
+        } else {
+            format!("task definition family {family} not found: no ECSTaskDefinition has this family")
+        };
+        Missing::new(Reason::TaskDefinitionNotFound, message)
+    })
+}
+
+/// With `kubernetes.taskDefinitionResolution: OnServiceUpdate` a bare family is resolved when the service itself is
+/// updated, as ECS does, and stays at that revision until the next update.
+fn resolved_earlier(snapshot: &ServiceSnapshot, spec: &ServiceSpec, family: &str) -> Option<i64> {
+    let resolution = spec.kubernetes.as_ref()?.task_definition_resolution?;
+    if resolution != api::service::TaskDefinitionResolution::OnServiceUpdate {
+        return None;
+    }
+    let record = snapshot.primary()?;
+    let is_same_request = record.spec.force_hash.as_deref() == Some(&revision::request_hash(&snapshot.document));
+    let reference = ecs::arn::task_definition_reference(&record.spec.task_definition).ok()?;
+    reference.revision.filter(|_| is_same_request && reference.family == family)
+}
+
+/// What needs both the service and its task definition to be judged. All of it heals when either changes.
+fn check_against_task_definition(
+    spec: &ServiceSpec,
+    task_definition: &TaskDefinitionSpec,
+    is_fargate: bool,
+) -> Result<(), Missing> {
+    let containers: Vec<&str> =
+        task_definition.container_definitions.iter().map(|container| container.name.as_str()).collect();
+    let named = spec.load_balancers.as_deref().unwrap_or_default().iter().map(|balancer| &balancer.container_name);
+    let registered =
+        spec.service_registries.as_deref().unwrap_or_default().iter().map(|registry| &registry.container_name);
+    for (list, index, name) in named
+        .enumerate()
+        .map(|(index, name)| ("loadBalancers", index, name))
+        .chain(registered.enumerate().map(|(index, name)| ("serviceRegistries", index, name)))
+    {
+        if let Some(name) = name.as_deref().filter(|name| !containers.contains(name)) {
+            let message = format!(
+                "spec.{list}[{index}].containerName: The container {name} does not exist in the task definition."
+            );
+            return Err(Missing::new(Reason::ContainerNotFound, message));
+        }
+    }
+    let invalid = |message: &str| Err(Missing::new(Reason::InvalidParameterException, message));
+    let is_awsvpc = task_definition.network_mode == Some(NetworkMode::Awsvpc);
+    match (is_awsvpc, &spec.network_configuration) {
+        (true, None) => {
+            return invalid(
+                "spec.networkConfiguration: Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+            );
+        }
+        (false, Some(_)) => {
+            return invalid(
+                "spec.networkConfiguration: Network Configuration is not valid for the given networkMode of this task definition.",
+            );
+        }
+        _ => {}
+    }
+    let compatibilities = task_definition.requires_compatibilities.as_deref().unwrap_or_default();
+    if is_fargate && !compatibilities.contains(&Compatibility::Fargate) {
+        return invalid("spec.taskDefinition: Task definition does not support launch_type FARGATE.");
+    }
+    check_volumes(spec, task_definition)
+}
+
+fn check_volumes(spec: &ServiceSpec, task_definition: &TaskDefinitionSpec) -> Result<(), Missing> {
+    let configured: Vec<&str> =
+        spec.volume_configurations.as_deref().unwrap_or_default().iter().map(|volume| volume.name.as_str()).collect();
+    let volumes = task_definition.volumes.as_deref().unwrap_or_default();
+    let at_launch: Vec<&str> = volumes
+        .iter()
+        .filter(|volume| volume.configured_at_launch == Some(true))
+        .map(|volume| volume.name.as_str())
+        .collect();
+    let wrong = |message: String| Err(Missing::new(Reason::VolumeConfigurationMissing, message));
+    if let Some(name) = at_launch.iter().find(|name| !configured.contains(name)) {
+        return wrong(format!(
+            "spec.volumeConfigurations: volume {name} is configured at launch and has no configuration"
+        ));
+    }
+    if let Some(name) = configured.iter().find(|name| !at_launch.contains(name)) {
+        return wrong(format!(
+            "spec.volumeConfigurations: the task definition has no volume {name} with configuredAtLaunch"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,247 @@
+//! A cluster without a network: objects in memory, the planner's operations carried out at once, and a Deployment
+//! controller that finishes whatever it is asked for in one step.
+#![allow(dead_code, unreachable_pub)] // every test file uses a part of it
+
+use jiff::{SignedDuration, Timestamp};
+use plan::world::MemoryWorld;
+use plan::{Kind, ObjectKey, Op, Plan, Settings, Stored, World, plan, status};
+use serde_json::{Value, json};
+
+pub struct Cluster {
+    pub world: MemoryWorld,
+    pub now: Timestamp,
+    /// Every operation that was carried out, in one line each, status writes included.
+    pub log: Vec<String>,
+    version: u64,
+}
+
+pub const NAMESPACE: &str = "shop";
+
+impl Cluster {
+    pub fn new() -> Self {
+        let now = "2026-03-01T10:00:00Z".parse().unwrap();
+        let mut cluster = Self { world: MemoryWorld::default(), now, log: Vec::new(), version: 1 };
+        cluster.apply(json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCluster", "metadata": {"name": "default"}, "spec": {}}));
+        cluster
+    }
+
+    /// What `kubectl apply` does: a new generation when the spec changed, and status left alone.
+    pub fn apply(&mut self, mut object: Value) -> ObjectKey {
+        let kind = Kind::from_type(object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap()).unwrap();
+        if kind.is_namespaced() && object["metadata"].get("namespace").is_none() {
+            object["metadata"]["namespace"] = json!(NAMESPACE);
+        }
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        let namespace = object["metadata"].get("namespace").and_then(Value::as_str).map(ToOwned::to_owned);
+        let key = ObjectKey { kind, namespace, name };
+        self.version += 1;
+        let before = self.world.get(&key).map(|stored| stored.value());
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        if let Some(before) = before {
+            for field in ["uid", "creationTimestamp", "finalizers"] {
+                if let Some(value) = before["metadata"].get(field) {
+                    object["metadata"][field] = value.clone();
+                }
+            }
+            let generation = before["metadata"]["generation"].as_i64().unwrap();
+            let changed = before.get("spec") != object.get("spec");
+            object["metadata"]["generation"] = json!(generation + i64::from(changed));
+            if object.get("status").is_none() {
+                object["status"] = before.get("status").cloned().unwrap_or_default();
+            }
+        } else {
+            object["metadata"]["uid"] = json!(format!("uid-{}", self.version));
+            object["metadata"]["generation"] = json!(1);
+            object["metadata"]["creationTimestamp"] = json!(self.now.to_string());
+        }
+        self.world.insert(Stored::accept(kind, object).unwrap());
+        key
+    }
+
+    pub fn get(&self, kind: Kind, name: &str) -> Value {
+        self.world
+            .get(&ObjectKey::namespaced(kind, NAMESPACE, name))
+            .unwrap_or_else(|| panic!("no {kind} {name}"))
+            .value()
+    }
+
+    pub fn list(&self, kind: Kind) -> Vec<Value> {
+        self.world.list(kind, None).iter().map(|stored| stored.value()).collect()
+    }
+
+    pub fn edit(&mut self, kind: Kind, name: &str, change: impl FnOnce(&mut Value)) {
+        let mut object = self.get(kind, name);
+        change(&mut object);
+        self.apply(object);
+    }
+
+    /// One reconcile of one root, carried out.
+    pub fn reconcile(&mut self, root: &ObjectKey) -> Plan {
+        let plan = plan(&self.world, root, &Settings::default(), self.now);
+        for op in &plan.ops {
+            self.log.push(op.to_string());
+            self.carry_out(op);
+        }
+        if let Some(status) = &plan.status
+            && !status::same(status, &plan.previous_status)
+        {
+            self.log.push(format!("status {root}"));
+            self.set_status(root, status.clone());
+        }
+        plan
+    }
+
+    /// Reconciles every root until nothing is written any more; answers how many writes that took.
+    pub fn settle(&mut self) -> usize {
+        let before = self.log.len();
+        for _ in 0..50 {
+            let start = self.log.len();
+            let roots: Vec<ObjectKey> = Kind::ALL
+                .into_iter()
+                .filter(|kind| kind.is_root())
+                .flat_map(|kind| self.world.list(kind, None))
+                .map(|stored| stored.key.clone())
+                .collect();
+            for root in roots {
+                self.reconcile(&root);
+            }
+            if self.log.len() == start {
+                return self.log.len() - before;
+            }
+        }
+        panic!("does not settle: {:#?}", &self.log[before..]);
+    }
+
+    /// Settles, lets the Deployment controller finish, and so on until nothing moves.
+    pub fn run(&mut self) {
+        for _ in 0..50 {
+            let writes = self.settle();
+            let moved = self.deployment_controller();
+            if writes == 0 && !moved {
+                return;
+            }
+        }
+        panic!("does not come to rest");
+    }
+
+    fn carry_out(&mut self, op: &Op) {
+        match op {
+            Op::Create { key, body } => {
+                assert!(self.world.get(key).is_none(), "{key} exists already");
+                self.apply(body.clone());
+            }
+            Op::Apply { body, .. } => {
+                self.apply(body.clone());
+            }
+            Op::ApplyStatus { key, status } => self.set_status(key, status.clone()),
+            Op::Delete { key, uid, only_if_absent, .. } => {
+                assert_eq!(self.world.get(key).unwrap().uid, *uid);
+                if only_if_absent.iter().all(|key| self.world.get(key).is_none()) {
+                    self.world.remove(key);
+                }
+            }
+            Op::AddFinalizer { key, finalizers, .. } | Op::RemoveFinalizer { key, finalizers, .. } => {
+                let mut object = self.world.get(key).unwrap().value();
+                object["metadata"]["finalizers"] = json!(finalizers);
+                self.put(object);
+            }
+        }
+    }
+
+    fn put(&mut self, mut object: Value) {
+        let kind = Kind::from_type(object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap()).unwrap();
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.world.insert(Stored::accept(kind, object).unwrap());
+    }
+
+    fn set_status(&mut self, key: &ObjectKey, status: Value) {
+        let mut object = self.world.get(key).unwrap().value();
+        object["status"] = status;
+        self.put(object);
+    }
+
+    /// Finishes every Deployment at once; answers whether anything moved.
+    pub fn deployment_controller(&mut self) -> bool {
+        let mut moved = false;
+        for stored in self.world.list(Kind::Deployment, None) {
+            let deployment = stored.value();
+            let replicas = deployment["spec"]["replicas"].as_i64().unwrap();
+            let generation = deployment["metadata"]["generation"].clone();
+            let status = json!({"observedGeneration": generation, "replicas": replicas, "updatedReplicas": replicas,
+                "readyReplicas": replicas, "availableReplicas": replicas});
+            moved |= self.pods(&stored.key.name, &deployment, replicas);
+            if deployment["status"] != status {
+                self.set_status(&stored.key, status);
+                moved = true;
+            }
+        }
+        moved
+    }
+
+    fn pods(&mut self, owner: &str, deployment: &Value, replicas: i64) -> bool {
+        let template = &deployment["spec"]["template"];
+        let selector = &deployment["spec"]["selector"]["matchLabels"];
+        let matches = |pod: &Value| {
+            selector.as_object().unwrap().iter().all(|(label, value)| pod["metadata"]["labels"][label] == *value)
+        };
+        let mut kept = 0;
+        let mut moved = false;
+        for pod in self.world.list(Kind::Pod, None) {
+            let value = pod.value();
+            if !matches(&value) {
+                continue;
+            }
+            if value["metadata"]["labels"] == template["metadata"]["labels"] && kept < replicas {
+                kept += 1;
+            } else {
+                self.world.remove(&pod.key);
+                moved = true;
+            }
+        }
+        for _ in kept..replicas {
+            moved = true;
+            let name = format!("{owner}-{}", self.version);
+            let states: Vec<Value> = template["spec"]["containers"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|container| {
+                    json!({"name": container["name"], "ready": true, "started": true, "restartCount": 0,
+                        "state": {"running": {"startedAt": self.now.to_string()}}})
+                })
+                .collect();
+            self.apply(json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": name, "labels": template["metadata"]["labels"], "annotations": template["metadata"]["annotations"]},
+                "spec": {"nodeName": "node-1", "containers": template["spec"]["containers"]},
+                "status": {"phase": "Running", "containerStatuses": states, "startTime": self.now.to_string(),
+                    "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": self.now.to_string()},
+                        {"type": "PodScheduled", "status": "True"}]},
+            }));
+        }
+        moved
+    }
+
+    pub fn pass(&mut self, seconds: i64) {
+        self.now += SignedDuration::from_secs(seconds);
+    }
+}
+
+pub fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
+    object["status"]["conditions"]
+        .as_array()
+        .and_then(|conditions| conditions.iter().find(|condition| condition["type"] == kind))
+        .unwrap_or_else(|| panic!("no condition {kind} in {object:#}"))
+}
+
+pub fn task_definition(family: &str, image: &str) -> Value {
+    json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSTaskDefinition", "metadata": {"name": family},
+        "spec": {"family": family, "containerDefinitions": [
+            {"name": "app", "image": image, "memory": 128, "cpu": 256, "portMappings": [{"containerPort": 8080}]}]}})
+}
+
+pub fn service(name: &str, family: &str, count: i64) -> Value {
+    json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSService", "metadata": {"name": name},
+        "spec": {"taskDefinition": family, "desiredCount": count}})
+}

@@ -1,0 +1,302 @@
+//! What a service becomes, and what makes it become something else.
+
+mod common;
+
+use common::{Cluster, NAMESPACE, condition, service, task_definition};
+use plan::{Kind, ObjectKey, World};
+use serde_json::{Value, json};
+
+fn steady(name: &str, count: i64) -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.apply(task_definition("web", "example.com/web:1"));
+    cluster.apply(service(name, "web", count));
+    cluster.run();
+    cluster
+}
+
+fn template(cluster: &Cluster) -> Value {
+    cluster.get(Kind::Deployment, "web")["spec"]["template"].clone()
+}
+
+#[test]
+fn when_task_definition_and_service_are_applied_then_the_service_becomes_steady() {
+    let cluster = steady("web", 3);
+    let web = cluster.get(Kind::Service, "web");
+    assert_eq!(web["status"]["runningCount"], 3);
+    assert_eq!(web["status"]["pendingCount"], 0);
+    assert_eq!(condition(&web, "Ready")["status"], "True");
+    assert_eq!(web["status"]["deployments"][0]["rolloutState"], "COMPLETED");
+    assert_eq!(web["status"]["events"][0]["message"], "(service web) has reached a steady state.");
+    assert_eq!(cluster.get(Kind::Deployment, "web")["spec"]["replicas"], 3);
+    assert_eq!(cluster.get(Kind::PodDisruptionBudget, "web")["spec"]["minAvailable"], 3);
+    assert_eq!(cluster.get(Kind::KubernetesService, "web")["spec"]["ports"][0]["port"], 8080);
+}
+
+#[test]
+fn when_nothing_changes_then_nothing_is_written() {
+    let mut cluster = steady("web", 3);
+    cluster.pass(3600);
+    assert_eq!(cluster.settle(), 0);
+}
+
+#[test]
+fn when_the_same_manifest_is_applied_again_then_nothing_is_written() {
+    let mut cluster = steady("web", 3);
+    cluster.apply(service("web", "web", 3));
+    cluster.apply(task_definition("web", "example.com/web:1"));
+    assert_eq!(cluster.settle(), 0);
+}
+
+#[test]
+fn when_a_service_is_new_then_it_costs_its_children_and_two_status_writes() {
+    let mut cluster = Cluster::new();
+    cluster.apply(task_definition("web", "example.com/web:1"));
+    cluster.run();
+    cluster.log.clear();
+    cluster.apply(service("web", "web", 0));
+    cluster.run();
+    let of_service: Vec<&String> = cluster.log.iter().filter(|line| !line.contains("ECSCluster")).collect();
+    let status = of_service.iter().filter(|line| line.starts_with("status ")).count();
+    // Record, Service, PodDisruptionBudget, Deployment; the record's end; two statuses.
+    assert_eq!((of_service.len(), status), (7, 2), "{of_service:#?}");
+}
+
+#[test]
+fn when_a_field_that_starts_no_deployment_changes_then_no_pod_is_replaced() {
+    for (field, value) in [
+        ("desiredCount", json!(5)),
+        ("tags", json!([{"key": "team", "value": "a"}])),
+        ("deploymentConfiguration", json!({"maximumPercent": 150, "minimumHealthyPercent": 50})),
+        ("healthCheckGracePeriodSeconds", json!(30)),
+        ("enableExecuteCommand", json!(true)),
+        ("propagateTags", json!("SERVICE")),
+        ("placementStrategy", json!([{"type": "spread", "field": "instanceId"}])),
+        ("placementConstraints", json!([{"type": "distinctInstance"}])),
+        ("availabilityZoneRebalancing", json!("DISABLED")),
+    ] {
+        let mut cluster = steady("web", 2);
+        let before = template(&cluster);
+        cluster.edit(Kind::Service, "web", |web| web["spec"][field] = value.clone());
+        cluster.run();
+        assert_eq!(template(&cluster), before, "{field}");
+        assert_eq!(cluster.list(Kind::ServiceDeployment).len(), 1, "{field}");
+    }
+}
+
+#[test]
+fn when_a_field_that_starts_a_deployment_changes_then_pods_are_replaced() {
+    for (pointer, value) in [
+        ("platformVersion", json!("1.4.0")),
+        ("forceNewDeployment", json!(true)),
+        ("kubernetes", json!({"forceNewDeployment": "again"})),
+    ] {
+        let mut cluster = steady("web", 2);
+        let before = template(&cluster);
+        cluster.edit(Kind::Service, "web", |web| web["spec"][pointer] = value.clone());
+        cluster.run();
+        assert_ne!(template(&cluster), before, "{pointer}");
+        let web = cluster.get(Kind::Service, "web");
+        assert_eq!(web["status"]["deployments"].as_array().unwrap().len(), 1, "{pointer}");
+        assert_eq!(cluster.list(Kind::ServiceDeployment).len(), 2, "{pointer}");
+    }
+}
+
+#[test]
+fn when_force_new_deployment_stays_true_then_an_autoscaler_does_not_start_deployments() {
+    let mut cluster = steady("web", 2);
+    cluster.edit(Kind::Service, "web", |web| web["spec"]["forceNewDeployment"] = json!(true));
+    cluster.run();
+    cluster.edit(Kind::Service, "web", |web| web["spec"]["desiredCount"] = json!(7));
+    cluster.run();
+    assert_eq!(cluster.list(Kind::ServiceDeployment).len(), 2);
+    assert_eq!(cluster.get(Kind::Deployment, "web")["spec"]["replicas"], 7);
+}
+
+#[test]
+fn when_the_family_gets_a_new_revision_then_a_bare_family_follows_and_a_pinned_one_stays() {
+    let mut cluster = steady("web", 1);
+    cluster.apply(service("pinned", "web:1", 1));
+    cluster.run();
+    cluster.apply(task_definition("web", "example.com/web:2"));
+    cluster.run();
+    let image =
+        |name: &str| cluster.get(Kind::Deployment, name)["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+    assert_eq!(image("web"), "example.com/web:2");
+    assert_eq!(image("pinned"), "example.com/web:1");
+    assert_eq!(cluster.get(Kind::Service, "web")["status"]["taskDefinition"], "web:2");
+}
+
+#[test]
+fn when_the_count_changes_then_the_bounds_follow_as_integers() {
+    let mut cluster = steady("web", 3);
+    for (count, surge, unavailable) in [(3, 3, 0), (10, 10, 0), (1, 1, 0), (7, 7, 0)] {
+        cluster.edit(Kind::Service, "web", |web| web["spec"]["desiredCount"] = json!(count));
+        cluster.run();
+        let rolling = cluster.get(Kind::Deployment, "web")["spec"]["strategy"]["rollingUpdate"].clone();
+        assert_eq!(rolling, json!({"maxSurge": surge, "maxUnavailable": unavailable}), "{count}");
+    }
+    // ceil(5 · 34 %) = 2 stay healthy, floor(5 · 150 %) = 7 at most.
+    cluster.edit(Kind::Service, "web", |web| {
+        web["spec"]["desiredCount"] = json!(5);
+        web["spec"]["deploymentConfiguration"] = json!({"minimumHealthyPercent": 34, "maximumPercent": 150});
+    });
+    cluster.run();
+    let rolling = cluster.get(Kind::Deployment, "web")["spec"]["strategy"]["rollingUpdate"].clone();
+    assert_eq!(rolling, json!({"maxSurge": 2, "maxUnavailable": 3}));
+    assert_eq!(cluster.get(Kind::PodDisruptionBudget, "web")["spec"]["minAvailable"], 2);
+}
+
+#[test]
+fn when_the_bounds_leave_no_room_then_the_old_tasks_stay_and_status_says_so() {
+    let mut cluster = Cluster::new();
+    cluster.apply(task_definition("web", "example.com/web:1"));
+    let mut web = service("web", "web", 1);
+    web["spec"]["deploymentConfiguration"] = json!({"minimumHealthyPercent": 50, "maximumPercent": 100});
+    cluster.apply(web);
+    cluster.run();
+    assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
+    let before = template(&cluster);
+    cluster.apply(task_definition("web", "example.com/web:2"));
+    cluster.run();
+    let web = cluster.get(Kind::Service, "web");
+    assert_eq!(template(&cluster), before);
+    assert_eq!(condition(&web, "DeploymentStuck")["status"], "True");
+    assert_eq!(condition(&web, "Stalled")["status"], "True");
+    assert!(web["status"]["events"][0]["message"].as_str().unwrap().contains("was unable to stop or start tasks"));
+    // More room, and it goes on by itself.
+    cluster.edit(Kind::Service, "web", |web| {
+        web["spec"]["deploymentConfiguration"] = json!({"minimumHealthyPercent": 0, "maximumPercent": 100});
+    });
+    cluster.run();
+    assert_ne!(template(&cluster), before);
+    assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
+}
+
+#[test]
+fn when_a_reference_is_missing_then_the_condition_names_it_and_it_heals_by_itself() {
+    let mut cluster = Cluster::new();
+    let mut web = service("web", "web", 1);
+    web["spec"]["cluster"] = json!("prod");
+    web["spec"]["capacityProviderStrategy"] = json!([{"capacityProvider": "blue", "weight": 1}]);
+    cluster.apply(web);
+    let reason = |cluster: &mut Cluster| {
+        cluster.run();
+        let web = cluster.get(Kind::Service, "web");
+        condition(&web, "Accepted")["reason"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(reason(&mut cluster), "ClusterNotFoundException");
+    cluster.apply(json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCluster", "metadata": {"name": "prod"}, "spec": {}}));
+    assert_eq!(reason(&mut cluster), "InvalidParameterException");
+    cluster.edit(Kind::Cluster, "prod", |prod| prod["spec"]["capacityProviders"] = json!(["blue"]));
+    assert_eq!(reason(&mut cluster), "CapacityProviderNotFound");
+    cluster.apply(json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCapacityProvider", "metadata": {"name": "blue"},
+        "spec": {"autoScalingGroupProvider": {"autoScalingGroupArn": "arn:aws:autoscaling:eu-west-1:1:autoScalingGroup:x:autoScalingGroupName/blue"}}}));
+    assert_eq!(reason(&mut cluster), "TaskDefinitionNotFound");
+    cluster.apply(task_definition("web", "example.com/web:1"));
+    assert_eq!(reason(&mut cluster), "Accepted");
+    assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
+}
+
+#[test]
+fn when_a_good_service_gets_a_bad_spec_then_what_runs_is_not_touched() {
+    let mut cluster = steady("web", 2);
+    let before = cluster.get(Kind::Deployment, "web");
+    cluster.edit(Kind::Service, "web", |web| web["spec"]["launchType"] = json!("MOON"));
+    cluster.run();
+    let web = cluster.get(Kind::Service, "web");
+    assert_eq!(condition(&web, "Accepted")["status"], "False");
+    assert!(condition(&web, "Accepted")["message"].as_str().unwrap().contains("spec.launchType"));
+    assert_eq!(web["status"]["runningCount"], 2);
+    assert_eq!(cluster.get(Kind::Deployment, "web"), before);
+}
+
+#[test]
+fn when_tasks_run_on_two_providers_then_base_and_weight_decide_at_every_count() {
+    let mut cluster = Cluster::new();
+    cluster.edit(Kind::Cluster, "default", |cluster| cluster["spec"]["capacityProviders"] = json!(["one", "two"]));
+    for name in ["one", "two"] {
+        cluster.apply(json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCapacityProvider", "metadata": {"name": name},
+            "spec": {"autoScalingGroupProvider": {"autoScalingGroupArn": "arn:aws:autoscaling:eu-west-1:1:autoScalingGroup:x:autoScalingGroupName/g"}}}));
+    }
+    cluster.apply(task_definition("web", "example.com/web:1"));
+    let mut web = service("web", "web", 1);
+    web["spec"]["capacityProviderStrategy"] =
+        json!([{"capacityProvider": "one", "base": 2, "weight": 1}, {"capacityProvider": "two", "weight": 3}]);
+    cluster.apply(web);
+    // Two on the base, then weights 1:3 by Sainte-Laguë, ties to the first: two, one, two, two; two, one, two, two …
+    let expected = [(1, 0), (2, 0), (2, 1), (3, 1), (3, 2), (3, 3), (3, 4), (4, 4), (4, 5), (4, 6), (4, 7), (5, 7)];
+    let split = |cluster: &Cluster| {
+        let counts: Vec<i64> =
+            cluster.list(Kind::Deployment).iter().map(|one| one["spec"]["replicas"].as_i64().unwrap()).collect();
+        (counts[0], counts[1])
+    };
+    for (count, expected) in (1..).zip(expected).chain((1..).zip(expected).collect::<Vec<_>>().into_iter().rev()) {
+        cluster.edit(Kind::Service, "web", |web| web["spec"]["desiredCount"] = json!(count));
+        cluster.run();
+        assert_eq!(split(&cluster), expected, "{count}");
+    }
+    let affinity = &cluster.list(Kind::Deployment)[0]["spec"]["template"]["spec"]["affinity"]["nodeAffinity"];
+    assert!(affinity["requiredDuringSchedulingIgnoredDuringExecution"].is_object());
+}
+
+#[test]
+fn when_the_operator_is_upgraded_or_nodes_change_then_running_templates_stay_frozen() {
+    let mut cluster = steady("web", 2);
+    let before = template(&cluster);
+    cluster.apply(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": {"karpenter.sh/capacity-type": "spot"}}}));
+    cluster.run();
+    assert_eq!(template(&cluster), before);
+}
+
+#[test]
+fn when_a_child_is_edited_by_hand_then_it_is_put_right() {
+    let mut cluster = steady("web", 2);
+    cluster.edit(Kind::Deployment, "web", |deployment| deployment["spec"]["replicas"] = json!(9));
+    cluster.run();
+    assert_eq!(cluster.get(Kind::Deployment, "web")["spec"]["replicas"], 2);
+}
+
+#[test]
+fn when_a_family_is_deleted_and_comes_back_then_its_numbers_go_on() {
+    let mut cluster = steady("web", 1);
+    cluster.apply(task_definition("web", "example.com/web:2"));
+    cluster.run();
+    for stored in cluster.world.list(Kind::TaskDefinitionRevision, None) {
+        cluster.world.remove(&stored.key);
+    }
+    cluster.world.remove(&ObjectKey::namespaced(Kind::TaskDefinition, NAMESPACE, "web"));
+    cluster.run();
+    cluster.apply(task_definition("web", "example.com/web:3"));
+    cluster.run();
+    assert_eq!(cluster.get(Kind::Service, "web")["status"]["taskDefinition"], "web:3");
+}
+
+#[test]
+fn when_a_revision_is_deregistered_then_services_on_it_go_on_and_new_ones_are_refused() {
+    let mut cluster = steady("web", 1);
+    cluster.edit(Kind::TaskDefinitionRevision, "web-1", |revision| {
+        revision["metadata"]["annotations"] = json!({"ecs-operator.dev/deregister": "true"});
+    });
+    cluster.edit(Kind::Service, "web", |web| {
+        web["spec"]["taskDefinition"] = json!("web:1");
+        web["spec"]["desiredCount"] = json!(4);
+    });
+    cluster.apply(service("new", "web:1", 1));
+    cluster.run();
+    assert_eq!(cluster.get(Kind::TaskDefinitionRevision, "web-1")["status"]["status"], "INACTIVE");
+    assert_eq!(cluster.get(Kind::Service, "web")["status"]["runningCount"], 4);
+    assert_eq!(condition(&cluster.get(Kind::Service, "new"), "Accepted")["reason"], "TaskDefinitionInactive");
+}
+
+#[test]
+fn when_two_services_claim_one_ecs_name_then_the_older_keeps_it() {
+    let mut cluster = steady("web", 1);
+    cluster.pass(10);
+    let mut other = service("other", "web", 1);
+    other["spec"]["serviceName"] = json!("web");
+    cluster.apply(other);
+    cluster.run();
+    let other = cluster.get(Kind::Service, "other");
+    assert!(condition(&other, "Accepted")["message"].as_str().unwrap().contains("not idempotent"));
+    assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
+}
