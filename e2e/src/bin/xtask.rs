@@ -17,12 +17,18 @@ struct Cli {
 enum Task {
     /// A local Kubernetes without a container engine.
     Cluster(xtask::cluster::Args),
+    /// Write the CustomResourceDefinitions from the types.
+    Crds(xtask::crds::Args),
+    /// Make a runnable image of the operator without a container engine.
+    Image(xtask::image::Args),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let result = match Cli::parse().task {
         Task::Cluster(args) => xtask::cluster::run(args).await,
+        Task::Crds(args) => xtask::crds::run(args),
+        Task::Image(args) => xtask::image::run(args).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -123,7 +123,9 @@ async fn build(component: Component, binaries: Vec<Binary>) -> Result<Programs> 
     let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
     let wanted: Vec<_> = binaries.iter().filter(|binary| !target.join(binary.name()).is_file()).collect();
     if !wanted.is_empty() {
-        let partial = target.join(format!(".partial-{}", std::process::id()));
+        // What an interrupted build left is of no use, and nobody else builds here now.
+        let partial = target.join(".partial");
+        let _ = fs::remove_dir_all(&partial);
         fs::create_dir_all(&partial)?;
         let log = target.join("build.log");
         let output = File::create(&log)?;

@@ -210,13 +210,16 @@ impl Component {
     pub fn linker_flags(self) -> Result<String> {
         let version = self.version()?;
         let stamp = match self.folder {
+            // The first package is what the servers report, the second what they call themselves as clients.
             "kubernetes" => {
                 let Version { major, minor } = Version::find(&version).context("no version number")?;
-                let package = "k8s.io/component-base/version";
-                format!(
-                    "-X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor} \
-                     -X {package}.gitTreeState=clean"
-                )
+                let stamp = |package: &str| {
+                    format!(
+                        "-X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor} \
+                         -X {package}.gitTreeState=clean"
+                    )
+                };
+                [stamp("k8s.io/component-base/version"), stamp("k8s.io/client-go/pkg/version")].join(" ")
             }
             "kwok" => format!("-X sigs.k8s.io/kwok/pkg/consts.Version={version}"),
             "helm" => format!("-X helm.sh/helm/v4/internal/version.version={version}"),

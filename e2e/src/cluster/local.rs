@@ -158,8 +158,8 @@ impl Local {
     /// Writes down what runs: for `cluster down`, and the ids for the watchdog.
     fn record(&self, processes: &BTreeMap<Process, (Child, ProcessId)>) -> Result<()> {
         let processes: Vec<_> = processes.values().map(|(_, id)| id.clone()).collect();
-        let pids: String = processes.iter().map(|id| format!("{}\n", id.pid)).collect();
-        fs::write(self.plan.folder.join("pids"), pids)?;
+        let pids: Vec<_> = processes.iter().map(|id| id.pid.to_string()).collect();
+        fs::write(self.plan.folder.join("pids"), pids.join("\n") + "\n")?;
         let state = State { processes, server: self.plan.server() };
         fs::write(self.plan.folder.join(State::FILE), serde_json::to_vec_pretty(&state)?)?;
         Ok(())

@@ -341,7 +341,7 @@ impl Cluster {
             leases.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
             return Ok(());
         }
-        local.stop(process).map_err(Into::into)
+        local.stop(process)
     }
 
     /// Starts a process that was stopped, and waits until it listens; for the API server and etcd, until the API server is
@@ -374,7 +374,7 @@ impl Cluster {
     /// When it does not within 60 seconds or a process ends.
     pub async fn wait_ready(&self) -> Result<()> {
         let client = self.client()?;
-        until("kube-apiserver is ready", Duration::from_secs(60), async || {
+        until("kube-apiserver is ready", Duration::from_mins(1), async || {
             if let Some(local) = &self.local {
                 local.check()?;
             }
@@ -391,12 +391,21 @@ impl Cluster {
     /// When it does not within a minute.
     pub async fn wait_metrics(&self) -> Result<()> {
         let client = self.client()?;
-        until("metrics.k8s.io answers", Duration::from_secs(60), async || {
+        until("metrics.k8s.io answers", Duration::from_mins(1), async || {
             let request = http::Request::get("/apis/metrics.k8s.io/v1beta1/nodes").body(Vec::new())?;
             client.request_text(request).await?;
             Ok(Some(()))
         })
         .await
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // A local cluster removes its folder itself, when its processes have ended.
+        if self.local.is_none() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 

@@ -63,7 +63,7 @@ mod tests {
     #[tokio::test]
     async fn when_a_process_has_ended_then_waiting_ends_at_once() {
         let look = async || Err::<Option<()>, _>(ProcessEnded("etcd ended".to_owned()).into());
-        let error = until("it", Duration::from_secs(60), look).await.unwrap_err();
+        let error = until("it", Duration::from_mins(1), look).await.unwrap_err();
         assert_eq!(error.to_string(), "etcd ended");
     }
 }

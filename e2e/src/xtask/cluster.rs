@@ -1,6 +1,6 @@
 //! `cargo xtask cluster up|down|status`: a local Kubernetes that stays up.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
@@ -74,7 +74,8 @@ async fn start(up: Up) -> Result<()> {
         && !state.running().is_empty()
     {
         progress::note(format!("cluster {name} runs already"));
-        return explain(name, folder.join("kubeconfig"));
+        explain(name, &folder.join("kubeconfig"));
+        return Ok(());
     }
     let label = match up.capacity_label {
         Label::Karpenter => CapacityLabel::Karpenter,
@@ -91,7 +92,8 @@ async fn start(up: Up) -> Result<()> {
     let cluster = Cluster::start(options).await?;
     println!("kubectl: {}", cluster.tools().kubectl.display());
     println!("helm:    {}", cluster.tools().helm.display());
-    explain(name, cluster.kubeconfig().to_owned())
+    explain(name, cluster.kubeconfig());
+    Ok(())
 }
 
 /// The first half on demand, the rest spot: 6 nodes are 3 and 3, 5 nodes are 3 and 2.
@@ -104,7 +106,7 @@ fn templates(count: usize, label: CapacityLabel) -> Vec<NodeTemplate> {
     templates.collect()
 }
 
-fn explain(name: &str, kubeconfig: PathBuf) -> Result<()> {
+fn explain(name: &str, kubeconfig: &Path) {
     let named = if name == "dev" { String::new() } else { format!(" --name {name}") };
     let kubeconfig = kubeconfig.display();
     println!(
@@ -112,7 +114,6 @@ fn explain(name: &str, kubeconfig: PathBuf) -> Result<()> {
          kubectl create deployment web --image=example.com/web:1 --replicas=20 && kubectl rollout status deployment/web\n  \
          kubectl top pods\nEnd it:\n  cargo xtask cluster down{named}"
     );
-    Ok(())
 }
 
 fn stop(name: &str) -> Result<()> {

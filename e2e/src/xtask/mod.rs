@@ -1,3 +1,27 @@
 //! The subcommands of `cargo xtask`: one file each, with its arguments and one `run`.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
 pub mod cluster;
+pub mod crds;
+pub mod image;
+
+/// The repository.
+#[must_use]
+pub fn root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}
+
+/// Where cargo puts what it builds.
+#[must_use]
+pub fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// The cargo that runs this, or the one on `PATH`.
+#[must_use]
+pub fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
