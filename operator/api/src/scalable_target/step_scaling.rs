@@ -24,13 +24,6 @@ pub const STEP_SCALING_RULES: &[Rule] = &[
               self.StepAdjustments.all(s, s.ScalingAdjustment >= 0)",
     },
     Rule {
-        path: ".MinAdjustmentMagnitude",
-        message: "ValidationException: MinAdjustmentMagnitude is valid for adjustment type PercentChangeInCapacity \
-                  only",
-        cel: "!has(self.MinAdjustmentMagnitude) || (has(self.AdjustmentType) && self.AdjustmentType == \
-              'PercentChangeInCapacity')",
-    },
-    Rule {
         path: ".StepAdjustments",
         message: "ValidationException: a negative lower bound needs a step adjustment without a lower bound",
         cel: "!has(self.StepAdjustments) || !self.StepAdjustments.exists(s, has(s.MetricIntervalLowerBound) && \
@@ -72,7 +65,7 @@ pub struct StepScalingPolicyConfiguration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]
     pub step_adjustments: Option<Vec<StepAdjustment>>,
-    /// Fewest tasks to change with `PercentChangeInCapacity`.
+    /// Fewest tasks to change with `PercentChangeInCapacity`; no effect with the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min_adjustment_magnitude: Option<i32>,
