@@ -7,6 +7,8 @@
 //!
 //! Types are named after the shapes of the ECS API model, so `ContainerDefinition` here is `ContainerDefinition` there.
 
+#![allow(clippy::duplicated_attributes, reason = "every printcolumn of a kind has its own `type_` and `priority`")]
+
 pub mod capacity_provider;
 pub mod cluster;
 pub mod conditions;

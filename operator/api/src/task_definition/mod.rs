@@ -40,6 +40,12 @@ use crate::{
     derive = "PartialEq",
     doc = "A task definition family: the containers, volumes and sizes of a task. Each change of the spec registers a new \
            immutable revision `family:N`, as RegisterTaskDefinition does.",
+    validation = Rule::new(
+        "(has(self.spec.family) ? self.spec.family : self.metadata.name) \
+         == (has(oldSelf.spec.family) ? oldSelf.spec.family : self.metadata.name)"
+    )
+    .message("ClientException: family cannot be changed; make another task definition for another family")
+    .field_path(".spec.family"),
     printcolumn(json_path = ".status.family", name = "Family", type_ = "string"),
     printcolumn(json_path = ".status.latestActiveRevision", name = "Revision", type_ = "integer"),
     printcolumn(json_path = r#".status.conditions[?(@.type=="Ready")].status"#, name = "Ready", type_ = "string"),

@@ -1,11 +1,18 @@
 //! Looking into generated schemas.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+use std::sync::LazyLock;
+
 use api::crds;
 use serde_json::Value;
 
 /// Kind and generated schema of every definition.
-pub(crate) fn schemas() -> Vec<(String, Value)> {
+pub(crate) fn schemas() -> &'static [(String, Value)] {
+    static SCHEMAS: LazyLock<Vec<(String, Value)>> = LazyLock::new(generate);
+    &SCHEMAS
+}
+
+fn generate() -> Vec<(String, Value)> {
     crds::all()
         .unwrap()
         .iter()
@@ -17,8 +24,8 @@ pub(crate) fn schemas() -> Vec<(String, Value)> {
 }
 
 /// Schema of `spec` of a kind, or nothing when there is no such kind.
-pub(crate) fn spec_of(kind: &str) -> Option<Value> {
-    schemas().into_iter().find(|(name, _)| name == kind).map(|(_, mut schema)| schema["properties"]["spec"].take())
+pub(crate) fn spec_of(kind: &str) -> Option<&'static Value> {
+    schemas().iter().find(|(name, _)| name == kind).map(|(_, schema)| &schema["properties"]["spec"])
 }
 
 /// Calls `visit` with the path and schema of every node that the server checks.
@@ -54,5 +61,5 @@ pub(crate) fn find<'a>(root: &'a Value, path: &str) -> Option<&'a Value> {
 
 /// Whether the node keeps whatever is written.
 pub(crate) fn keeps_anything(node: &Value) -> bool {
-    node["x-kubernetes-preserve-unknown-fields"] == true
+    node["x-kubernetes-preserve-unknown-fields"] == true && node.get("properties").is_none()
 }

@@ -27,7 +27,7 @@ OPERATIONS = {
     ],
 }
 
-# Wrappers of output that people paste, and the shape inside of them.
+# Shapes of describe output, which people paste.
 OUTPUTS = {
     "ecs/2014-11-13": ["TaskDefinition", "Service", "Cluster", "CapacityProvider"],
     "application-autoscaling/2016-02-06": ["ScalableTarget", "ScalingPolicy", "ScheduledAction"],
@@ -76,9 +76,7 @@ def main():
             shape = model["operations"][operation]["input"]["shape"]
             write(operation, rows(model["shapes"], shape, "", False, frozenset()))
         for shape in OUTPUTS[folder]:
-            members = model["shapes"][shape]["members"]
-            write(f"output-{shape}", ((member, model["shapes"][target["shape"]]["type"], "", "", "", "")
-                                      for member, target in members.items()))
+            write(f"output-{shape}", rows(model["shapes"], shape, "", False, frozenset()))
 
 
 if __name__ == "__main__":
