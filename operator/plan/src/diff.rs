@@ -45,8 +45,8 @@ fn differ(wanted: &Value, live: &Value, path: &mut String) -> Option<Difference>
             path.push_str(name);
             let found = match live.get(name) {
                 Some(other) => differ(value, other, path),
-                // An empty list or map that the server left out is the same as none.
-                None if is_empty(value) => None,
+                // The server leaves out what is empty or zero: `paused: false` is stored as no `paused` at all.
+                None if is_zero(value) => None,
                 None => Some(Difference(path.clone())),
             };
             path.truncate(length);
@@ -83,12 +83,15 @@ fn differ_in_list(wanted: &[Value], live: &[Value], path: &mut String) -> Option
     })
 }
 
-fn is_empty(value: &Value) -> bool {
+/// Go's zero values, which the API server does not store.
+fn is_zero(value: &Value) -> bool {
     match value {
-        Value::Null => true,
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_i64() == Some(0),
+        Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
         Value::Object(map) => map.is_empty(),
-        _ => false,
     }
 }
 
@@ -100,7 +103,8 @@ mod tests {
 
     #[test]
     fn when_the_server_added_defaults_then_there_is_no_difference() {
-        let wanted = json!({"spec": {"template": {"containers": [{"name": "web", "image": "nginx"}]}, "list": []}});
+        let wanted = json!({"spec": {"template": {"containers": [{"name": "web", "image": "nginx"}]},
+            "list": [], "paused": false, "minReadySeconds": 0, "value": ""}});
         let live =
             json!({"spec": {"template": {"containers": [{"name": "web", "image": "nginx", "tty": false}]}, "x": 1}});
         assert_eq!(first_difference(&wanted, &live), None);

@@ -14,6 +14,7 @@ pub mod kind;
 pub mod labels;
 pub mod object;
 pub mod op;
+pub mod quantity;
 pub mod report;
 pub mod routes;
 pub mod settings;

@@ -30,6 +30,8 @@ pub enum Op {
         body: Value,
         /// Who owns the fields. One manager per concern; for shared children one per owner.
         manager: String,
+        /// Path of the first field that differs: the reason, for people.
+        because: String,
     },
     /// Server-side apply of the status subresource of an object that is not the root (a revision, a deployment record).
     ApplyStatus {
@@ -84,6 +86,15 @@ impl Op {
         }
     }
 
+    /// Path of the first field that differs, for an apply.
+    #[must_use]
+    pub fn because(&self) -> Option<&str> {
+        match self {
+            Self::Apply { because, .. } => Some(because),
+            _ => None,
+        }
+    }
+
     /// One word for metrics and logs.
     #[must_use]
     pub const fn verb(&self) -> &'static str {
@@ -100,7 +111,11 @@ impl Op {
 
 impl fmt::Display for Op {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {}", self.verb(), self.key())
+        write!(formatter, "{} {}", self.verb(), self.key())?;
+        match self {
+            Self::Apply { because, .. } => write!(formatter, " for {because}"),
+            _ => Ok(()),
+        }
     }
 }
 

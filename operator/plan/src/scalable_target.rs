@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::diff::{first_difference, seal};
+use crate::diff::{Difference, first_difference, seal};
 use crate::kind::{Kind, ObjectKey};
 use crate::object::{Metadata, child, owner_reference};
 use crate::op::{FIELD_MANAGER, Op, Plan};
@@ -147,8 +147,8 @@ fn scale(
         conditions.set(ConditionType::ScalingActive, false, Reason::ConflictingObject, &message);
         return conditions.stalled(Reason::ConflictingObject, &message);
     }
-    if first_difference(&body, &live.value()).is_some() {
-        plan.ops.push(Op::Apply { key, body, manager: FIELD_MANAGER.to_owned() });
+    if let Some(Difference(because)) = first_difference(&body, &live.value()) {
+        plan.ops.push(Op::Apply { key, body, manager: FIELD_MANAGER.to_owned(), because });
     }
     let view: AutoscalerView = live.decode().unwrap_or_default();
     status.current_replicas = view.status.current_replicas;

@@ -1,1 +1,40 @@
-//! See Cargo.toml.
+//! Everything that touches the network, and decides nothing.
+//!
+//! ```text
+//! feed (one task per kind) ──> intake: store + routes ──> queue ──> reconcile: gate → plan → execute → report → publish
+//!                                                                        plan is the `plan` crate, on the store as it is
+//! lease ──> leadership, asked before every write        http ──> health, metrics
+//! ```
+
+pub mod backoff;
+pub mod client;
+pub mod clock;
+pub mod execute;
+pub mod execute_error;
+pub mod feed;
+pub mod gate;
+pub mod health;
+pub mod http;
+pub mod intake;
+pub mod leadership;
+pub mod lease;
+pub mod metrics;
+pub mod notices;
+pub mod queue;
+pub mod reconcile;
+pub mod request;
+pub mod run;
+pub mod shutdown;
+pub mod store;
+
+pub use lease::Election;
+pub use run::{Options, RunError, run};
+
+/// The place that ARNs in status claim.
+pub use ecs::arn::Identity;
+
+/// What plans depend on.
+#[must_use]
+pub fn settings(identity: Identity) -> plan::Settings {
+    plan::Settings { identity }
+}

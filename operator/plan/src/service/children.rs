@@ -11,7 +11,7 @@ use super::record::Record;
 use super::revision::ServiceRevision;
 use super::rollout::{Rollout, WantedWorkload};
 use super::snapshot::ServiceSnapshot;
-use crate::diff::{first_difference, seal};
+use crate::diff::{Difference, first_difference, seal};
 use crate::kind::{Kind, ObjectKey};
 use crate::labels;
 use crate::object::{Metadata, child, owner_reference};
@@ -82,8 +82,9 @@ impl Ensure<'_> {
         let metadata = Metadata::of(&live);
         if metadata.is_deleting() || !metadata.is_owned_by(&self.snapshot.metadata.uid) {
             self.conflicts.push(Conflict { key: key.clone(), is_leaving: metadata.is_deleting() });
-        } else if first_difference(&body, &live.value()).is_some() {
-            self.plan.ops.push(Op::Apply { key: key.clone(), body, manager: FIELD_MANAGER.to_owned() });
+        } else if let Some(Difference(because)) = first_difference(&body, &live.value()) {
+            let manager = FIELD_MANAGER.to_owned();
+            self.plan.ops.push(Op::Apply { key: key.clone(), body, manager, because });
         }
     }
 
@@ -131,9 +132,9 @@ impl Ensure<'_> {
                     self.conflicts.push(Conflict { key, is_leaving: true });
                 }
                 Some(live) => {
-                    if first_difference(&body, &live.value()).is_some() {
+                    if let Some(Difference(because)) = first_difference(&body, &live.value()) {
                         let manager = format!("{FIELD_MANAGER}/{}", self.snapshot.metadata.uid);
-                        self.plan.ops.push(Op::Apply { key, body, manager });
+                        self.plan.ops.push(Op::Apply { key, body, manager, because });
                     }
                 }
             }

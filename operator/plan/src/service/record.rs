@@ -8,14 +8,12 @@ use serde::Deserialize;
 
 use super::revision::ServiceRevision;
 use crate::kind::ObjectKey;
-use crate::object::Metadata;
 use crate::store::Stored;
 
 /// One deployment of the service: existing, or about to be created.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     pub(super) key: ObjectKey,
-    pub(super) metadata: Metadata,
     pub(super) spec: ServiceDeploymentSpec,
     pub(super) status: ServiceDeploymentStatus,
     pub(super) revision: Arc<ServiceRevision>,
@@ -39,7 +37,6 @@ impl Record {
         let created_at = whole.spec.created_at.0;
         Some(Self {
             key: stored.key.clone(),
-            metadata: Metadata::of(stored),
             spec: whole.spec,
             status: whole.status.unwrap_or_default(),
             revision: Arc::new(revision),

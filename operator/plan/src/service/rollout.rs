@@ -18,7 +18,6 @@ use super::snapshot::ServiceSnapshot;
 use super::wanted::Wanted;
 use super::workload::Workload;
 use crate::kind::{Kind, ObjectKey};
-use crate::object::Metadata;
 
 /// What should be running.
 #[derive(Default)]
@@ -90,7 +89,6 @@ fn primary(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp) -> Optio
     let name = ecs::name::child_name(&snapshot.key.name, ecs::arn::last_segment(&id), 253);
     Some(Record {
         key: ObjectKey::namespaced(Kind::ServiceDeployment, &snapshot.namespace, name),
-        metadata: Metadata::default(),
         spec: ServiceDeploymentSpec {
             service: snapshot.key.name.clone(),
             service_name: snapshot.ecs_name.clone(),

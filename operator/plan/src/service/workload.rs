@@ -15,7 +15,6 @@ use crate::store::Stored;
 pub(super) struct Workload {
     /// Value of the capacity provider label.
     pub(super) provider: String,
-    pub(super) metadata: Metadata,
     /// Digits of the deployment whose template it runs.
     pub(super) deployment: String,
     /// `spec.replicas`
@@ -132,7 +131,6 @@ impl Workload {
             replica_failure: failure.map(|condition| condition.message.clone()),
             affinity: view.spec.template.spec.affinity,
             tolerations: view.spec.template.spec.tolerations,
-            metadata: view.metadata,
             stored,
         })
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::json::Members;
 use super::notes::Notes;
 use crate::labels;
+use crate::quantity::gibibytes;
 
 /// The `ephemeral` source of the volume called `name`. Kubernetes makes the claim with the Pod and removes it with the
 /// Pod, as ECS does with the EBS volume of a task.
@@ -35,7 +36,7 @@ pub(super) fn ephemeral(name: &str, configurations: &[ServiceVolumeConfiguration
     };
     let mut spec = Map::new();
     spec.put("accessModes", json!(["ReadWriteOnce"]));
-    spec.put("resources", json!({"requests": {"storage": format!("{size}Gi")}}));
+    spec.put("resources", json!({"requests": {"storage": gibibytes(i64::from(size))}}));
     if let Some(snapshot) = snapshot {
         let object = ecs::name::dns_label(snapshot, 63);
         notes.approximated(

@@ -68,7 +68,9 @@ fn note(container: &Container<'_>) -> ContainerNote {
 /// All annotations that follow from the containers.
 pub(super) fn annotations(containers: &[Container<'_>], notes: &mut Notes) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::new();
-    let list: Vec<ContainerNote> = containers.iter().map(note).collect();
+    let mut containers: Vec<&Container<'_>> = containers.iter().collect();
+    containers.sort_by_key(|container| container.index);
+    let list: Vec<ContainerNote> = containers.iter().copied().map(note).collect();
     annotations.insert(labels::CONTAINERS.to_owned(), json!(list).to_string());
     // Without it kubectl shows the log of the first main container, which may be a helper.
     if let Some(first) = containers.iter().find(|container| container.is_essential()) {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::json::Members;
 use super::layout::Container;
 use super::notes::Notes;
+use crate::quantity::{cpu, gibibytes, mebibytes};
 
 /// GiB that a task has on Fargate when its definition states no storage.
 const FARGATE_STORAGE_GIB: i32 = 20;
@@ -31,15 +32,14 @@ pub(super) fn resources(
         cpu: read(definition.cpu.as_ref(), cpu_units, "cpu", notes),
         memory: read(definition.memory.as_ref(), memory_mib, "memory", notes),
     };
-    let (positions, sizes): (Vec<usize>, Vec<ContainerSize>) = containers
-        .iter()
-        .enumerate()
-        .filter(|(_, container)| container.is_long_running())
-        .map(|(position, container)| (position, size(container)))
-        .unzip();
+    // ECS knows the order of the definition only: what is left of the task goes to its first essential container.
+    let mut positions: Vec<usize> = (0..containers.len()).collect();
+    positions.sort_by_key(|&position| containers.get(position).map(|container| container.index));
+    let first = positions.iter().copied().find(|&at| containers.get(at).is_some_and(Container::is_essential));
+    positions.retain(|&position| containers.get(position).is_some_and(Container::is_long_running));
+    let sizes: Vec<ContainerSize> = positions.iter().filter_map(|&at| containers.get(at)).map(size).collect();
     let divided = container_resources(&task, &sizes, windows);
     report(&task, containers, &positions, &sizes, windows, notes);
-    let first = containers.iter().position(Container::is_essential);
     let mut before = Reserved::default();
     containers
         .iter()
@@ -55,10 +55,10 @@ pub(super) fn resources(
             };
             let mut requests = Map::new();
             let mut limits = Map::new();
-            requests.put("cpu", milli(own.cpu_request_milli));
-            requests.put_some("memory", own.memory_request_mib.map(mebi));
-            limits.put_some("cpu", own.cpu_limit_milli.map(milli));
-            limits.put_some("memory", own.memory_limit_mib.map(mebi));
+            requests.put("cpu", cpu(own.cpu_request_milli));
+            requests.put_some("memory", own.memory_request_mib.map(mebibytes));
+            limits.put_some("cpu", own.cpu_limit_milli.map(cpu));
+            limits.put_some("memory", own.memory_limit_mib.map(mebibytes));
             if first == Some(position) {
                 storage(definition, is_fargate, &mut requests, &mut limits);
             }
@@ -168,11 +168,11 @@ fn storage(
     const NAME: &str = "ephemeral-storage";
     let stated = definition.ephemeral_storage.as_ref().map(|storage| storage.size_in_gib);
     if let Some(size) = stated {
-        requests.put(NAME, format!("{size}Gi"));
-        limits.put(NAME, format!("{size}Gi"));
+        requests.put(NAME, gibibytes(size.into()));
+        limits.put(NAME, gibibytes(size.into()));
     } else if is_fargate {
         requests.put(NAME, "0");
-        limits.put(NAME, format!("{FARGATE_STORAGE_GIB}Gi"));
+        limits.put(NAME, gibibytes(FARGATE_STORAGE_GIB.into()));
     }
 }
 
@@ -197,12 +197,4 @@ fn devices(container: &Container<'_>, limits: &mut Map<String, Value>, notes: &m
     if count > 0 {
         limits.put("nvidia.com/gpu", count.to_string());
     }
-}
-
-fn milli(value: i64) -> String {
-    format!("{value}m")
-}
-
-fn mebi(value: i64) -> String {
-    format!("{value}Mi")
 }

@@ -11,6 +11,7 @@ use super::efs::{self, EfsClaim};
 use super::json::Members;
 use super::notes::Notes;
 use super::{TaskInput, ebs};
+use crate::quantity::mebibytes;
 
 /// Longest name of a volume in a Pod.
 const LONGEST_NAME: usize = 63;
@@ -63,7 +64,7 @@ impl Volumes {
         let name = candidates.into_iter().find(|name| !is_taken(name)).unwrap_or(root);
         let mut source = Map::new();
         source.put("medium", "Memory");
-        source.put_some("sizeLimit", (size > 0).then(|| format!("{size}Mi")));
+        source.put_some("sizeLimit", (size > 0).then(|| mebibytes(i64::from(size))));
         self.push(&name, "emptyDir", source.into());
         name
     }

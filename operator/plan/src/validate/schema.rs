@@ -232,7 +232,8 @@ fn has_form(form: Form, value: &Value) -> bool {
         Form::Integer => is_whole(value),
         Form::Number => value.is_number(),
         Form::Boolean => value.is_boolean(),
-        Form::IntegerOrString => value.is_string() || is_whole(value),
+        // The server takes a null here whether or not the schema is nullable.
+        Form::IntegerOrString => value.is_string() || is_whole(value) || value.is_null(),
     }
 }
 

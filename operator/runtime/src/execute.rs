@@ -1,0 +1,252 @@
+//! Carries out the writes of a plan, in order, until one fails.
+//!
+//! Before each: may this process write, and is there time left? Each has a deadline of its own. What the server answers
+//! is not taken into the store (the watch does that); only the version is remembered, by the gate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request};
+use kube::Client;
+use plan::kind::ObjectKey;
+use plan::op::{FIELD_MANAGER, Op, STATUS_FIELD_MANAGER};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout};
+use tracing::{debug, info};
+
+use crate::execute_error::ExecuteError;
+use crate::gate::Gate;
+use crate::leadership::Leadership;
+use crate::metrics::Metrics;
+use crate::request::{self, Written};
+
+const JSON: &str = "application/json";
+// The body is JSON, which is YAML; servers before 1.33 know no JSON spelling of this type.
+const APPLY: &str = "application/apply-patch+yaml";
+const MERGE: &str = "application/merge-patch+json";
+
+/// How long writes may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    /// One request.
+    pub op: Duration,
+    /// All requests of one reconcile.
+    pub reconcile: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { op: Duration::from_secs(10), reconcile: Duration::from_mins(1) }
+    }
+}
+
+/// The write that failed, and why. Everything before it happened.
+#[derive(Debug, thiserror::Error)]
+#[error("{op}: {error}")]
+pub struct Failed {
+    /// The write in one line.
+    pub op: String,
+    /// Why.
+    #[source]
+    pub error: ExecuteError,
+}
+
+/// Writes, on behalf of whoever leads.
+#[derive(Clone)]
+pub struct Executor {
+    client: Client,
+    leadership: Leadership,
+    deadlines: Deadlines,
+    metrics: Arc<Metrics>,
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Executor").field("leadership", &self.leadership).finish_non_exhaustive()
+    }
+}
+
+/// One reconcile's allowance of time, and for whom it writes.
+#[derive(Debug)]
+pub struct Session<'a> {
+    executor: &'a Executor,
+    root: &'a ObjectKey,
+    gate: &'a Gate,
+    until: Instant,
+}
+
+impl Executor {
+    /// The client must not try again by itself: deadlines and backoff are decided here.
+    #[must_use]
+    pub const fn new(client: Client, leadership: Leadership, deadlines: Deadlines, metrics: Arc<Metrics>) -> Self {
+        Self { client, leadership, deadlines, metrics }
+    }
+
+    /// Begins a reconcile of `root`.
+    #[must_use]
+    pub fn session<'a>(&'a self, root: &'a ObjectKey, gate: &'a Gate) -> Session<'a> {
+        Session { executor: self, root, gate, until: Instant::now() + self.deadlines.reconcile }
+    }
+}
+
+impl Session<'_> {
+    /// Carries out the writes in order and stops at the first that fails. `uid_of` knows the incarnation of objects
+    /// whose status is written.
+    pub async fn run(&self, ops: &[Op], uid_of: impl Fn(&ObjectKey) -> Option<String>) -> Result<(), Failed> {
+        for op in ops {
+            let uid = uid_of(op.key());
+            let result = self.one(op, uid).await;
+            let category = result.as_ref().map_or_else(ExecuteError::category, |()| "ok");
+            self.executor.metrics.op(op.verb(), op.key().kind, category);
+            if let Err(error) = result {
+                return Err(Failed { op: op.to_string(), error });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the root's own status.
+    pub async fn report(&self, status: &Value, uid: Option<String>) -> Result<(), Failed> {
+        let op = Op::ApplyStatus { key: self.root.clone(), status: status.clone() };
+        self.run(std::slice::from_ref(&op), |_| uid.clone()).await
+    }
+
+    async fn one(&self, op: &Op, uid: Option<String>) -> Result<(), ExecuteError> {
+        self.stay_inside(op.key())?;
+        let key = op.key();
+        match op {
+            Op::Create { body, .. } => {
+                let path = request::collection(key.kind, key.namespace.as_deref())?;
+                let query = request::query(&[("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]);
+                self.write(op, request::send(Method::POST, &format!("{path}?{query}"), JSON, body)?).await
+            }
+            Op::Apply { body, manager, .. } => {
+                let path = format!("{}?{}", request::item(key)?, apply_query(manager));
+                self.write(op, request::send(Method::PATCH, &path, APPLY, body)?).await
+            }
+            Op::ApplyStatus { status, .. } => {
+                let path = format!("{}/status?{}", request::item(key)?, apply_query(STATUS_FIELD_MANAGER));
+                let body = status_body(key, uid, status);
+                self.write(op, request::send(Method::PATCH, &path, APPLY, &body)?).await
+            }
+            Op::AddFinalizer { resource_version, finalizers, .. }
+            | Op::RemoveFinalizer { resource_version, finalizers, .. } => {
+                let path = format!("{}?{}", request::item(key)?, request::query(&[("fieldManager", FIELD_MANAGER)]));
+                let body = json!({"metadata": {"resourceVersion": resource_version, "finalizers": finalizers}});
+                let request = request::send(Method::PATCH, &path, MERGE, &body)?;
+                match self.write(op, request).await {
+                    // Gone already: there is nothing left to hold.
+                    Err(ExecuteError::NotFound(_)) if matches!(op, Op::RemoveFinalizer { .. }) => Ok(()),
+                    other => other,
+                }
+            }
+            Op::Delete { uid, resource_version, only_if_absent, .. } => {
+                for other in only_if_absent {
+                    self.confirm_absence(other).await?;
+                }
+                self.delete(op, uid, resource_version).await
+            }
+        }
+    }
+
+    /// A namespace is a wall: whatever a plan says, nothing is written in another namespace than the root's. Objects
+    /// without a namespace are the planner's business; the service account's rights bound which kinds those can be.
+    fn stay_inside(&self, key: &ObjectKey) -> Result<(), ExecuteError> {
+        match (&self.root.namespace, &key.namespace) {
+            (Some(own), Some(other)) if own != other => {
+                Err(ExecuteError::Unsafe(format!("{key} is outside the namespace of {}", self.root)))
+            }
+            _ if key.kind.is_namespaced() != key.namespace.is_some() => {
+                Err(ExecuteError::Unsafe(format!("{key} does not say where it is")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn write(&self, op: &Op, request: Request<Vec<u8>>) -> Result<(), ExecuteError> {
+        let written: Written = self.send(request).await?;
+        self.gate.wrote(self.root, op.key(), &written.metadata.uid, &written.metadata.resource_version);
+        self.log(op);
+        Ok(())
+    }
+
+    async fn delete(&self, op: &Op, uid: &str, resource_version: &str) -> Result<(), ExecuteError> {
+        let key = op.key();
+        let body = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid, "resourceVersion": resource_version},
+            "propagationPolicy": "Background",
+        });
+        let request = request::send(Method::DELETE, &request::item(key)?, JSON, &body)?;
+        match self.send::<Written>(request).await {
+            Ok(left) if left.kind != "Status" && left.metadata.deletion_timestamp.is_some() => {
+                // It stays for a while: what has to be seen is that it is going.
+                self.gate.wrote(self.root, key, &left.metadata.uid, &left.metadata.resource_version);
+            }
+            Ok(_) => self.gate.deleted(self.root, key, uid),
+            Err(ExecuteError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+        self.log(op);
+        Ok(())
+    }
+
+    /// Reads from the server, not from the cache: no `resourceVersion` means a quorum read.
+    async fn confirm_absence(&self, key: &ObjectKey) -> Result<(), ExecuteError> {
+        match self.send::<Written>(request::get(&request::item(key)?)?).await {
+            Ok(_) => Err(ExecuteError::StillThere(key.clone())),
+            Err(ExecuteError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, ExecuteError> {
+        if !self.executor.leadership.may_write() {
+            return Err(ExecuteError::NotLeader);
+        }
+        let deadlines = self.executor.deadlines;
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(ExecuteError::Deadline(deadlines.reconcile));
+        }
+        let limit = deadlines.op.min(left);
+        match timeout(limit, self.executor.client.request::<T>(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(ExecuteError::read(error)),
+            Err(_) => Err(ExecuteError::Deadline(limit)),
+        }
+    }
+
+    fn log(&self, op: &Op) {
+        let key = op.key();
+        let (kind, ns, name) = (key.kind.kind(), key.namespace.as_deref().unwrap_or_default(), key.name.as_str());
+        let (verb, root) = (op.verb(), self.root.to_string());
+        if matches!(op, Op::ApplyStatus { .. }) {
+            debug!(kind, ns, name, step = "execute", verb, root, "written");
+        } else {
+            let because = op.because().unwrap_or_default();
+            info!(kind, ns, name, step = "execute", verb, because, root, "written");
+        }
+    }
+}
+
+/// Fields that others set are taken over: a plan only contains what is ours to say.
+fn apply_query(manager: &str) -> String {
+    request::query(&[("fieldManager", manager), ("force", "true"), ("fieldValidation", "Strict")])
+}
+
+/// The uid is a precondition: the status of an object must not end up on its successor of the same name.
+fn status_body(key: &ObjectKey, uid: Option<String>, status: &Value) -> Value {
+    let mut metadata = json!({"name": key.name});
+    if let Some(metadata) = metadata.as_object_mut() {
+        metadata.extend(key.namespace.clone().map(|namespace| ("namespace".to_owned(), Value::String(namespace))));
+        metadata.extend(uid.map(|uid| ("uid".to_owned(), Value::String(uid))));
+    }
+    json!({"apiVersion": key.kind.api_version(), "kind": key.kind.kind(), "metadata": metadata, "status": status})
+}
+
+#[cfg(test)]
+#[path = "execute_tests.rs"]
+mod tests;

@@ -1,0 +1,264 @@
+use http::{Response, StatusCode};
+use kube::client::Body;
+use plan::Kind;
+use tower_test::mock::{Handle, pair};
+
+use super::*;
+use crate::execute_error::Recovery;
+
+type Server = Handle<Request<Body>, Response<Body>>;
+
+fn root() -> ObjectKey {
+    ObjectKey::namespaced(Kind::Service, "a", "web")
+}
+
+fn child() -> ObjectKey {
+    ObjectKey::namespaced(Kind::Deployment, "a", "web-1")
+}
+
+fn apply() -> Op {
+    Op::Apply { key: child(), body: json!({"metadata": {"name": "web-1"}}), manager: "ecs-operator".to_owned(), because: String::new() }
+}
+
+fn delete(only_if_absent: Vec<ObjectKey>) -> Op {
+    Op::Delete { key: child(), uid: "u".to_owned(), resource_version: "7".to_owned(), only_if_absent }
+}
+
+struct Seen {
+    line: String,
+    content_type: String,
+    body: Value,
+}
+
+async fn see(server: &mut Server, code: u16, answer: Value) -> Seen {
+    let (request, reply) = server.next_request().await.expect("a request");
+    let (parts, body) = request.into_parts();
+    let bytes = body.collect_bytes().await.unwrap();
+    reply.send_response(
+        Response::builder()
+            .status(StatusCode::from_u16(code).unwrap())
+            .body(Body::from(answer.to_string().into_bytes()))
+            .unwrap(),
+    );
+    Seen {
+        line: format!("{} {}", parts.method, parts.uri),
+        content_type: parts
+            .headers
+            .get("content-type")
+            .map(|text| text.to_str().unwrap().to_owned())
+            .unwrap_or_default(),
+        body: serde_json::from_slice(&bytes).unwrap_or_default(),
+    }
+}
+
+fn object(version: &str) -> Value {
+    json!({"kind": "Deployment", "metadata": {"uid": "u", "resourceVersion": version}})
+}
+
+fn failure(code: u16, reason: &str) -> Value {
+    json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": "the server's words"})
+}
+
+struct Fixture {
+    executor: Executor,
+    gate: Gate,
+    leadership: Leadership,
+}
+
+fn fixture() -> (Fixture, Server) {
+    let (service, server) = pair::<Request<Body>, Response<Body>>();
+    let leadership = Leadership::always();
+    let client = Client::new(service, "x");
+    let executor = Executor::new(client, leadership.clone(), Deadlines::default(), Arc::new(Metrics::default()));
+    (Fixture { executor, gate: Gate::default(), leadership }, server)
+}
+
+impl Fixture {
+    async fn run(&self, ops: &[Op]) -> Result<(), Failed> {
+        let root = root();
+        self.executor.session(&root, &self.gate).run(ops, |_| Some("u".to_owned())).await
+    }
+
+    fn waits_for(&self) -> Option<ObjectKey> {
+        match self.gate.check(&root(), &plan::world::MemoryWorld::default()) {
+            crate::gate::Verdict::Open => None,
+            crate::gate::Verdict::Waiting(key) => Some(key),
+        }
+    }
+}
+
+#[tokio::test]
+async fn when_a_child_is_applied_then_the_request_forces_strictly_and_its_version_is_remembered() {
+    let (fixture, mut server) = fixture();
+    let ops = [apply()];
+    let (result, seen) = tokio::join!(fixture.run(&ops), see(&mut server, 200, object("8")));
+    result.unwrap();
+    assert_eq!(
+        seen.line,
+        "PATCH /apis/apps/v1/namespaces/a/deployments/web-1?fieldManager=ecs-operator&force=true&fieldValidation=Strict"
+    );
+    assert_eq!(seen.content_type, "application/apply-patch+yaml");
+    assert_eq!(fixture.waits_for(), Some(child()));
+}
+
+#[tokio::test]
+async fn when_a_revision_is_created_then_it_is_posted_and_never_overwrites() {
+    let (fixture, mut server) = fixture();
+    let ops = [Op::Create { key: child(), body: json!({"metadata": {"name": "web-1"}}) }];
+    let (result, seen) = tokio::join!(fixture.run(&ops), see(&mut server, 409, failure(409, "AlreadyExists")));
+    assert_eq!(
+        seen.line,
+        "POST /apis/apps/v1/namespaces/a/deployments?fieldManager=ecs-operator&fieldValidation=Strict"
+    );
+    let failed = result.unwrap_err();
+    assert_eq!((failed.error.category(), failed.error.recovery()), ("already-exists", Recovery::Soon));
+    assert_eq!(failed.op, "create Deployment a/web-1");
+}
+
+#[tokio::test]
+async fn when_a_status_is_written_then_it_names_the_incarnation_it_belongs_to() {
+    let (fixture, mut server) = fixture();
+    let root = root();
+    let session = fixture.executor.session(&root, &fixture.gate);
+    let status = json!({"runningCount": 1});
+    let (result, seen) =
+        tokio::join!(session.report(&status, Some("incarnation".to_owned())), see(&mut server, 200, object("8")));
+    result.unwrap();
+    assert!(seen.line.starts_with(
+        "PATCH /apis/ecs-operator.dev/v1alpha1/namespaces/a/ecsservices/web/status?fieldManager=ecs-operator-status&"
+    ));
+    assert_eq!(
+        seen.body,
+        json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSService",
+               "metadata": {"name": "web", "namespace": "a", "uid": "incarnation"}, "status": {"runningCount": 1}})
+    );
+}
+
+#[tokio::test]
+async fn when_something_is_deleted_then_uid_and_version_are_preconditions() {
+    let (fixture, mut server) = fixture();
+    let ops = [delete(Vec::new())];
+    let (result, seen) = tokio::join!(fixture.run(&ops), see(&mut server, 200, json!({"kind": "Status"})));
+    result.unwrap();
+    assert_eq!(seen.line, "DELETE /apis/apps/v1/namespaces/a/deployments/web-1");
+    assert_eq!(seen.body["preconditions"], json!({"uid": "u", "resourceVersion": "7"}));
+    assert_eq!(fixture.waits_for(), None, "the empty world does not show it any more");
+}
+
+#[tokio::test]
+async fn when_a_delete_leaves_the_object_for_a_while_then_its_new_version_is_waited_for() {
+    let (fixture, mut server) = fixture();
+    let left = json!({"kind": "Deployment", "metadata":
+        {"uid": "u", "resourceVersion": "9", "deletionTimestamp": "2026-01-01T00:00:00Z"}});
+    let ops = [delete(Vec::new())];
+    let (result, _) = tokio::join!(fixture.run(&ops), see(&mut server, 200, left));
+    result.unwrap();
+    assert_eq!(fixture.waits_for(), Some(child()));
+}
+
+#[tokio::test]
+async fn when_the_reason_of_a_delete_is_an_absence_then_the_server_is_asked_first() {
+    let other = ObjectKey::namespaced(Kind::Service, "a", "other");
+    // The other object exists: no delete.
+    let (first, mut server) = fixture();
+    let ops = [delete(vec![other.clone()])];
+    let (result, seen) = tokio::join!(first.run(&ops), see(&mut server, 200, object("1")));
+    assert_eq!(seen.line, "GET /apis/ecs-operator.dev/v1alpha1/namespaces/a/ecsservices/other");
+    assert!(matches!(result.unwrap_err().error, ExecuteError::StillThere(key) if key == other));
+
+    // It does not: delete.
+    let (second, mut server) = fixture();
+    let (result, lines) = tokio::join!(second.run(&ops), async {
+        let get = see(&mut server, 404, failure(404, "NotFound")).await;
+        let delete = see(&mut server, 200, json!({"kind": "Status"})).await;
+        [get.line, delete.line]
+    });
+    result.unwrap();
+    assert!(lines[0].starts_with("GET ") && lines[1].starts_with("DELETE "), "{lines:?}");
+}
+
+#[tokio::test]
+async fn when_something_is_gone_already_then_deleting_it_and_its_finalizer_is_done() {
+    let finalizer =
+        Op::RemoveFinalizer { key: root(), resource_version: "7".to_owned(), finalizers: vec!["b".to_owned()] };
+    for op in [delete(Vec::new()), finalizer] {
+        let (fixture, mut server) = fixture();
+        let ops = [op];
+        let (result, _) = tokio::join!(fixture.run(&ops), see(&mut server, 404, failure(404, "NotFound")));
+        result.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn when_a_finalizer_is_added_then_the_version_is_a_precondition() {
+    let (fixture, mut server) = fixture();
+    let ops = [Op::AddFinalizer { key: root(), resource_version: "7".to_owned(), finalizers: vec!["b".to_owned()] }];
+    let (result, seen) = tokio::join!(fixture.run(&ops), see(&mut server, 200, object("8")));
+    result.unwrap();
+    assert_eq!(seen.content_type, "application/merge-patch+json");
+    assert_eq!(seen.body, json!({"metadata": {"resourceVersion": "7", "finalizers": ["b"]}}));
+}
+
+#[tokio::test]
+async fn when_one_write_fails_then_those_after_it_do_not_happen() {
+    let (fixture, mut server) = fixture();
+    let ops = [apply(), apply()];
+    let (result, _) = tokio::join!(fixture.run(&ops), see(&mut server, 403, failure(403, "Forbidden")));
+    let failed = result.unwrap_err();
+    assert_eq!(failed.to_string(), "apply Deployment a/web-1: the server's words");
+    assert_eq!(failed.error.recovery(), Recovery::Tell);
+    drop(fixture);
+    assert!(server.next_request().await.is_none());
+}
+
+#[tokio::test]
+async fn when_this_process_does_not_lead_then_nothing_is_written() {
+    let (fixture, mut server) = fixture();
+    fixture.leadership.end();
+    let failed = fixture.run(&[apply()]).await.unwrap_err();
+    assert!(matches!(failed.error, ExecuteError::NotLeader));
+    drop(fixture);
+    assert!(server.next_request().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_server_does_not_answer_then_one_write_takes_ten_seconds_at_most() {
+    let (fixture, _server) = fixture();
+    let start = Instant::now();
+    let failed = fixture.run(&[apply()]).await.unwrap_err();
+    assert!(matches!(failed.error, ExecuteError::Deadline(_)));
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_every_write_is_slow_then_the_reconcile_ends_after_a_minute() {
+    let (fixture, mut server) = fixture();
+    let ops: Vec<Op> = (0..20).map(|_| apply()).collect();
+    let start = Instant::now();
+    let (result, ()) = tokio::join!(fixture.run(&ops), async {
+        for _ in 0..6 {
+            tokio::time::sleep(Duration::from_secs(9)).await;
+            see(&mut server, 200, object("8")).await;
+        }
+    });
+    assert!(matches!(result.unwrap_err().error, ExecuteError::Deadline(_)));
+    assert_eq!(start.elapsed(), Duration::from_mins(1));
+}
+
+#[tokio::test]
+async fn when_a_plan_points_outside_its_namespace_then_nothing_is_sent() {
+    let outside = [
+        ObjectKey::namespaced(Kind::Deployment, "b", "web-1"),
+        ObjectKey::namespaced(Kind::Deployment, "a/../b", "web-1"),
+        ObjectKey::namespaced(Kind::Deployment, "a", "../../b/deployments/x"),
+        ObjectKey::cluster_scoped(Kind::Deployment, "web-1"),
+    ];
+    for key in outside {
+        let (fixture, mut server) = fixture();
+        let op = Op::Apply { key: key.clone(), body: json!({}), manager: "m".to_owned(), because: String::new() };
+        let failed = fixture.run(&[op]).await.unwrap_err();
+        assert!(matches!(failed.error, ExecuteError::Unsafe(_)), "{key}");
+        drop(fixture);
+        assert!(server.next_request().await.is_none());
+    }
+}
