@@ -1,2 +1,134 @@
-//! See Cargo.toml.
-fn main() {}
+//! The `kubectl-ecs` binary, used as `kubectl ecs …`: arguments in, text and exit code out.
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use jiff::Timestamp;
+use kubectl_ecs::input::{self, Inputs};
+use kubectl_ecs::print::Format;
+use kubectl_ecs::report::{Exit, Report};
+use kubectl_ecs::{import, read, render};
+
+const EXAMPLES: &str = "\
+Examples:
+  # What would become of a task definition and a service that run on ECS
+  aws ecs describe-task-definition --task-definition web > web-task.json
+  aws ecs describe-services --cluster shop --services web > web-service.json
+  kubectl ecs render -f web-task.json -f web-service.json
+
+  # Manifests of them, to keep and apply
+  kubectl ecs import -f web-task.json -f web-service.json > web.yaml
+
+  # In a pipeline: fail when a field would not act as on ECS
+  kubectl ecs render -f deploy/ --strict > /dev/null
+
+Exit codes:
+  0  everything was taken
+  1  an object is refused; standard error says which field, with ECS's exception
+  2  the command line is wrong, or an input cannot be read or is no known document
+  3  only with --strict: a field does not act as on ECS, or is none of the API";
+
+/// Amazon ECS on Kubernetes: what the operator makes of ECS documents and manifests.
+#[derive(Parser)]
+#[command(name = "kubectl-ecs", bin_name = "kubectl ecs", after_help = EXAMPLES, disable_version_flag = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the objects the operator would create, and the status it would report, without a cluster.
+    ///
+    /// Takes manifests of ecs-operator.dev and the documents of the AWS CLI: inputs (--cli-input-json) and outputs
+    /// (describe-…) for task definitions, services, clusters, capacity providers, scalable targets, scaling policies and
+    /// scheduled actions. What is not among the inputs is reported as a condition. Nothing but the operator acts: counts
+    /// of running tasks stay 0.
+    #[command(after_help = EXAMPLES)]
+    Render {
+        #[command(flatten)]
+        source: Source,
+        /// Form of the output.
+        #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
+        output: Format,
+        /// Exit with 3 when a field does not act as on ECS or is none of the API.
+        #[arg(long)]
+        strict: bool,
+        /// Time of the pass, such as 2026-01-31T12:00:00Z. Without it, times are left out of the output.
+        #[arg(long, value_name = "TIME")]
+        now: Option<Timestamp>,
+    },
+    /// Write documents as manifests, with comments above each that say what is lost or acts differently.
+    ///
+    /// Takes what render takes. Members that only describe commands print are left out; names that Kubernetes does not
+    /// accept get a legal object name, and stay as they are in the spec.
+    #[command(after_help = EXAMPLES)]
+    Import {
+        #[command(flatten)]
+        source: Source,
+    },
+    /// Print the version.
+    Version,
+}
+
+#[derive(Args)]
+struct Source {
+    /// File, folder, or - for standard input; may be given several times.
+    #[arg(short, long = "filename", required = true, value_name = "FILE")]
+    filename: Vec<String>,
+    /// Read the folders in folders too.
+    #[arg(short = 'R', long)]
+    recursive: bool,
+    /// Namespace of objects that name none.
+    #[arg(short, long)]
+    namespace: Option<String>,
+}
+
+impl Source {
+    fn inputs(&self) -> Result<Inputs, Report> {
+        let namespace = self.namespace.as_deref().unwrap_or("default");
+        read::documents(&self.filename, self.recursive)
+            .and_then(|documents| input::inputs(documents, namespace))
+            .map_err(|errors| Report {
+                output: String::new(),
+                lines: errors.iter().map(ToString::to_string).collect(),
+                exit: Exit::Unusable,
+            })
+    }
+}
+
+fn main() -> ExitCode {
+    let report = run(Arguments::parse().command).unwrap_or_else(|report| report);
+    write(&report)
+}
+
+fn run(command: Command) -> Result<Report, Report> {
+    match command {
+        Command::Render { source, output, strict, now } => {
+            Ok(render::render(&source.inputs()?, &render::Options { format: output, is_strict: strict, now }))
+        }
+        Command::Import { source } => Ok(import::import(&source.inputs()?, source.namespace.as_deref())),
+        Command::Version => {
+            let output = format!("kubectl-ecs {}\n", env!("CARGO_PKG_VERSION"));
+            Ok(Report { output, lines: Vec::new(), exit: Exit::Fine })
+        }
+    }
+}
+
+/// Writes a report. A reader that has seen enough (`| head`) is no error.
+fn write(report: &Report) -> ExitCode {
+    let mut errors = std::io::stderr().lock();
+    for line in &report.lines {
+        // Nothing is left to tell it to.
+        let _ = writeln!(errors, "{line}");
+    }
+    let mut output = std::io::stdout().lock();
+    match output.write_all(report.output.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(errors, "standard output: {error}");
+            ExitCode::from(Exit::Unusable.code())
+        }
+        _ => ExitCode::from(report.exit.code()),
+    }
+}

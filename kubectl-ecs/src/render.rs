@@ -1,0 +1,235 @@
+//! `kubectl ecs render`: what the operator would create, and the status it would report.
+
+use jiff::Timestamp;
+use plan::report::Refusal;
+use plan::{Kind, ObjectKey, Settings, labels, validate};
+use serde_json::{Map, Value, json};
+
+use crate::input::{Input, Inputs, families_in_use};
+use crate::origin::line;
+use crate::print::{Format, Printed, print};
+use crate::report::{Exit, Report};
+use crate::simulate::{self, Outcome, key};
+use crate::task;
+
+/// How to render.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Form of the output.
+    pub format: Format,
+    /// Whether a field that does not act as on ECS is a failure.
+    pub is_strict: bool,
+    /// The time of the pass; with `None` the output has no times and is the same every time.
+    pub now: Option<Timestamp>,
+}
+
+/// Members that hold times.
+const TIMES: [&str; 6] =
+    ["lastTransitionTime", "createdAt", "updatedAt", "registeredAt", "deregisteredAt", "creationTimestamp"];
+
+/// Renders everything that was given.
+#[must_use]
+pub fn render(inputs: &Inputs, options: &Options) -> Report {
+    let objects = &inputs.objects;
+    let outcome = simulate::simulate(objects, &Settings::default(), options.now.unwrap_or(Timestamp::UNIX_EPOCH));
+    let mut lines = inputs.notes.clone();
+    let mut exit = Exit::Fine;
+    for input in objects {
+        let unknown = input.unknown.iter().map(|path| format!("{path}: is not a field of {}", input.kind));
+        lines.extend(unknown.map(|text| format!("{}: {text}", input.label())));
+        if options.is_strict {
+            let fields = not_applied(input, &outcome);
+            if exit == Exit::Fine && !(fields.is_empty() && input.unknown.is_empty()) {
+                exit = Exit::NotApplied;
+            }
+            lines.extend(fields.into_iter().map(|text| format!("{}: {text}", input.label())));
+        }
+    }
+    for input in objects {
+        for refusal in refusals(input, &outcome) {
+            exit = Exit::Refused;
+            lines.push(format!("{}: {refusal}", input.label()));
+        }
+    }
+    if !outcome.is_settled {
+        lines.push("the plan still changes after ten rounds; what is printed is the tenth".to_owned());
+    }
+    let mut printed = children(objects, &outcome);
+    printed.extend(lone_tasks(objects, &outcome, &mut lines));
+    printed.extend(objects.iter().filter_map(|input| status(input, &outcome)));
+    for document in &mut printed {
+        tidy(&mut document.object, options.now.is_some());
+    }
+    match print(options.format, &printed) {
+        Ok(output) => Report { output, lines: lines.iter().map(|text| line(text)).collect(), exit },
+        Err(error) => Report { output: String::new(), lines: vec![error], exit: Exit::Unusable },
+    }
+}
+
+/// Everything the planner refuses about an object: by itself, or together with what it refers to.
+fn refusals(input: &Input, outcome: &Outcome) -> Vec<String> {
+    let own = validate::object(input.kind, &input.object);
+    if !own.is_empty() {
+        let text = |refusal: &Refusal| {
+            format!("{}: {}: {}", refusal.path, refusal.exception.as_str(), refusal.message)
+        };
+        return own.iter().map(text).collect();
+    }
+    // A reference to what is not there is a condition that heals, not a refusal: only then the object is Stalled.
+    match (condition(input, outcome, "Accepted"), condition(input, outcome, "Stalled")) {
+        (Some(accepted), Some(stalled)) if is(accepted, "False") && is(stalled, "True") => {
+            split(accepted.get("message").and_then(Value::as_str).unwrap_or_default())
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The lines of a condition's message, which joins `path: Exception: message` with `; `.
+fn split(message: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in message.split("; ") {
+        match lines.last_mut() {
+            // A message may have a semicolon of its own; a path never starts otherwise.
+            Some(last) if !part.starts_with("spec.") && !part.starts_with("metadata.") => {
+                last.push_str("; ");
+                last.push_str(part);
+            }
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The fields that the condition `FieldsNotApplied` lists.
+fn not_applied(input: &Input, outcome: &Outcome) -> Vec<String> {
+    condition(input, outcome, "FieldsNotApplied")
+        .filter(|condition| is(condition, "True"))
+        .and_then(|condition| condition.get("message").and_then(Value::as_str))
+        .map(|message| vec![format!("FieldsNotApplied: {message}")])
+        .unwrap_or_default()
+}
+
+fn condition<'a>(input: &Input, outcome: &'a Outcome, kind: &str) -> Option<&'a Value> {
+    let conditions = outcome.statuses.get(&key(input)?)?.get("conditions")?.as_array()?;
+    conditions.iter().find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind))
+}
+
+fn is(condition: &Value, status: &str) -> bool {
+    condition.get("status").and_then(Value::as_str) == Some(status)
+}
+
+fn children(objects: &[Input], outcome: &Outcome) -> Vec<Printed> {
+    let source = |root: &ObjectKey| objects.iter().find(|input| key(input).as_ref() == Some(root));
+    outcome
+        .children
+        .iter()
+        .map(|(root, object)| {
+            let place = source(root).map_or_else(|| root.to_string(), Input::label);
+            let mut object = object.clone();
+            if let Some(members) = object.as_object_mut() {
+                // A child's status is somebody else's to write.
+                members.remove("status");
+            }
+            Printed { comments: vec![format!("from {place}")], object }
+        })
+        .collect()
+}
+
+/// Pods of task definitions that no service among the inputs runs.
+fn lone_tasks(objects: &[Input], outcome: &Outcome, lines: &mut Vec<String>) -> Vec<Printed> {
+    let in_use = families_in_use(objects);
+    let mut printed = Vec::new();
+    for input in objects.iter().filter(|input| input.kind == Kind::TaskDefinition) {
+        let family = input.text("/spec/family").unwrap_or(input.name()).to_owned();
+        let is_used = in_use.contains(&(input.namespace().to_owned(), family));
+        if is_used || !refusals(input, outcome).is_empty() {
+            continue;
+        }
+        match task::pod(input) {
+            Ok(bodies) => {
+                let comments = vec![format!("a task of {}", input.label())];
+                printed.extend(bodies.into_iter().map(|object| Printed { comments: comments.clone(), object }));
+            }
+            Err(reasons) => {
+                lines.extend(reasons.into_iter().map(|reason| format!("{}: no Pod: {reason}", input.label())));
+            }
+        }
+    }
+    printed
+}
+
+/// An input with its status instead of its spec.
+fn status(input: &Input, outcome: &Outcome) -> Option<Printed> {
+    let status = outcome.statuses.get(&key(input)?)?;
+    let mut metadata = Map::new();
+    metadata.insert("name".to_owned(), Value::from(input.name()));
+    if input.kind.is_namespaced() {
+        metadata.insert("namespace".to_owned(), Value::from(input.namespace()));
+    }
+    let object = json!({
+        "apiVersion": input.kind.api_version(),
+        "kind": input.kind.kind(),
+        "metadata": metadata,
+        "status": status,
+    });
+    let mut comments = vec![format!("status of {}", input.label())];
+    comments.extend(input.notes.iter().cloned());
+    comments.extend(input.unknown.iter().map(|path| format!("not applied: {path} is not a field of {}", input.kind)));
+    Some(Printed { comments, object })
+}
+
+/// Removes what only a server gives: identities, versions, and times unless somebody asked for a time.
+fn tidy(object: &mut Value, has_time: bool) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for member in ["uid", "resourceVersion", "generation", "creationTimestamp"] {
+            metadata.remove(member);
+        }
+        for owner in metadata.get_mut("ownerReferences").and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(owner) = owner.as_object_mut() {
+                owner.remove("uid");
+            }
+        }
+        // The hash covers the owner's uid.
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(labels::APPLIED);
+            if annotations.is_empty() {
+                metadata.remove("annotations");
+            }
+        }
+    }
+    if !has_time {
+        for part in ["status", "spec"] {
+            if let Some(part) = object.get_mut(part) {
+                without_times(part);
+            }
+        }
+    }
+}
+
+fn without_times(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, value| !(TIMES.contains(&name.as_str()) && is_time(value)));
+            members.values_mut().for_each(without_times);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_times),
+        _ => {}
+    }
+}
+
+fn is_time(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_a_message_joins_refusals_then_each_gets_its_line() {
+        assert_eq!(
+            split("spec.a: X: one; two; spec.b[0]: Y: three"),
+            ["spec.a: X: one; two".to_owned(), "spec.b[0]: Y: three".to_owned()]
+        );
+    }
+}
