@@ -1,5 +1,7 @@
 //! The registry of fields is complete, true to the schemas, and documented.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // helpers of tests
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
