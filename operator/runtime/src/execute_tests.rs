@@ -17,7 +17,12 @@ fn child() -> ObjectKey {
 }
 
 fn apply() -> Op {
-    Op::Apply { key: child(), body: json!({"metadata": {"name": "web-1"}}), manager: "ecs-operator".to_owned(), because: String::new() }
+    Op::Apply {
+        key: child(),
+        body: json!({"metadata": {"name": "web-1"}}),
+        manager: "ecs-operator".to_owned(),
+        because: "spec.replicas".to_owned(),
+    }
 }
 
 fn delete(only_if_absent: Vec<ObjectKey>) -> Op {
@@ -205,7 +210,7 @@ async fn when_one_write_fails_then_those_after_it_do_not_happen() {
     let ops = [apply(), apply()];
     let (result, _) = tokio::join!(fixture.run(&ops), see(&mut server, 403, failure(403, "Forbidden")));
     let failed = result.unwrap_err();
-    assert_eq!(failed.to_string(), "apply Deployment a/web-1: the server's words");
+    assert_eq!(failed.to_string(), "apply Deployment a/web-1 for spec.replicas: the server's words");
     assert_eq!(failed.error.recovery(), Recovery::Tell);
     drop(fixture);
     assert!(server.next_request().await.is_none());
@@ -255,7 +260,12 @@ async fn when_a_plan_points_outside_its_namespace_then_nothing_is_sent() {
     ];
     for key in outside {
         let (fixture, mut server) = fixture();
-        let op = Op::Apply { key: key.clone(), body: json!({}), manager: "m".to_owned(), because: String::new() };
+        let op = Op::Apply {
+            key: key.clone(),
+            body: json!({}),
+            manager: "m".to_owned(),
+            because: "spec.replicas".to_owned(),
+        };
         let failed = fixture.run(&[op]).await.unwrap_err();
         assert!(matches!(failed.error, ExecuteError::Unsafe(_)), "{key}");
         drop(fixture);

@@ -1,0 +1,183 @@
+//! Flags and environment variables.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use runtime::{Election, Options};
+
+/// Gives Kubernetes the semantics of Amazon ECS.
+#[derive(Debug, Parser)]
+#[command(name = "ecs-operator", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Work in the cluster of the kubeconfig, or in the one this process runs in
+    Run(Box<RunArguments>),
+    /// Print the CustomResourceDefinitions
+    Crd(CrdArguments),
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CrdArguments {
+    /// Write one file per definition here, instead of all to the standard output
+    #[arg(long = "dir", value_name = "DIRECTORY")]
+    pub(crate) directory: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Json,
+    Text,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Namespaces to work in, separated by commas; all if empty
+    #[arg(long, env = "ECS_OPERATOR_NAMESPACES", value_delimiter = ',')]
+    namespaces: Vec<String>,
+
+    /// Address of /livez, /readyz and /metrics
+    #[arg(long, env = "ECS_OPERATOR_BIND_ADDRESS", default_value = "0.0.0.0:8080")]
+    bind_address: SocketAddr,
+
+    /// Form of the log
+    #[arg(long, env = "ECS_OPERATOR_LOG_FORMAT", value_enum, default_value = "json")]
+    pub(crate) log_format: LogFormat,
+
+    /// A level (error, warn, info, debug, trace), or a list such as `info,runtime=debug`
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    pub(crate) log_level: String,
+
+    /// Objects reconciled at the same time
+    #[arg(long, env = "ECS_OPERATOR_WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: u16,
+
+    /// Whether only one of several processes works; `false` only where there is certainly no other
+    #[arg(
+        long,
+        env = "ECS_OPERATOR_LEADER_ELECT",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true"
+    )]
+    leader_elect: bool,
+
+    /// Name of the Lease
+    #[arg(long, env = "ECS_OPERATOR_LEASE_NAME", default_value = "ecs-operator")]
+    lease_name: String,
+
+    /// Namespace of the Lease; the pod's own in a cluster
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
+    lease_namespace: String,
+
+    /// Seconds without renewal after which another process takes over
+    #[arg(long, env = "ECS_OPERATOR_LEASE_DURATION", default_value_t = 15, value_parser = clap::value_parser!(u64).range(3..=3600))]
+    lease_duration: u64,
+
+    /// Seconds without renewal after which this process stops; less than the lease's
+    #[arg(long, env = "ECS_OPERATOR_LEASE_RENEW_DEADLINE", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=3599))]
+    lease_renew_deadline: u64,
+
+    /// Seconds between two renewals, or two looks at the lease of another
+    #[arg(long, env = "ECS_OPERATOR_LEASE_RETRY_PERIOD", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
+    lease_retry_period: u64,
+
+    /// Seconds that running reconciles may take after SIGTERM
+    #[arg(long, env = "ECS_OPERATOR_DRAIN_SECONDS", default_value_t = 20)]
+    drain_seconds: u64,
+
+    /// Partition in ARNs
+    #[arg(long, env = "ECS_OPERATOR_AWS_PARTITION", default_value = "aws")]
+    aws_partition: String,
+
+    /// Region in ARNs
+    #[arg(long, env = "ECS_OPERATOR_AWS_REGION", default_value = "kubernetes")]
+    aws_region: String,
+
+    /// Account in ARNs, twelve digits
+    #[arg(long, env = "ECS_OPERATOR_AWS_ACCOUNT_ID", default_value = "000000000000", value_parser = account)]
+    aws_account_id: String,
+
+    /// Name of this process in Events and in the Lease; the pod's in a cluster
+    #[arg(long, env = "POD_NAME", default_value = "ecs-operator")]
+    instance: String,
+}
+
+fn account(text: &str) -> Result<String, String> {
+    let is_account = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_account { Ok(text.to_owned()) } else { Err("an account has twelve digits".to_owned()) }
+}
+
+impl RunArguments {
+    pub(crate) fn into_options(self) -> Options {
+        let election = self.leader_elect.then(|| Election {
+            namespace: self.lease_namespace,
+            name: self.lease_name,
+            identity: runtime::lease::identity(&self.instance),
+            lease: Duration::from_secs(self.lease_duration),
+            // A leader that stops later than others may begin would be one of two.
+            renew_deadline: Duration::from_secs(self.lease_renew_deadline.min(self.lease_duration - 1)),
+            retry: Duration::from_secs(self.lease_retry_period),
+        });
+        let identity =
+            runtime::Identity { partition: self.aws_partition, region: self.aws_region, account: self.aws_account_id };
+        Options {
+            namespaces: self.namespaces.into_iter().filter(|name| !name.is_empty()).collect(),
+            address: self.bind_address,
+            workers: usize::from(self.workers),
+            election,
+            drain: Duration::from_secs(self.drain_seconds),
+            instance: self.instance,
+            settings: runtime::settings(identity),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> Options {
+        let all = ["ecs-operator", "run"].iter().chain(arguments);
+        let Command::Run(run) = Arguments::try_parse_from(all).unwrap().command else { panic!("not run") };
+        run.into_options()
+    }
+
+    #[test]
+    fn when_the_election_is_switched_then_every_spelling_is_understood() {
+        assert!(options(&[]).election.is_some());
+        assert!(options(&["--leader-elect"]).election.is_some());
+        assert!(options(&["--leader-elect=true"]).election.is_some());
+        assert!(options(&["--leader-elect=false"]).election.is_none());
+    }
+
+    #[test]
+    fn when_namespaces_are_given_then_empty_ones_do_not_count() {
+        assert!(options(&["--namespaces="]).namespaces.is_empty());
+        assert_eq!(options(&["--namespaces=a,b"]).namespaces, ["a", "b"]);
+    }
+
+    #[test]
+    fn when_the_renew_deadline_is_not_below_the_lease_then_it_is_brought_below() {
+        let election = options(&["--lease-duration=15", "--lease-renew-deadline=60"]).election.unwrap();
+        assert_eq!(election.renew_deadline, Duration::from_secs(14));
+    }
+
+    #[test]
+    fn when_an_account_is_not_twelve_digits_then_it_is_refused() {
+        for account in ["1", "12345678901a", "1234567890123"] {
+            let flag = format!("--aws-account-id={account}");
+            assert!(Arguments::try_parse_from(["ecs-operator", "run", &flag]).is_err(), "{account}");
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! One task per watched kind: lists, watches, and starts again when that breaks, with its own backoff, so that one
+//! kind in trouble (a definition that is not installed, a permission that is missing) holds up no other.
+//!
+//! The first list is consistent with the moment of its request: a process that just started must not see less than its
+//! predecessor wrote.
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, TryStreamExt};
+use kube::Client;
+use kube::core::WatchEvent;
+use plan::{Kind, ObjectKey, Stored};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::backoff::{Backoff, spread};
+use crate::health::{FeedHealth, Phase};
+use crate::intake::Intake;
+use crate::metrics::Metrics;
+use crate::request::{self, RequestError};
+
+/// Servers send a bookmark about once a minute; a watch that is silent for three is taken for dead.
+const LONGEST_SILENCE: Duration = Duration::from_mins(3);
+/// Until the server begins to answer.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+/// The server ends a watch after this and up to as much again, so that not all are started again together.
+const WATCH_SECONDS: u64 = 290;
+/// A watch that ended sooner is followed by a pause of this length.
+const SHORTEST_WATCH: Duration = Duration::from_secs(1);
+/// Objects per page of a list, where the server cannot stream.
+const PAGE: &str = "500";
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
+/// The annotation of the bookmark that ends a streamed list.
+const LIST_END: &str = "k8s.io/initial-events-end";
+
+/// Why a list or watch ended before its time.
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// The kind is not served: its definition is not installed.
+    #[error("the kind is not served: is its CustomResourceDefinition installed?")]
+    Absent,
+    /// No permission.
+    #[error("not allowed: {0}")]
+    Refused(String),
+    /// The version to go on from is too old: list again.
+    #[error("the watch is too old to go on")]
+    Expired,
+    /// The server cannot stream lists.
+    #[error("lists cannot be streamed: {0}")]
+    NoStreamedList(String),
+    /// Nothing came for too long.
+    #[error("no answer within {0:?}")]
+    Silent(Duration),
+    /// The server or the network failed.
+    #[error("{0}")]
+    Server(String),
+    /// The request could not be written.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+}
+
+impl FeedError {
+    const fn phase(&self) -> Phase {
+        match self {
+            Self::Absent => Phase::Absent,
+            Self::Refused(_) => Phase::Refused,
+            Self::Expired | Self::NoStreamedList(_) => Phase::Listing,
+            Self::Silent(_) | Self::Server(_) | Self::Request(_) => Phase::Unavailable,
+        }
+    }
+
+    fn read(error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::from_code(status.code, &status.message),
+            other => Self::Server(other.to_string()),
+        }
+    }
+
+    fn from_code(code: u16, message: &str) -> Self {
+        match code {
+            404 => Self::Absent,
+            401 | 403 => Self::Refused(message.to_owned()),
+            410 => Self::Expired,
+            _ => Self::Server(format!("{code}: {message}")),
+        }
+    }
+}
+
+/// One page of a list.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: PageMetadata,
+    items: Vec<Value>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PageMetadata {
+    resource_version: String,
+    #[serde(rename = "continue")]
+    next: String,
+}
+
+type Events = Pin<Box<dyn Stream<Item = kube::Result<WatchEvent<Value>>> + Send>>;
+
+/// Lists and watches one kind, in one namespace or everywhere.
+pub struct Feed {
+    client: Client,
+    kind: Kind,
+    namespace: Option<String>,
+    intake: Arc<Intake>,
+    metrics: Arc<Metrics>,
+    health: Arc<FeedHealth>,
+    /// Where the watch goes on; `None` before a list was complete.
+    version: Option<String>,
+    can_stream: bool,
+    passes: u64,
+    failures: u32,
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Feed")
+            .field("kind", &self.kind)
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Feed {
+    /// A feed that has not started. Its health says which kind and namespace it is for.
+    #[must_use]
+    pub fn new(client: Client, intake: Arc<Intake>, metrics: Arc<Metrics>, health: Arc<FeedHealth>) -> Self {
+        Self {
+            client,
+            kind: health.kind(),
+            namespace: health.namespace().map(ToOwned::to_owned),
+            intake,
+            metrics,
+            health,
+            version: None,
+            can_stream: true,
+            passes: 0,
+            failures: 0,
+        }
+    }
+
+    /// Lists and watches until stopped.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let token = stop.clone();
+        tokio::select! {
+            () = token.cancelled() => {}
+            () = self.run_forever() => {}
+        }
+    }
+
+    async fn run_forever(&mut self) {
+        loop {
+            self.passes += 1;
+            let (was_listing, started) = (self.version.is_none() && !self.can_stream, Instant::now());
+            let Err(error) = self.pass().await else {
+                // A server that ends every watch at once must not be asked a thousand times a second.
+                if !was_listing && started.elapsed() < SHORTEST_WATCH {
+                    tokio::time::sleep(SHORTEST_WATCH).await;
+                }
+                continue;
+            };
+            self.metrics.watch_restarted(self.kind);
+            match &error {
+                FeedError::Expired => self.version = None,
+                FeedError::NoStreamedList(_) => {
+                    self.can_stream = false;
+                    debug!(kind = self.kind.kind(), step = "feed", "the server does not stream lists, listing pages");
+                    continue;
+                }
+                _ => {}
+            }
+            self.failures = self.failures.saturating_add(1);
+            let delay = BACKOFF.spread(self.failures, (self.kind, &self.namespace));
+            self.say(&error, delay);
+            self.health.waits(error.phase(), delay);
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Goes on from where the last pass ended, until the server ends it or it breaks.
+    async fn pass(&mut self) -> Result<(), FeedError> {
+        if self.version.is_none() {
+            self.health.progressed(Phase::Listing);
+        }
+        match self.version.clone() {
+            None if self.can_stream => {
+                let events =
+                    self.open(&[("sendInitialEvents", "true"), ("resourceVersionMatch", "NotOlderThan")]).await;
+                let events = events.map_err(|error| match error {
+                    // 422 Invalid from servers whose gate is off.
+                    FeedError::Server(message) if message.starts_with("422") || message.starts_with("400") => {
+                        FeedError::NoStreamedList(message)
+                    }
+                    other => other,
+                })?;
+                self.follow(events, Some(BTreeSet::new())).await
+            }
+            None => self.list().await,
+            Some(version) => {
+                let events = self.open(&[("resourceVersion", &version)]).await?;
+                self.follow(events, None).await
+            }
+        }
+    }
+
+    /// Lists page by page.
+    async fn list(&mut self) -> Result<(), FeedError> {
+        let mut seen = BTreeSet::new();
+        let mut next = String::new();
+        loop {
+            let mut pairs = vec![("limit", PAGE)];
+            if !next.is_empty() {
+                pairs.push(("continue", &next));
+            }
+            let request = request::get(&self.path(&pairs)?)?;
+            let page = within(ANSWER_DEADLINE, self.client.request::<Page>(request)).await?;
+            for object in page.items {
+                self.take(object, Some(&mut seen));
+            }
+            self.health.progressed(Phase::Listing);
+            if page.metadata.next.is_empty() {
+                self.complete(&seen, page.metadata.resource_version);
+                return Ok(());
+            }
+            next = page.metadata.next;
+        }
+    }
+
+    /// Begins a watch.
+    async fn open(&self, pairs: &[(&str, &str)]) -> Result<Events, FeedError> {
+        let extra = spread(Duration::from_secs(WATCH_SECONDS), (self.kind, &self.namespace, self.passes)).as_secs();
+        let seconds = (WATCH_SECONDS + extra).to_string();
+        let mut all = vec![("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", seconds.as_str())];
+        all.extend_from_slice(pairs);
+        let request = request::get(&self.path(&all)?)?;
+        let events = within(ANSWER_DEADLINE, self.client.request_events::<Value>(request)).await?;
+        Ok(Box::pin(events))
+    }
+
+    /// Takes in events until the server ends the watch. `listing` collects keys until the bookmark that ends the list.
+    async fn follow(&mut self, mut events: Events, mut listing: Option<BTreeSet<ObjectKey>>) -> Result<(), FeedError> {
+        self.health.progressed(if listing.is_some() { Phase::Listing } else { Phase::Watching });
+        loop {
+            let Some(event) = within(LONGEST_SILENCE, events.try_next()).await? else {
+                return match listing {
+                    Some(_) => Err(FeedError::Server("the list ended early".to_owned())),
+                    None => Ok(()),
+                };
+            };
+            match event {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                    let version = self.take(object, listing.as_mut());
+                    if listing.is_none() {
+                        self.version = version.or(self.version.take());
+                    }
+                }
+                WatchEvent::Deleted(object) => {
+                    if let Some(last) = self.accept(object) {
+                        self.intake.remove(&last);
+                        if listing.is_none() {
+                            self.version = Some(last.resource_version);
+                        }
+                    }
+                }
+                WatchEvent::Bookmark(bookmark) => {
+                    if let Some(seen) = &listing {
+                        if !bookmark.metadata.annotations.contains_key(LIST_END) {
+                            continue;
+                        }
+                        self.complete(seen, bookmark.metadata.resource_version);
+                        listing = None;
+                    } else {
+                        self.version = Some(bookmark.metadata.resource_version);
+                    }
+                }
+                WatchEvent::Error(status) => return Err(FeedError::from_code(status.code, &status.message)),
+            }
+            if listing.is_none() {
+                self.failures = 0;
+            }
+            self.health.progressed(if listing.is_some() { Phase::Listing } else { Phase::Watching });
+        }
+    }
+
+    /// A list is complete: what was not in it is gone, and the watch goes on from its version.
+    fn complete(&mut self, seen: &BTreeSet<ObjectKey>, version: String) {
+        self.intake.sweep(self.kind, self.namespace.as_deref(), seen);
+        self.version = Some(version);
+        self.failures = 0;
+        self.health.synced();
+        debug!(
+            kind = self.kind.kind(),
+            ns = self.namespace.as_deref().unwrap_or_default(),
+            step = "feed",
+            objects = seen.len(),
+            "listed"
+        );
+    }
+
+    /// Takes an object in; returns its version.
+    fn take(&self, object: Value, listing: Option<&mut BTreeSet<ObjectKey>>) -> Option<String> {
+        let stored = self.accept(object)?;
+        let version = stored.resource_version.clone();
+        if let Some(seen) = listing {
+            seen.insert(stored.key.clone());
+        }
+        self.intake.put(stored);
+        Some(version)
+    }
+
+    /// An object that cannot be read is counted and skipped: it must not end the watch for all others.
+    fn accept(&self, object: Value) -> Option<Stored> {
+        match Stored::accept(self.kind, object) {
+            Ok(stored) => Some(stored),
+            Err(error) => {
+                self.metrics.unread_object(self.kind);
+                warn!(kind = self.kind.kind(), step = "feed", error = error.to_string(), "object not taken in");
+                None
+            }
+        }
+    }
+
+    fn path(&self, pairs: &[(&str, &str)]) -> Result<String, RequestError> {
+        let selector = request::selector(self.kind);
+        let mut all = pairs.to_vec();
+        all.extend(selector.iter().map(|selector| ("labelSelector", selector.as_str())));
+        Ok(format!("{}?{}", request::collection(self.kind, self.namespace.as_deref())?, request::query(&all)))
+    }
+
+    fn say(&self, error: &FeedError, delay: Duration) {
+        let (kind, ns) = (self.kind.kind(), self.namespace.as_deref().unwrap_or_default());
+        let retry = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        let text = error.to_string();
+        match error {
+            FeedError::Expired | FeedError::Silent(_) => {
+                info!(kind, ns, step = "feed", error = text, retry_ms = retry, "watch starts again");
+            }
+            _ => warn!(kind, ns, step = "feed", error = text, retry_ms = retry, "watch broke"),
+        }
+    }
+}
+
+/// Awaits an answer, but not for ever.
+async fn within<T>(limit: Duration, answer: impl Future<Output = kube::Result<T>>) -> Result<T, FeedError> {
+    match timeout(limit, answer).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(FeedError::read(&error)),
+        Err(_) => Err(FeedError::Silent(limit)),
+    }
+}
+
+#[cfg(test)]
+#[path = "feed_tests.rs"]
+mod tests;

@@ -1,0 +1,225 @@
+//! The own-write gate: no plan is made on a view of the world that is older than our own last write.
+//!
+//! A create that the cache does not show yet would be decided again; a status that the cache does not show yet would be
+//! counted from again. So each write leaves an expectation, and the root that wrote waits until the watch has caught up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use plan::{ObjectKey, Stored, World};
+use tokio::time::Instant;
+use tracing::warn;
+
+/// After this time a root goes on even if its write was never seen: the object may have lost the label that our watch
+/// selects by, or may have come and gone between two lists.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// What the cache has to show before the writer may plan again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Expected {
+    /// The object at this version or a later one.
+    Version { uid: String, version: u64 },
+    /// Not this incarnation any more.
+    Gone { uid: String },
+}
+
+#[derive(Debug)]
+struct Expectation {
+    expected: Expected,
+    until: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Expectations {
+    objects: BTreeMap<ObjectKey, Expectation>,
+    written_by: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+}
+
+/// Whether a root may be planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The cache shows everything this root wrote.
+    Open,
+    /// The cache does not show this object's last write yet.
+    Waiting(ObjectKey),
+}
+
+/// Expectations of all roots.
+#[derive(Debug, Default)]
+pub struct Gate {
+    expectations: Mutex<Expectations>,
+}
+
+impl Gate {
+    /// Remembers that `root` wrote `key` and that the server answered with this version. A version that is not a decimal
+    /// number cannot be compared and is not waited for.
+    pub fn wrote(&self, root: &ObjectKey, key: &ObjectKey, uid: &str, resource_version: &str) {
+        if let Ok(version) = resource_version.parse() {
+            self.expect(root, key, Expected::Version { uid: uid.to_owned(), version });
+        }
+    }
+
+    /// Remembers that `root` deleted this incarnation of `key`.
+    pub fn deleted(&self, root: &ObjectKey, key: &ObjectKey, uid: &str) {
+        self.expect(root, key, Expected::Gone { uid: uid.to_owned() });
+    }
+
+    /// A watch or a list said that this copy is gone: nothing newer of this incarnation will ever be seen.
+    pub fn saw_removal(&self, removed: &Stored) {
+        let mut expectations = self.lock();
+        let is_over = expectations.objects.get(&removed.key).is_some_and(|expectation| match &expectation.expected {
+            Expected::Version { uid, .. } | Expected::Gone { uid } => *uid == removed.uid || uid.is_empty(),
+        });
+        if is_over {
+            expectations.objects.remove(&removed.key);
+        }
+    }
+
+    /// Whether the cache shows everything `root` wrote. Expectations that are met, or too old, are dropped.
+    pub fn check(&self, root: &ObjectKey, world: &dyn World) -> Verdict {
+        let mut guard = self.lock();
+        let Expectations { objects, written_by } = &mut *guard;
+        let Some(keys) = written_by.get_mut(root) else { return Verdict::Open };
+        let now = Instant::now();
+        keys.retain(|key| {
+            let Some(expectation) = objects.get(key) else { return false };
+            let is_seen = expectation.expected.is_met(world.get(key));
+            let is_late = now >= expectation.until;
+            if is_late && !is_seen {
+                warn!(
+                    kind = key.kind.kind(),
+                    ns = key.namespace.as_deref().unwrap_or_default(),
+                    name = key.name.as_str(),
+                    step = "gate",
+                    "own write was never seen by the watch, going on"
+                );
+            }
+            if is_seen || is_late {
+                objects.remove(key);
+            }
+            !(is_seen || is_late)
+        });
+        let waiting = keys.first().cloned();
+        if waiting.is_none() {
+            written_by.remove(root);
+        }
+        waiting.map_or(Verdict::Open, Verdict::Waiting)
+    }
+
+    fn expect(&self, root: &ObjectKey, key: &ObjectKey, expected: Expected) {
+        let mut expectations = self.lock();
+        let until = Instant::now() + LONGEST_WAIT;
+        expectations.objects.insert(key.clone(), Expectation { expected, until });
+        expectations.written_by.entry(root.clone()).or_default().insert(key.clone());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Expectations> {
+        self.expectations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Expected {
+    fn is_met(&self, known: Option<Arc<Stored>>) -> bool {
+        match (self, known) {
+            (Self::Version { .. }, None) => false,
+            (Self::Version { version, .. }, Some(known)) => {
+                known.resource_version.parse::<u64>().map_or(true, |seen| seen >= *version)
+            }
+            (Self::Gone { .. }, None) => true,
+            (Self::Gone { uid }, Some(known)) => known.uid != *uid,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plan::Kind;
+    use plan::world::MemoryWorld;
+    use serde_json::json;
+
+    use super::*;
+
+    fn root() -> ObjectKey {
+        ObjectKey::namespaced(Kind::Service, "a", "web")
+    }
+
+    fn child() -> ObjectKey {
+        ObjectKey::namespaced(Kind::Deployment, "a", "web-1")
+    }
+
+    fn copy(uid: &str, version: &str) -> Stored {
+        let metadata = json!({"name": "web-1", "namespace": "a", "uid": uid, "resourceVersion": version});
+        Stored::accept(Kind::Deployment, json!({"metadata": metadata})).unwrap()
+    }
+
+    fn world(copies: &[Stored]) -> MemoryWorld {
+        let mut world = MemoryWorld::default();
+        for copy in copies {
+            world.insert(copy.clone());
+        }
+        world
+    }
+
+    #[tokio::test]
+    async fn when_the_cache_is_older_than_our_write_then_the_root_waits() {
+        // (what the cache shows, whether the gate opens after we wrote version 10 of u)
+        let table: [(&[Stored], bool); 6] = [
+            (&[], false),
+            (&[copy("u", "9")], false),
+            (&[copy("u", "10")], true),
+            (&[copy("u", "100")], true),
+            (&[copy("successor", "11")], true),
+            (&[copy("u", "not a number")], true),
+        ];
+        for (shown, opens) in table {
+            let gate = Gate::default();
+            gate.wrote(&root(), &child(), "u", "10");
+            let expected = if opens { Verdict::Open } else { Verdict::Waiting(child()) };
+            assert_eq!(gate.check(&root(), &world(shown)), expected, "{shown:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn when_a_version_is_malformed_then_nothing_is_waited_for() {
+        let gate = Gate::default();
+        gate.wrote(&root(), &child(), "u", "abc");
+        assert_eq!(gate.check(&root(), &world(&[])), Verdict::Open);
+    }
+
+    #[tokio::test]
+    async fn when_we_deleted_an_object_then_the_root_waits_until_that_incarnation_is_gone() {
+        let gate = Gate::default();
+        gate.deleted(&root(), &child(), "u");
+        assert_eq!(gate.check(&root(), &world(&[copy("u", "12")])), Verdict::Waiting(child()));
+        assert_eq!(gate.check(&root(), &world(&[copy("successor", "13")])), Verdict::Open);
+    }
+
+    #[tokio::test]
+    async fn when_the_written_object_is_removed_before_it_was_seen_then_the_root_goes_on() {
+        let gate = Gate::default();
+        gate.wrote(&root(), &child(), "u", "10");
+        gate.saw_removal(&copy("predecessor", "8"));
+        assert_eq!(gate.check(&root(), &world(&[])), Verdict::Waiting(child()), "another incarnation went");
+        gate.saw_removal(&copy("u", "12"));
+        assert_eq!(gate.check(&root(), &world(&[])), Verdict::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_a_write_is_never_seen_then_the_root_goes_on_after_thirty_seconds() {
+        let gate = Gate::default();
+        gate.wrote(&root(), &child(), "u", "10");
+        tokio::time::advance(Duration::from_secs(29)).await;
+        assert_eq!(gate.check(&root(), &world(&[])), Verdict::Waiting(child()));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(gate.check(&root(), &world(&[])), Verdict::Open);
+        assert!(gate.lock().objects.is_empty() && gate.lock().written_by.is_empty(), "nothing is kept");
+    }
+
+    #[tokio::test]
+    async fn when_one_root_waits_then_others_do_not() {
+        let gate = Gate::default();
+        gate.wrote(&root(), &child(), "u", "10");
+        assert_eq!(gate.check(&ObjectKey::namespaced(Kind::Service, "a", "other"), &world(&[])), Verdict::Open);
+    }
+}

@@ -1,0 +1,190 @@
+//! One reconcile, as a table of contents: gate, plan, execute, report, publish. Nothing is decided here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use plan::status::Failure;
+use plan::{ObjectKey, Plan, Settings, Stored, World};
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use crate::backoff::spread;
+use crate::clock::Clock;
+use crate::execute::{Executor, Failed, Session};
+use crate::execute_error::Recovery;
+use crate::gate::Verdict;
+use crate::intake::Intake;
+use crate::metrics::{Metrics, ReconcileResult};
+use crate::notices::{Notices, Regarding};
+use crate::queue::{Finish, Job};
+
+/// A write that keeps failing is told to people after this many tries.
+const PATIENCE: u32 = 4;
+/// Wake-ups come up to this much later than asked, never earlier: a thousand services that wait for the same instant
+/// are spread out, and a rule like "40 seconds have passed" holds when it is looked at.
+const WAKE_SPREAD: Duration = Duration::from_millis(100);
+
+/// What a reconcile needs.
+#[derive(Clone, Debug)]
+pub struct Reconciler {
+    /// What is known.
+    pub intake: Arc<Intake>,
+    /// What writes.
+    pub executor: Executor,
+    /// What tells people.
+    pub notices: Notices,
+    /// What an administrator set.
+    pub settings: Arc<Settings>,
+    /// What time it is.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A plan with what is needed to report on it.
+struct Planned {
+    plan: Plan,
+    known: Option<Arc<Stored>>,
+}
+
+impl Planned {
+    /// Objects read from files in tests have no uid.
+    fn uid(&self) -> Option<String> {
+        self.known.as_ref().map(|stored| stored.uid.clone()).filter(|uid| !uid.is_empty())
+    }
+
+    fn generation(&self) -> i64 {
+        let value = self.known.as_ref().map(|stored| stored.value());
+        value
+            .as_ref()
+            .and_then(|value| value.pointer("/metadata/generation"))
+            .and_then(Value::as_i64)
+            .unwrap_or_default()
+    }
+}
+
+impl Reconciler {
+    /// Reconciles one root, once.
+    pub async fn reconcile(&self, job: &Job) -> Finish {
+        let root = &job.key;
+        let _timer = self.metrics.reconcile(root.kind);
+        if let Verdict::Waiting(object) = self.gate(root) {
+            debug!(kind = root.kind.kind(), name = root.name.as_str(), step = "gate", waits_for = object.to_string());
+            self.metrics.reconciled(root.kind, ReconcileResult::Requeue);
+            return Finish::Gated;
+        }
+        let planned = self.plan(root);
+        let session = self.executor.session(root, &self.intake.gate);
+        let executed = self.execute(&session, &planned).await;
+        let reported = self.report(&session, &planned, &executed, job.failures).await;
+        if executed.is_ok() && reported.is_ok() {
+            self.publish(root, &planned);
+        }
+        self.finish(root, &planned.plan, executed.and(reported))
+    }
+
+    fn gate(&self, root: &ObjectKey) -> Verdict {
+        self.intake.store.with(|world| self.intake.gate.check(root, world))
+    }
+
+    fn plan(&self, root: &ObjectKey) -> Planned {
+        let started = Instant::now();
+        let now = self.clock.now();
+        let planned = self
+            .intake
+            .store
+            .with(|world| Planned { plan: plan::plan(world, root, &self.settings, now), known: world.get(root) });
+        self.metrics.step("plan", started.elapsed());
+        planned
+    }
+
+    async fn execute(&self, session: &Session<'_>, planned: &Planned) -> Result<(), Failed> {
+        if planned.plan.ops.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let uid_of = |key: &ObjectKey| {
+            self.intake
+                .store
+                .with(|world| world.get(key))
+                .map(|stored| stored.uid.clone())
+                .filter(|uid| !uid.is_empty())
+        };
+        let executed = session.run(&planned.plan.ops, uid_of).await;
+        self.metrics.step("execute", started.elapsed());
+        executed
+    }
+
+    /// One status write, if there is anything new to say. A failed write that people should know of becomes a part of it.
+    async fn report(
+        &self,
+        session: &Session<'_>,
+        planned: &Planned,
+        executed: &Result<(), Failed>,
+        failures: u32,
+    ) -> Result<(), Failed> {
+        let Some(mut status) = planned.plan.status.clone() else { return Ok(()) };
+        if let Err(failed) = executed {
+            let tells = match failed.error.recovery() {
+                Recovery::Tell => true,
+                Recovery::Soon | Recovery::Later => failures >= PATIENCE,
+                Recovery::Quiet => false,
+            };
+            if !tells {
+                // What the plan computed is only true if its writes happened.
+                return Ok(());
+            }
+            let failure = Failure {
+                op: failed.op.clone(),
+                message: failed.error.to_string(),
+                is_transient: failed.error.is_transient(),
+            };
+            plan::status::amend(&mut status, &failure, planned.generation(), self.clock.now());
+        }
+        if plan::status::same(&status, &without_null(&planned.plan.previous_status)) {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let reported = session.report(&status, planned.uid()).await;
+        self.metrics.step("report", started.elapsed());
+        reported
+    }
+
+    fn publish(&self, root: &ObjectKey, planned: &Planned) {
+        for notice in &planned.plan.notices {
+            let regarding = Regarding { key: root.clone(), uid: planned.uid().unwrap_or_default() };
+            self.notices.publish(regarding, notice.clone(), self.clock.now());
+        }
+    }
+
+    fn finish(&self, root: &ObjectKey, plan: &Plan, result: Result<(), Failed>) -> Finish {
+        let (kind, ns, name) = (root.kind.kind(), root.namespace.as_deref().unwrap_or_default(), root.name.as_str());
+        let Err(failed) = result else {
+            let wake = plan.wake.map(|time| self.instant(root, time));
+            let outcome = if wake.is_some() { ReconcileResult::RequeueAfter } else { ReconcileResult::Success };
+            self.metrics.reconciled(root.kind, outcome);
+            return Finish::Done { wake };
+        };
+        let (op, text, category) = (failed.op.as_str(), failed.error.to_string(), failed.error.category());
+        match failed.error.recovery() {
+            Recovery::Quiet => debug!(kind, ns, name, step = "execute", op, category, error = text, "left alone"),
+            Recovery::Soon => info!(kind, ns, name, step = "execute", op, category, error = text, "looking again"),
+            Recovery::Later => warn!(kind, ns, name, step = "execute", op, category, error = text, "trying again"),
+            Recovery::Tell => error!(kind, ns, name, step = "execute", op, category, error = text, "refused"),
+        }
+        self.metrics.reconciled(root.kind, ReconcileResult::Error);
+        Finish::Failed { backoff: failed.error.backoff() }
+    }
+
+    fn instant(&self, root: &ObjectKey, time: jiff::Timestamp) -> Instant {
+        let until = Duration::try_from(time.duration_since(self.clock.now())).unwrap_or_default();
+        // Timers have a resolution of a millisecond; one more keeps "never earlier" true.
+        Instant::now() + until + Duration::from_millis(1) + spread(WAKE_SPREAD, (root, time.as_nanosecond()))
+    }
+}
+
+/// An object without a status reads as `null`; that is the same as an empty one.
+fn without_null(previous: &Value) -> Value {
+    if previous.is_null() { Value::Object(serde_json::Map::new()) } else { previous.clone() }
+}

@@ -1,0 +1,148 @@
+//! URLs and bodies of requests about the kinds the planner knows.
+//!
+//! Objects are read and written as JSON rather than through typed structures: newer fields survive, one odd object
+//! cannot break a list, and a watch event is decoded once.
+
+use std::fmt::Write as _;
+
+use http::{Method, Request, header};
+use plan::kind::{Kind, ObjectKey};
+use plan::labels::{MANAGED_BY, OPERATOR};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// What is read of an answer to a write.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default)]
+pub struct Written {
+    /// `Status` when an object is gone at once.
+    pub kind: String,
+    /// Identity and version.
+    pub metadata: WrittenMetadata,
+}
+
+/// The part of `metadata` that is read of an answer to a write.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(default, rename_all = "camelCase")]
+pub struct WrittenMetadata {
+    /// Incarnation.
+    pub uid: String,
+    /// Version after the write.
+    pub resource_version: String,
+    /// Set when the object stays for a while: a finalizer or a grace period holds it.
+    pub deletion_timestamp: Option<String>,
+}
+
+/// Why a request cannot even be written.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// A name that would change the path of the URL.
+    #[error("{0:?} cannot be part of a URL")]
+    Segment(String),
+    /// The HTTP library refuses.
+    #[error(transparent)]
+    Http(#[from] http::Error),
+}
+
+/// The path of a kind's collection, in one namespace or in all.
+pub fn collection(kind: Kind, namespace: Option<&str>) -> Result<String, RequestError> {
+    let root = match kind.group() {
+        "" => format!("/api/{}", kind.version()),
+        group => format!("/apis/{group}/{}", kind.version()),
+    };
+    match namespace {
+        Some(namespace) if kind.is_namespaced() => {
+            Ok(format!("{root}/namespaces/{}/{}", segment(namespace)?, kind.plural()))
+        }
+        _ => Ok(format!("{root}/{}", kind.plural())),
+    }
+}
+
+/// The path of one object.
+pub fn item(key: &ObjectKey) -> Result<String, RequestError> {
+    Ok(format!("{}/{}", collection(key.kind, key.namespace.as_deref())?, segment(&key.name)?))
+}
+
+/// A GET.
+pub fn get(path: &str) -> Result<Request<Vec<u8>>, RequestError> {
+    Ok(Request::builder().method(Method::GET).uri(path).body(Vec::new())?)
+}
+
+/// A request with a JSON body.
+pub fn send(method: Method, path: &str, content_type: &str, body: &Value) -> Result<Request<Vec<u8>>, RequestError> {
+    let builder = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, content_type);
+    Ok(builder.body(body.to_string().into_bytes())?)
+}
+
+/// `key=value&…` with everything escaped that has a meaning in a query.
+#[must_use]
+pub fn query(pairs: &[(&str, &str)]) -> String {
+    let mut text = String::new();
+    for (name, value) in pairs {
+        if !text.is_empty() {
+            text.push('&');
+        }
+        text.push_str(name);
+        text.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                // Writing to a string cannot fail.
+                let _ = write!(text, "%{byte:02X}");
+            }
+        }
+    }
+    text
+}
+
+/// The label selector of kinds of which only our own objects are of interest.
+#[must_use]
+pub fn selector(kind: Kind) -> Option<String> {
+    kind.is_labelled().then(|| format!("{MANAGED_BY}={OPERATOR}"))
+}
+
+/// Names come from plans, and plans from user input: one that is not a single path segment must not reach a URL.
+fn segment(name: &str) -> Result<&str, RequestError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
+    if name.is_empty() || name == "." || name == ".." || !name.bytes().all(is_plain) {
+        return Err(RequestError::Segment(name.to_owned()));
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_an_object_is_named_then_its_path_is_the_one_of_the_api() {
+        let table = [
+            (ObjectKey::namespaced(Kind::Deployment, "a", "web"), "/apis/apps/v1/namespaces/a/deployments/web"),
+            (ObjectKey::namespaced(Kind::Pod, "a", "web"), "/api/v1/namespaces/a/pods/web"),
+            (ObjectKey::cluster_scoped(Kind::PersistentVolume, "v"), "/api/v1/persistentvolumes/v"),
+            (
+                ObjectKey::cluster_scoped(Kind::CapacityProvider, "p"),
+                "/apis/ecs-operator.dev/v1alpha1/ecscapacityproviders/p",
+            ),
+        ];
+        for (key, path) in table {
+            assert_eq!(item(&key).unwrap(), path);
+        }
+    }
+
+    #[test]
+    fn when_a_name_would_change_the_path_then_there_is_no_request() {
+        for name in ["", ".", "..", "a/b", "../secrets/x", "a?b", "a#b", "a%2Fb", "a b", "a\nb", "é"] {
+            let key = ObjectKey::namespaced(Kind::Deployment, "a", name);
+            assert!(matches!(item(&key), Err(RequestError::Segment(_))), "{name:?}");
+            let key = ObjectKey::namespaced(Kind::Deployment, name, "web");
+            assert!(matches!(item(&key), Err(RequestError::Segment(_))), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn when_a_query_value_has_signs_then_they_are_escaped() {
+        assert_eq!(query(&[("labelSelector", "a/b=c"), ("x", "1&y=2")]), "labelSelector=a/b%3Dc&x=1%26y%3D2");
+    }
+}
