@@ -127,8 +127,15 @@ fn finish_node(node: &mut Value) {
             }
         }
     }
+    let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        properties.values_mut().for_each(finish_node);
+        for (name, property) in properties {
+            if property["x-kubernetes-int-or-string"] == true && !required.contains(&Value::from(name.as_str())) {
+                // Without a type the schema of an optional value is that of the value.
+                property["nullable"] = Value::Bool(true);
+            }
+            finish_node(property);
+        }
     }
 }
 
@@ -221,6 +228,15 @@ mod tests {
         let mut value = json!({ "a": [1.0, -3.0, 0.5, 2_147_483_647.0], "b": 7, "c": "1.0" });
         whole_numbers(&mut value);
         assert_eq!(value, json!({ "a": [1, -3, 0.5, 2_147_483_647], "b": 7, "c": "1.0" }));
+    }
+
+    #[test]
+    fn an_optional_string_or_integer_is_nullable_and_a_required_one_is_not() {
+        let value = json!({ "x-kubernetes-int-or-string": true });
+        let mut schema = json!({ "required": ["b"], "properties": { "a": value, "b": value } });
+        finish_node(&mut schema);
+        assert_eq!(schema["properties"]["a"], json!({ "nullable": true, "x-kubernetes-int-or-string": true }));
+        assert_eq!(schema["properties"]["b"], value);
     }
 
     #[test]
