@@ -50,7 +50,8 @@ impl Step {
     pub fn tick(&mut self, every: Duration, detail: &str) {
         if self.last_tick.elapsed() >= every {
             self.last_tick = Instant::now();
-            line(&format!("{} … {detail} ({})", self.what, seconds(self.begun.elapsed())));
+            let comma = if detail.is_empty() { "" } else { ", " };
+            line(&format!("{} … {}{comma}{detail}", self.what, seconds(self.begun.elapsed())));
         }
     }
 

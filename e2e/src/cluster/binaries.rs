@@ -116,7 +116,8 @@ async fn build(component: Component, binaries: Vec<Binary>) -> Result<Programs> 
     fs::create_dir_all(&target).with_context(|| format!("cannot create {}", target.display()))?;
     let names: Vec<_> = binaries.iter().map(|binary| binary.name()).collect();
     let what = format!("building {} {version} ({})", component.folder, names.join(", "));
-    let mut step = progress::step(format!("{what}, the first time takes {}", component.first_build));
+    progress::note(format!("{what}: the first time takes {}", component.first_build));
+    let mut step = progress::step(format!("building {}", component.folder));
 
     // Another process may be building the same: wait for it, then look again.
     let lock = File::create(target.join(".lock"))?;
@@ -147,7 +148,7 @@ async fn build(component: Component, binaries: Vec<Binary>) -> Result<Programs> 
         let status = loop {
             match tokio::time::timeout(Duration::from_secs(1), child.wait()).await {
                 Ok(status) => break status?,
-                Err(_) => step.tick(Duration::from_secs(15), &last_line(&log)),
+                Err(_) => step.tick(Duration::from_secs(30), &last_line(&log)),
             }
         };
         if !status.success() {
