@@ -296,20 +296,25 @@ fn leaving_workload(snapshot: &ServiceSnapshot, live: &Workload, replicas: i64) 
     })
 }
 
-/// `<service>` without a provider; `<service>-<provider>-<hash>` with one, so that service `a` on provider `b` and a
-/// service `a-b` never meet.
+/// `<service>` without a provider; `<service>-<provider>-<hash>` with one, such as `web-fargate-3f2a91c07b`. The hash is of
+/// both names, so that service `a` on provider `b-c` and service `a-b` on provider `c` never meet.
 fn workload_key(snapshot: &ServiceSnapshot, part: &CapacityPart) -> ObjectKey {
     let service = &snapshot.key.name;
     let name = match &part.provider {
-        None => ecs::name::dns_label(service, 63),
+        None => ecs::name::dns_label(service, LONGEST_NAME),
         Some(provider) => {
-            let hash: String = ecs::name::short_hash(&format!("{service}/{provider}")).chars().take(5).collect();
-            let suffix = format!("{}-{hash}", ecs::name::dns_label(provider, 24));
-            ecs::name::child_name(service, &suffix, 63)
+            let readable: String =
+                provider.chars().filter(char::is_ascii_alphanumeric).take(20).collect::<String>().to_ascii_lowercase();
+            let suffix = format!("{readable}-{}", ecs::name::short_hash(&format!("{service}/{provider}")));
+            let stem = ecs::name::dns_label(service, LONGEST_NAME - 1 - suffix.len());
+            format!("{stem}-{suffix}")
         }
     };
     ObjectKey::namespaced(Kind::Deployment, &snapshot.namespace, name)
 }
+
+/// Pods get their Deployment's name and 17 characters more, cut at 63: longer names would hide which is which.
+const LONGEST_NAME: usize = 63;
 
 fn is_complete(snapshot: &ServiceSnapshot, primary: &Record, rollout: &Rollout) -> bool {
     primary.exists
