@@ -4,5 +4,7 @@
 //! processes on loopback; no container engine is needed. [`xtask`] is what `cargo xtask` runs.
 
 pub mod cluster;
+pub mod operator;
 pub mod progress;
+pub mod scenario;
 pub mod xtask;

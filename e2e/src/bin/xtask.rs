@@ -21,6 +21,8 @@ enum Task {
     Crds(xtask::crds::Args),
     /// Make a runnable image of the operator without a container engine.
     Image(xtask::image::Args),
+    /// Check everything: format, lints, tests, and scenarios on a real Kubernetes.
+    Test(xtask::test::Args),
 }
 
 #[tokio::main]
@@ -29,6 +31,7 @@ async fn main() -> ExitCode {
         Task::Cluster(args) => xtask::cluster::run(args).await,
         Task::Crds(args) => xtask::crds::run(args),
         Task::Image(args) => xtask::image::run(args).await,
+        Task::Test(args) => xtask::test::run(args).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 pub mod cluster;
 pub mod crds;
 pub mod image;
+pub mod test;
 
 /// The repository.
 #[must_use]

@@ -1,0 +1,260 @@
+//! What a scenario expects, and within which time. Each expectation says what is the case instead when it fails.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::sampler::{exists, tasks};
+use super::view::Objects;
+use super::{Scenario, kinds};
+
+/// Expectations with a limit.
+#[derive(Clone, Copy)]
+pub struct Then<'a> {
+    scenario: &'a Scenario,
+    limit: Duration,
+}
+
+/// Expectations about one service.
+#[derive(Clone, Copy)]
+pub struct ServiceThen<'a> {
+    then: Then<'a>,
+    name: &'a str,
+}
+
+impl Scenario {
+    /// Expectations that must be met within so many seconds.
+    #[must_use]
+    pub fn then_within(&self, seconds: u64) -> Then<'_> {
+        Then { scenario: self, limit: Duration::from_secs(seconds) }
+    }
+
+    /// An object as the watches show it now.
+    #[must_use]
+    pub fn object(&self, kind: &str, name: &str) -> Option<Value> {
+        self.view.read(|objects| find(objects, kind, name).cloned())
+    }
+
+    /// The names of the pods of a service that are RUNNING or PENDING and were not asked to stop, with their uids.
+    #[must_use]
+    pub fn task_uids(&self, service: &str) -> Vec<String> {
+        self.view.read(|objects| {
+            let pods = tasks(objects, service).into_iter().filter(|pod| exists(pod));
+            pods.map(|pod| text(pod, "/metadata/uid").to_owned()).collect()
+        })
+    }
+
+    /// All objects of a kind, by name.
+    #[must_use]
+    pub fn objects(&self, kind: &str) -> Vec<Value> {
+        self.view.read(|objects| {
+            objects.iter().filter(|((other, _), _)| *other == kind).map(|(_, object)| object.clone()).collect()
+        })
+    }
+}
+
+impl<'a> Then<'a> {
+    /// Expectations about a service.
+    #[must_use]
+    pub fn the_service(self, name: &'a str) -> ServiceThen<'a> {
+        ServiceThen { then: self, name }
+    }
+
+    /// Waits until `look` finds what it looks for.
+    ///
+    /// # Errors
+    /// When it does not in time, with what it said instead.
+    pub async fn until<T>(self, what: &str, look: impl FnMut(&Objects) -> Result<T, String>) -> Result<T> {
+        self.scenario.view.until(what, self.limit, look).await
+    }
+
+    /// Expects an object and answers with it as soon as `is_so`.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn object(
+        self,
+        kind: &str,
+        name: &str,
+        what: &str,
+        mut is_so: impl FnMut(&Value) -> bool,
+    ) -> Result<Value> {
+        self.until(&format!("{kind} {name} {what}"), |objects| {
+            let object = find(objects, kind, name).ok_or("there is no such object")?;
+            if is_so(object) { Ok(object.clone()) } else { Err("it is otherwise".to_owned()) }
+        })
+        .await
+    }
+
+    /// Expects a condition with status and reason, judged on the object's current generation; answers with its message.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn condition(self, kind: &str, name: &str, type_: &str, status: &str, reason: &str) -> Result<String> {
+        self.until(&format!("{kind} {name} has {type_}={status}/{reason}"), |objects| {
+            let object = find(objects, kind, name).ok_or("there is no such object")?;
+            let condition = condition(object, type_).ok_or_else(|| format!("it has {}", conditions(object)))?;
+            let is = (text(condition, "/status"), text(condition, "/reason"));
+            let is_current = condition.pointer("/observedGeneration") == object.pointer("/metadata/generation");
+            if is == (status, reason) && is_current {
+                Ok(text(condition, "/message").to_owned())
+            } else {
+                Err(format!("it has {}", conditions(object)))
+            }
+        })
+        .await
+    }
+
+    /// Expects that an object is gone.
+    ///
+    /// # Errors
+    /// When it is still there when the time is over.
+    pub async fn is_gone(self, kind: &str, name: &str) -> Result<()> {
+        self.until(&format!("{kind} {name} is gone"), |objects| match find(objects, kind, name) {
+            None => Ok(()),
+            Some(object) => Err(format!("it has {}", conditions(object))),
+        })
+        .await
+    }
+
+    /// Expects that nothing of what the operator makes is left in the namespace.
+    ///
+    /// # Errors
+    /// With what is left.
+    pub async fn nothing_is_left(self) -> Result<()> {
+        self.until("nothing is left in the namespace", |objects| {
+            let left: Vec<_> = objects
+                .keys()
+                .filter(|(kind, name)| {
+                    (kinds::CHILDREN.contains(kind) && (*kind, name.as_str()) != ("ServiceAccount", "default"))
+                        || kind.starts_with("ECS")
+                })
+                .filter(|(kind, _)| *kind != "ECSCapacityProvider")
+                .map(|(kind, name)| format!("{kind} {name}"))
+                .collect();
+            if left.is_empty() { Ok(()) } else { Err(format!("there are {}", left.join(", "))) }
+        })
+        .await
+    }
+}
+
+impl ServiceThen<'_> {
+    /// Expects a steady state as ECS means it: as many tasks run as desired, one deployment, completed; the status is about
+    /// the current generation.
+    ///
+    /// # Errors
+    /// When it does not get there in time.
+    pub async fn is_steady(self) -> Result<()> {
+        self.then.until(&format!("service {} is steady", self.name), |objects| self.steady(objects)).await
+    }
+
+    /// Expects a steady state with tasks of this revision, `family:N`.
+    ///
+    /// # Errors
+    /// When it does not get there in time.
+    pub async fn is_steady_on(self, revision: &str) -> Result<()> {
+        self.then
+            .until(&format!("service {} is steady on {revision}", self.name), |objects| {
+                self.steady(objects)?;
+                let service = self.find(objects)?;
+                let is = text(service, "/status/taskDefinition");
+                if is == revision { Ok(()) } else { Err(format!("it is steady on {is}")) }
+            })
+            .await
+    }
+
+    fn find<'o>(&self, objects: &'o Objects) -> Result<&'o Value, String> {
+        find(objects, "ECSService", self.name).ok_or_else(|| "there is no such service".to_owned())
+    }
+
+    fn steady(&self, objects: &Objects) -> Result<(), String> {
+        let service = self.find(objects)?;
+        let is = |pointer: &str| service.pointer(pointer).and_then(Value::as_i64);
+        let desired = is("/spec/desiredCount");
+        let deployments = service.pointer("/status/deployments").and_then(Value::as_array).map_or(0, Vec::len);
+        let ready = condition(service, "Ready").map(|ready| text(ready, "/status"));
+        let facts = [
+            is("/status/observedGeneration") == is("/metadata/generation"),
+            is("/status/runningCount") == desired,
+            is("/status/pendingCount") == Some(0),
+            deployments == 1,
+            text(service, "/status/deployments/0/rolloutState") == "COMPLETED",
+            ready == Some("True"),
+        ];
+        if facts.iter().all(|fact| *fact) {
+            return Ok(());
+        }
+        Err(format!(
+            "desired {desired:?}, running {:?}, pending {:?}, {deployments} deployments, {}",
+            is("/status/runningCount"),
+            is("/status/pendingCount"),
+            conditions(service)
+        ))
+    }
+
+    /// Expects a condition, judged on the current generation; answers with its message.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn has(self, type_: &str, status: &str, reason: &str) -> Result<String> {
+        self.then.condition("ECSService", self.name, type_, status, reason).await
+    }
+
+    /// Expects an event that holds a text.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn tells(self, wanted: &str) -> Result<()> {
+        self.then
+            .until(&format!("service {} tells `{wanted}`", self.name), |objects| {
+                let events = self.find(objects)?.pointer("/status/events").and_then(Value::as_array);
+                let texts: Vec<_> = events.into_iter().flatten().map(|event| text(event, "/message")).collect();
+                if texts.iter().any(|text| text.contains(wanted)) { Ok(()) } else { Err(format!("it tells {texts:?}")) }
+            })
+            .await
+    }
+
+    /// Expects that this many tasks are RUNNING or PENDING.
+    ///
+    /// # Errors
+    /// When there are more or fewer when the time is over.
+    pub async fn has_tasks(self, count: usize) -> Result<()> {
+        self.then
+            .until(&format!("service {} has {count} tasks", self.name), |objects| {
+                let is = tasks(objects, self.name).into_iter().filter(|pod| exists(pod)).count();
+                if is == count { Ok(()) } else { Err(format!("it has {is}")) }
+            })
+            .await
+    }
+}
+
+/// An object by kind and name.
+#[must_use]
+pub fn find<'o>(objects: &'o Objects, kind: &str, name: &str) -> Option<&'o Value> {
+    objects.iter().find(|((other, is), _)| *other == kind && is == name).map(|(_, object)| object)
+}
+
+/// A text inside an object; empty when there is none.
+#[must_use]
+pub fn text<'o>(object: &'o Value, pointer: &str) -> &'o str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A condition of an object.
+#[must_use]
+pub fn condition<'o>(object: &'o Value, type_: &str) -> Option<&'o Value> {
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().find(|condition| text(condition, "/type") == type_)
+}
+
+/// `Ready=False/Progressing (message), …`
+fn conditions(object: &Value) -> String {
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    let shown = conditions.into_iter().flatten().map(|condition| {
+        let (type_, status) = (text(condition, "/type"), text(condition, "/status"));
+        format!("{type_}={status}/{} ({})", text(condition, "/reason"), text(condition, "/message"))
+    });
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    if shown.is_empty() { "no conditions".to_owned() } else { shown }
+}

@@ -1,0 +1,307 @@
+//! `cargo xtask test`: everything that has to hold, from formatting to scenarios on a real Kubernetes.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Api;
+use kube::api::ListParams;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+
+use super::{cargo, root};
+use crate::cluster::{Cluster, Options, until};
+use crate::operator::{self, Launch, NAMESPACE, Operator, RELEASE};
+use crate::progress;
+use crate::scenario::{Environment, NAMESPACE_LABEL};
+
+/// Arguments.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Only scenarios whose name holds this; no other checks.
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Who plays the nodes of the local cluster.
+    #[arg(long, value_enum, default_value = "kwok")]
+    nodes: NodeKind,
+    /// Leave the cluster's folder, with all logs, and the scenarios' namespaces.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum NodeKind {
+    /// Simulated: a task does what its annotations say.
+    Kwok,
+}
+
+/// Scenarios mostly wait; more of them at once than cores costs nothing but memory.
+const PARALLEL_SCENARIOS: usize = 12;
+
+/// Tests that run one after the other, on a cluster of their own.
+const FAULTS: &str = "faults";
+/// Scenarios, side by side on one cluster.
+const SCENARIOS: &str = "scenarios";
+
+/// What cargo's own summary lines added up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When something does not hold; says what and what to do.
+pub async fn run(args: Args) -> Result<()> {
+    let mut tests = Tests { count: Count::default(), failures: Vec::new() };
+    if args.only.is_none() {
+        tests.static_checks().await?;
+    }
+    tests.on_a_cluster(&args).await?;
+    let Count { passed, failed } = tests.count;
+    if !tests.failures.is_empty() {
+        for failure in &tests.failures {
+            eprintln!("failed: {failure}");
+        }
+        println!("{passed} passed, {failed} failed");
+        bail!(
+            "tests failed: run `cargo xtask test --only NAME` for one scenario, with `--keep` to look at it afterwards"
+        );
+    }
+    if let (Some(only), Count { passed: 0, failed: 0 }) = (&args.only, tests.count) {
+        bail!("no scenario has `{only}` in its name: `cargo test -p e2e --test {SCENARIOS} -- --list` shows them all");
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok(())
+}
+
+struct Tests {
+    count: Count,
+    failures: Vec<String>,
+}
+
+impl Tests {
+    async fn static_checks(&mut self) -> Result<()> {
+        let advice = "run `cargo fmt` and commit what it changes";
+        check("formatting", &["fmt", "--all", "--check"], advice).await?;
+        let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+        check("lints", &clippy, "correct what clippy says; an exception needs a reason as a comment").await?;
+        let pure = ["test", "--quiet", "--workspace", "--exclude", "e2e", "--no-fail-fast"];
+        self.cargo_test("tests without a cluster", &pure, &[]).await?;
+        let own = ["test", "--quiet", "--package", "e2e", "--lib", "--bins", "--no-fail-fast"];
+        self.cargo_test("tests of the harness", &own, &[]).await
+    }
+
+    /// Everything that needs an API server.
+    async fn on_a_cluster(&mut self, args: &Args) -> Result<()> {
+        // One build for all that follows, so that no scenario waits for the compiler.
+        check("building the operator", &["build", "--quiet", "--package", "ecs-operator"], "correct the error").await?;
+        let advice = "correct the error above";
+        check("building the scenarios", &["test", "--quiet", "--package", "e2e", "--no-run"], advice).await?;
+        let NodeKind::Kwok = args.nodes;
+        let is_local = {
+            let options = Options { keep_folder: args.keep, ..Options::default() };
+            let cluster = Cluster::from_env_or_start(options).await?;
+            let system = System::start(&cluster).await?;
+            let mut environment = system.environment();
+            if args.keep {
+                environment.push(("E2E_KEEP", "1".into()));
+            }
+            let threads = format!("--test-threads={PARALLEL_SCENARIOS}");
+            let mut arguments = vec!["test", "--quiet", "--package", "e2e", "--test", SCENARIOS, "--", &threads];
+            arguments.extend(args.only.as_deref());
+            self.cargo_test("scenarios", &arguments, &environment).await?;
+            if args.only.is_none() {
+                for name in other_tests()? {
+                    let arguments = ["test", "--quiet", "--package", "e2e", "--test", &name];
+                    self.cargo_test(&name.replace('_', " "), &arguments, &environment).await?;
+                }
+            }
+            let is_local = cluster.local().is_ok();
+            if !args.keep {
+                system.end(&cluster).await?;
+            }
+            is_local
+        };
+        if !is_local {
+            progress::note("skipped: faults need the local control plane, and E2E_KUBECONFIG names another cluster");
+            return Ok(());
+        }
+        let mut arguments = vec!["test", "--quiet", "--package", "e2e", "--test", FAULTS, "--", "--test-threads=1"];
+        arguments.extend(args.only.as_deref());
+        let keep: Vec<_> = args.keep.then(|| ("E2E_KEEP", OsString::from("1"))).into_iter().collect();
+        self.cargo_test("faults", &arguments, &keep).await
+    }
+
+    /// Runs `cargo test` and adds its summary lines up.
+    async fn cargo_test(&mut self, what: &str, arguments: &[&str], environment: &[(&str, OsString)]) -> Result<()> {
+        let step = progress::step(what);
+        let mut command = Command::new(cargo());
+        command
+            .args(arguments)
+            .current_dir(root())
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().context("cannot run cargo")?;
+        let output = child.stdout.take().context("cargo has no output")?;
+        let mut lines = BufReader::new(output).lines();
+        let mut count = Count::default();
+        while let Some(line) = lines.next_line().await? {
+            println!("{line}");
+            count.add(&line);
+        }
+        let status = child.wait().await?;
+        self.count.passed += count.passed;
+        self.count.failed += count.failed;
+        let remark = format!("{} passed, {} failed", count.passed, count.failed);
+        if status.success() {
+            step.done_with(remark);
+        } else {
+            step.done_with(format!("FAILED: {remark}"));
+            self.failures.push(format!("{what}: `cargo {}`", arguments.join(" ")));
+        }
+        Ok(())
+    }
+}
+
+impl Count {
+    /// Adds a line such as `test result: ok. 12 passed; 0 failed; 1 ignored; …`; other lines change nothing.
+    fn add(&mut self, line: &str) {
+        let Some((_, rest)) = line.split_once("test result: ") else { return };
+        let number = |word: &str| {
+            let (before, _) = rest.split_once(word)?;
+            before.trim_end().rsplit([' ', ';', '.']).next()?.parse::<u64>().ok()
+        };
+        self.passed += number(" passed").unwrap_or_default();
+        self.failed += number(" failed").unwrap_or_default();
+    }
+}
+
+/// Chart and operator on a cluster.
+struct System {
+    /// `None` when the operator runs in the cluster itself.
+    operator: Option<Operator>,
+    kubeconfig: PathBuf,
+    audit_log: Option<PathBuf>,
+}
+
+impl System {
+    async fn start(cluster: &Cluster) -> Result<Self> {
+        let kubeconfig = cluster.kubeconfig().to_owned();
+        let audit_log = cluster.audit_log().ok();
+        if runs_inside(cluster).await? {
+            progress::note(format!("using the operator that runs in namespace {NAMESPACE}"));
+            return Ok(Self { operator: None, kubeconfig, audit_log });
+        }
+        let step = progress::step("installing the charts");
+        let charts = root().join("charts");
+        for chart in ["ecs-operator-crds", "ecs-operator"] {
+            let path = charts.join(chart).display().to_string();
+            cluster.helm(["lint", "--strict", &path]).await.with_context(|| format!("chart {chart}"))?;
+        }
+        operator::install_charts(cluster).await?;
+        step.done();
+        let step = progress::step("starting the operator as its ServiceAccount");
+        let mut operator = Launch::installed(cluster, "ecs-operator-0").await?.spawn()?;
+        operator.leads().await?;
+        step.done();
+        Ok(Self { operator: Some(operator), kubeconfig, audit_log })
+    }
+
+    fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let mut environment = vec![(Environment::KUBECONFIG, self.kubeconfig.clone().into_os_string())];
+        if let Some(operator) = &self.operator {
+            environment.push((Environment::LOGS, operator.log().into()));
+            environment.push((Environment::URL, operator.url().into()));
+        }
+        if let Some(log) = &self.audit_log {
+            environment.push((Environment::AUDIT_LOG, log.into()));
+        }
+        environment
+    }
+
+    /// Waits until the scenarios' namespaces are gone, which needs the operator, and ends it.
+    async fn end(self, cluster: &Cluster) -> Result<()> {
+        let step = progress::step("removing what the scenarios left");
+        let namespaces: Api<Namespace> = Api::all(cluster.client()?);
+        let ours = ListParams::default().labels(NAMESPACE_LABEL);
+        until("the scenarios' namespaces are gone", Duration::from_secs(90), async || {
+            let left = namespaces.list(&ours).await?.items;
+            let names: Vec<_> = left.into_iter().filter_map(|namespace| namespace.metadata.name).collect();
+            ensure!(names.is_empty(), "there are {}", names.join(", "));
+            Ok(Some(()))
+        })
+        .await?;
+        if let Some(operator) = self.operator {
+            let status = operator.terminate().await?;
+            ensure!(status.success(), "the operator ended with {status} on SIGTERM; it must end well");
+        }
+        step.done();
+        Ok(())
+    }
+}
+
+/// Whether the chart was installed with replicas by somebody else.
+async fn runs_inside(cluster: &Cluster) -> Result<bool> {
+    let deployments: Api<Deployment> = Api::namespaced(cluster.client()?, NAMESPACE);
+    let replicas = deployments.get_opt(RELEASE).await?.and_then(|found| found.spec).and_then(|spec| spec.replicas);
+    Ok(replicas.is_some_and(|replicas| replicas > 0))
+}
+
+/// The integration tests besides scenarios and faults.
+fn other_tests() -> Result<Vec<String>> {
+    let folder = root().join("e2e/tests");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        let is_test = path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").exists();
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        names.extend(name.filter(|name| is_test && name != SCENARIOS && name != FAULTS));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Runs cargo for its exit code.
+async fn check(what: &str, arguments: &[&str], advice: &str) -> Result<()> {
+    let step = progress::step(what);
+    let status = Command::new(cargo()).args(arguments).current_dir(root()).stdin(Stdio::null()).status().await;
+    if !status.context("cannot run cargo")?.success() {
+        bail!("{what} failed (`cargo {}`): {advice}", arguments.join(" "));
+    }
+    step.done();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_cargo_sums_up_then_passed_and_failed_are_added() {
+        let mut count = Count::default();
+        for line in [
+            "running 3 tests",
+            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s",
+            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out",
+        ] {
+            count.add(line);
+        }
+        assert_eq!(count, Count { passed: 15, failed: 2 });
+    }
+
+    #[test]
+    fn when_other_tests_are_listed_then_scenarios_and_faults_are_not_among_them() {
+        let names = other_tests().unwrap();
+        assert!(names.contains(&"local_cluster".to_owned()), "{names:?}");
+        assert!(!names.iter().any(|name| name == SCENARIOS || name == FAULTS), "{names:?}");
+    }
+}

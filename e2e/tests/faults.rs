@@ -1,0 +1,218 @@
+//! Processes die and come back. These run one after the other, on a cluster of their own, because they stop what other
+//! scenarios need. Run with `cargo xtask test`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use e2e::cluster::{Cluster, Options, Process, until};
+use e2e::operator::{self, Launch, NAMESPACE, Operator, USER};
+use e2e::scenario::audit::Mark;
+use e2e::scenario::manifest::{self, percents, with, with_container};
+use e2e::scenario::then::text;
+use e2e::scenario::{Bounds, Environment, Scenario};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use serde_json::json;
+use tokio::sync::OnceCell;
+
+/// One cluster for all tests of this binary; its watchdog ends it when the binary ends.
+async fn cluster() -> Result<&'static Cluster> {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    let started = CLUSTER.get_or_try_init(async || {
+        let cluster = Cluster::start(Options::default()).await?;
+        operator::install_charts(&cluster).await?;
+        anyhow::Ok(cluster)
+    });
+    started.await
+}
+
+/// Each test has operators of its own, under a lease of its own.
+async fn launch(cluster: &Cluster, name: &str) -> Result<Launch> {
+    let launch = Launch::installed(cluster, &format!("{name}-a")).await?;
+    Ok(Launch { lease: name.to_owned(), lease_seconds: 6, ..launch })
+}
+
+fn environment(cluster: &Cluster, operators: &[&Operator]) -> Result<Environment> {
+    Ok(Environment {
+        kubeconfig: cluster.kubeconfig().to_owned(),
+        logs: operators.iter().map(|operator| operator.log().to_owned()).collect(),
+        url: None,
+        audit_log: Some(cluster.audit_log()?),
+    })
+}
+
+async fn holder(cluster: &Cluster, lease: &str) -> Result<String> {
+    let leases: Api<Lease> = Api::namespaced(cluster.client()?, NAMESPACE);
+    let spec = leases.get(lease).await?.spec.context("a lease without spec")?;
+    Ok(spec.holder_identity.unwrap_or_default())
+}
+
+/// `how often`, for each child that was created.
+fn creations(writes: BTreeMap<String, usize>) -> BTreeMap<String, usize> {
+    writes.into_iter().filter(|(line, _)| line.starts_with("create ") && !line.contains("events")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_leader_is_killed_then_the_follower_continues_within_the_lease_time_and_makes_nothing_twice()
+-> Result<()> {
+    let cluster = cluster().await?;
+    let launch = launch(cluster, "killed").await?;
+    let mut leader = launch.spawn()?;
+    leader.leads().await?;
+    let mut follower = launch.named("killed-b").spawn()?;
+    follower.ready().await?;
+    ensure!(!follower.is_leading().await?, "two operators lead");
+    let mark = Mark::now(&cluster.audit_log()?)?;
+    Scenario::run_in(environment(cluster, &[&leader, &follower])?, "killed", async |scenario| {
+        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
+        scenario.given([with(manifest::service("web", 6), percents(50, 150))]).await?;
+        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
+        let sampler = scenario.sample("web", Bounds { at_least: 3, at_most: 9, min_ready_seconds: 0 });
+
+        // In the middle of a rollout.
+        let changed = with_container(manifest::task_definition("web"), json!({ "image": "example.com/web:2" }));
+        scenario.when_applied([changed]).await?;
+        scenario
+            .then_within(30)
+            .until("a task of the new revision is there", |objects| {
+                let mut pods = e2e::scenario::sampler::tasks(objects, "web").into_iter();
+                let is_new = |pod: &serde_json::Value| text(pod, "/spec/containers/0/image") == "example.com/web:2";
+                pods.find(|pod| is_new(pod)).map(|_| ()).ok_or_else(|| "there is none".to_owned())
+            })
+            .await?;
+        leader.kill().await?;
+        let killed = Instant::now();
+        scenario.when_applied([manifest::task_definition("late"), manifest::service("late", 1)]).await?;
+
+        follower.leads().await?;
+        // The lease, and two looks of the follower.
+        let limit = Duration::from_secs(u64::from(launch.lease_seconds) + 4);
+        ensure!(killed.elapsed() <= limit, "the follower took over after {:?}", killed.elapsed());
+        scenario.then_within(60).the_service("web").is_steady_on("web:2").await?;
+        scenario.then_within(60).the_service("late").is_steady().await?;
+        sampler.verdict()?;
+        let made = creations(mark.writes(USER, Some(scenario.namespace()))?);
+        let twice: Vec<_> = made.iter().filter(|(_, count)| **count > 1).collect();
+        ensure!(twice.is_empty(), "made twice: {twice:?}");
+        let records = scenario.objects("ECSServiceDeployment").len();
+        ensure!(records == 3, "web was deployed twice and late once, but there are {records} records");
+        Ok(())
+    })
+    .await?;
+    ensure!(follower.terminate().await?.success());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_sigterm_comes_then_work_is_finished_the_lease_is_released_and_the_exit_code_is_zero() -> Result<()> {
+    let cluster = cluster().await?;
+    let launch = launch(cluster, "terminated").await?;
+    let mut leader = launch.spawn()?;
+    leader.leads().await?;
+    Scenario::run_in(environment(cluster, &[&leader])?, "terminated", async |scenario| {
+        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
+        let services = (0..20)
+            .map(|index| with(manifest::service(&format!("web-{index}"), 1), json!({ "taskDefinition": "web" })));
+        scenario.when_applied(services.collect::<Vec<_>>()).await?;
+        // While it has plenty to do.
+        let status = leader.terminate().await?;
+        ensure!(status.success(), "it ended with {status}");
+        let holder = holder(cluster, "terminated").await?;
+        ensure!(holder.is_empty(), "the lease is still held by {holder}");
+
+        let begun = Instant::now();
+        let mut next = launch.named("terminated-b").spawn()?;
+        next.leads().await?;
+        let waited = begun.elapsed();
+        ensure!(
+            waited < Duration::from_secs(u64::from(launch.lease_seconds)),
+            "the next waited {waited:?} for the lease"
+        );
+        for index in 0..20 {
+            scenario.then_within(60).the_service(&format!("web-{index}")).is_steady().await?;
+        }
+        ensure!(next.terminate().await?.success());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_operator_is_restarted_with_two_hundred_services_then_it_writes_nothing() -> Result<()> {
+    const SERVICES: usize = 200;
+    let cluster = cluster().await?;
+    let launch = launch(cluster, "restarted").await?;
+    let mut first = launch.spawn()?;
+    first.leads().await?;
+    Scenario::run_in(environment(cluster, &[&first])?, "restarted", async |scenario| {
+        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
+        let services = (0..SERVICES).map(|index| {
+            // Every fourth has a task; the machine that runs this may be small.
+            let desired = i64::from(index % 4 == 0);
+            with(manifest::service(&format!("web-{index}"), desired), json!({ "taskDefinition": "web" }))
+        });
+        scenario.when_applied(services.collect::<Vec<_>>()).await?;
+        for index in 0..SERVICES {
+            scenario.then_within(120).the_service(&format!("web-{index}")).is_steady().await?;
+        }
+        ensure!(first.terminate().await?.success());
+
+        let mark = Mark::now(&cluster.audit_log()?)?;
+        let mut second = launch.named("restarted-b").spawn()?;
+        second.leads().await?;
+        let url = second.url();
+        let seen = until("every service was reconciled", Duration::from_secs(60), async || {
+            let reconciles = operator::metric(&url, "controller_runtime_reconcile_total").await?;
+            let waiting = operator::metric(&url, "workqueue_depth").await?;
+            ensure!(reconciles >= 200.0 && waiting < 1.0, "{reconciles} reconciles, {waiting} waiting");
+            Ok(Some(reconciles))
+        });
+        seen.await?;
+        scenario.view().stays("nothing changes", Duration::from_secs(5), |_| Ok(())).await?;
+        let writes = mark.writes(USER, None)?;
+        ensure!(writes.is_empty(), "it wrote {writes:?}");
+        ensure!(second.terminate().await?.success());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_api_server_is_away_for_half_a_minute_and_etcd_restarts_then_the_operator_recovers() -> Result<()> {
+    let cluster = cluster().await?;
+    let launch = launch(cluster, "outage").await?;
+    let mut operator = launch.spawn()?;
+    operator.leads().await?;
+    Scenario::run_in(environment(cluster, &[&operator])?, "outage", async |scenario| {
+        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
+        scenario.given([manifest::service("web", 4)]).await?;
+        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
+        let mut before = scenario.task_uids("web");
+        before.sort();
+
+        cluster.stop(Process::ApiServer).await?;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        cluster.restart(Process::Etcd).await.context("etcd did not come back")?;
+        cluster.resume(Process::ApiServer).await?;
+        // Who cannot renew the lease ends, so that nobody writes next to the next leader; a kubelet starts it again.
+        let mut operator = match operator.ended()? {
+            Some(status) => {
+                ensure!(!status.success(), "it lost the lease and said that all is well");
+                launch.named("outage-b").spawn()?
+            }
+            None => operator,
+        };
+        operator.leads().await?;
+
+        scenario.when_applied([manifest::task_definition("late"), manifest::service("late", 1)]).await?;
+        scenario.then_within(90).the_service("late").is_steady().await?;
+        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
+        let mut after = scenario.task_uids("web");
+        after.sort();
+        ensure!(before == after, "the outage replaced tasks: {before:?} became {after:?}");
+        ensure!(operator.terminate().await?.success());
+        Ok(())
+    })
+    .await
+}
