@@ -1,5 +1,8 @@
 //! Compares what is wanted with what is there, so that unchanged children cost no request.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -25,7 +28,11 @@ pub fn seal(body: &mut Value) {
 #[must_use]
 pub fn hash(value: &Value) -> String {
     let digest = Sha256::digest(value.to_string().as_bytes());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// The first wanted field that the live object does not have. Fields that only the live object has (defaults, status,
@@ -59,11 +66,13 @@ fn differ(wanted: &Value, live: &Value, path: &mut String) -> Option<Difference>
 }
 
 /// Lists with a key are compared by it, since others (an injected sidecar) may add items; lists without must be equal
-/// item by item.
+/// item by item. A key is one only where no two items share it: two metrics of an autoscaler both have type `Resource`.
 fn differ_in_list(wanted: &[Value], live: &[Value], path: &mut String) -> Option<Difference> {
-    let key = ["name", "uid", "type", "containerPort", "port", "mountPath"]
-        .into_iter()
-        .find(|key| !wanted.is_empty() && wanted.iter().all(|item| item.get(key).is_some()));
+    let is_key = |key: &&str| {
+        let values: BTreeSet<String> = wanted.iter().filter_map(|item| Some(item.get(*key)?.to_string())).collect();
+        !wanted.is_empty() && values.len() == wanted.len()
+    };
+    let key = ["name", "uid", "type", "containerPort", "port", "mountPath"].into_iter().find(is_key);
     if key.is_none() && wanted.len() != live.len() {
         return Some(Difference(path.clone()));
     }
@@ -73,7 +82,7 @@ fn differ_in_list(wanted: &[Value], live: &[Value], path: &mut String) -> Option
             None => live.get(index),
         };
         let length = path.len();
-        path.push_str(&format!("[{index}]"));
+        let _ = write!(path, "[{index}]");
         let found = match other {
             Some(other) => differ(item, other, path),
             None => Some(Difference(path.clone())),
@@ -100,6 +109,15 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn when_items_share_their_type_then_they_are_compared_by_position() {
+        let metric = |name: &str| json!({"type": "Resource", "resource": {"name": name}});
+        let wanted = json!({"metrics": [metric("cpu"), metric("memory")]});
+        assert_eq!(first_difference(&wanted, &wanted), None);
+        assert!(first_difference(&wanted, &json!({"metrics": [metric("cpu"), metric("cpu")]})).is_some());
+        assert!(first_difference(&wanted, &json!({"metrics": [metric("cpu")]})).is_some());
+    }
 
     #[test]
     fn when_the_server_added_defaults_then_there_is_no_difference() {

@@ -228,7 +228,7 @@ fn track(index: usize, policy: &ScalingPolicy, findings: &mut Vec<Finding>) -> O
         }
         MetricType::EcsServiceAverageMemoryUtilization
         | MetricType::EcsServiceAverageMemoryUtilizationHighResolution => Metric::Memory,
-        _ => return None,
+        MetricType::AlbRequestCountPerTarget => return None,
     };
     let utilization = average_utilization(tracking.target_value).ok()?;
     if !utilization.exact {

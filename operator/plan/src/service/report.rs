@@ -174,7 +174,7 @@ fn secrets(snapshot: &ServiceSnapshot, conditions: &mut Conditions) {
     match snapshot.tasks.iter().filter(|task| !task.is_stopping).find_map(|task| task.missing_secret.as_deref()) {
         Some(message) => conditions.set(ConditionType::SecretsResolved, false, Reason::SecretNotFound, message),
         None => {
-            conditions.set(ConditionType::SecretsResolved, true, Reason::SecretsResolved, "no task waits for a secret")
+            conditions.set(ConditionType::SecretsResolved, true, Reason::SecretsResolved, "no task waits for a secret");
         }
     }
 }

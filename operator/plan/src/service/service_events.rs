@@ -47,8 +47,10 @@ pub(super) fn tell(
     let service = snapshot.ecs_name.as_str();
     let mut teller = Teller { snapshot, now, new: Vec::new(), plan };
     let before = status.task_watermark.clone().unwrap_or_default();
-    let started = advance(&before.started_through, &before.started_ids, &snapshot.tasks, |task| Some(task.created_at));
-    let stopped = advance(&before.stopped_through, &before.stopped_ids, &snapshot.tasks, |task| task.stopping_since);
+    let started =
+        advance(before.started_through.as_ref(), &before.started_ids, &snapshot.tasks, |task| Some(task.created_at));
+    let stopped =
+        advance(before.stopped_through.as_ref(), &before.stopped_ids, &snapshot.tasks, |task| task.stopping_since);
     if let Some(id) = facts.began {
         let message = event::rollout_in_progress(id);
         teller.notice(EventName::ServiceDeploymentInProgress, message);
@@ -146,12 +148,12 @@ struct Advance {
 }
 
 fn advance(
-    through: &Option<MicroTime>,
+    through: Option<&MicroTime>,
     told: &[String],
     tasks: &[Task],
     time: impl Fn(&Task) -> Option<Timestamp>,
 ) -> Advance {
-    let mark = through.as_ref().map(|time| time.0);
+    let mark = through.map(|time| time.0);
     let mut new: Vec<(Timestamp, String)> = tasks
         .iter()
         .filter_map(|task| Some((time(task)?, task.id.clone())))
@@ -159,7 +161,7 @@ fn advance(
         .collect();
     new.sort();
     let Some(newest) = new.last().map(|(at, _)| *at) else {
-        return Advance { new: Vec::new(), through: through.clone(), ids: told.to_vec() };
+        return Advance { new: Vec::new(), through: through.cloned(), ids: told.to_vec() };
     };
     let mut ids: BTreeSet<String> = new.iter().filter(|(at, _)| *at == newest).map(|(_, id)| id.clone()).collect();
     if mark == Some(newest) {

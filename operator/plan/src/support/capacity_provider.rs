@@ -3,7 +3,7 @@
 use super::field::{Field, approximated, fine, honoured, ignored, no_effect};
 use super::kubernetes;
 
-const TAGS: &str = "tags become annotations of the object's children; nothing is billed by them";
+const TAGS: &str = "not applied by this version: tags stay in the spec and are not copied to any child";
 const MANAGED_SCALING: &str =
     "not applied by this version: nodes are added and removed by the node autoscaler of the cluster";
 const MANAGED_INSTANCES: &str = "not applied by this version: nodes are launched by the node autoscaler of the cluster";
@@ -18,7 +18,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("autoScalingGroupProvider"),
     approximated(
         "autoScalingGroupProvider.autoScalingGroupArn",
-        "the group is the nodes that carry the label of the provider",
+        "the group is the nodes with the label ecs-operator.dev/capacity-provider, or those that kubernetes.nodeSelector selects",
     ),
     no_effect("autoScalingGroupProvider.managedScaling", MANAGED_SCALING),
     no_effect("autoScalingGroupProvider.managedScaling.status", MANAGED_SCALING).cases(&[fine("DISABLED")]),
@@ -214,9 +214,9 @@ pub(super) const FIELDS: &[Field] = &[
     no_effect("managedInstancesProvider.infrastructureOptimization.scaleInAfter", MANAGED_INSTANCES),
     no_effect("managedInstancesProvider.autoRepairConfiguration", MANAGED_INSTANCES),
     no_effect("managedInstancesProvider.autoRepairConfiguration.actionsStatus", MANAGED_INSTANCES),
-    approximated("tags", TAGS),
-    approximated("tags[].key", TAGS),
-    approximated("tags[].value", TAGS),
+    no_effect("tags", TAGS),
+    no_effect("tags[].key", TAGS),
+    no_effect("tags[].value", TAGS),
     ignored("capacityProviderArn"),
     ignored("status"),
     ignored("updateStatus"),

@@ -1,9 +1,9 @@
 //! A cluster.
 
-use super::field::{Field, approximated, honoured, ignored, no_effect};
+use super::field::{Field, honoured, ignored, no_effect};
 use super::kubernetes;
 
-const TAGS: &str = "tags become annotations of the object's children; nothing is billed by them";
+const TAGS: &str = "not applied by this version: tags stay in the spec and are not copied to any child";
 const SETTINGS: &str = "metrics are collected by the cluster's own metrics pipeline";
 const CONFIGURATION: &str =
     "sessions of kubectl exec are not logged or encrypted by this operator, and storage keys are set in StorageClasses";
@@ -16,9 +16,9 @@ pub(super) const PARTS: &[&[Field]] = &[FIELDS, kubernetes::CLUSTER];
 pub(super) const FIELDS: &[Field] = &[
     honoured("clusterName"),
     honoured("cluster"),
-    approximated("tags", TAGS),
-    approximated("tags[].key", TAGS),
-    approximated("tags[].value", TAGS),
+    no_effect("tags", TAGS),
+    no_effect("tags[].key", TAGS),
+    no_effect("tags[].value", TAGS),
     no_effect("settings", SETTINGS),
     no_effect("settings[].name", SETTINGS),
     no_effect("settings[].value", SETTINGS),

@@ -1,6 +1,6 @@
 //! Containers of a task definition: process, environment, ports, order, health, logs.
 
-use super::field::{Field, approximated, fine, honoured, no_effect, refused};
+use super::field::{Field, approximated, fine, honoured, no_effect, refused, with_note};
 
 const REGISTRY: &str =
     "the credentials are read from a Secret of type kubernetes.io/dockerconfigjson that is named after the parameter";
@@ -9,9 +9,11 @@ const RESTART: &str =
 const ENVIRONMENT_FILES: &str =
     "not applied by this version: objects in S3 are not read, so their variables are missing";
 const EXTRA_HOSTS: &str = "holds for every container of the task";
-const LOGS: &str = "standard output and error go to the log files of the node; a node agent has to ship them";
+const LOGS: &str =
+    "standard output and error go to the log files of the node; an annotation tells its log agent what is wanted";
 const FIRELENS: &str =
     "not applied by this version: the container runs, but no log of another container is routed to it";
+const HEALTH: &str = "decides whether the task gets traffic and whether a deployment goes on; an unhealthy task is not replaced by this version";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
@@ -29,23 +31,29 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     honoured("containerDefinitions[].portMappings"),
     honoured("containerDefinitions[].portMappings[].containerPort"),
-    honoured("containerDefinitions[].portMappings[].hostPort"),
+    with_note(
+        "containerDefinitions[].portMappings[].hostPort",
+        "with network mode bridge, 0 takes no port of the node and is reported",
+    ),
     honoured("containerDefinitions[].portMappings[].protocol"),
     honoured("containerDefinitions[].portMappings[].name"),
-    no_effect(
+    approximated(
         "containerDefinitions[].portMappings[].appProtocol",
-        "nothing routes by protocol: Service Connect and load balancers are not applied by this version",
+        "becomes the appProtocol of the Kubernetes Service; Service Connect is not applied by this version",
     ),
-    no_effect(
+    approximated(
         "containerDefinitions[].portMappings[].containerPortRange",
-        "ports of a pod need no declaration to be reachable; no range of host ports is reserved",
+        "its ports are listed one by one, up to 100, and take no ports of the node",
     ),
-    honoured("containerDefinitions[].essential"),
+    with_note(
+        "containerDefinitions[].essential",
+        "a container that is not essential is started again when it exits, which is reported",
+    ),
     approximated("containerDefinitions[].restartPolicy", RESTART),
     approximated("containerDefinitions[].restartPolicy.enabled", RESTART),
-    no_effect(
+    approximated(
         "containerDefinitions[].restartPolicy.ignoredExitCodes",
-        "the kubelet restarts a container after every exit code",
+        "the kubelet restarts the container after these too; the task counts as stopped",
     ),
     no_effect(
         "containerDefinitions[].restartPolicy.restartAttemptPeriod",
@@ -68,10 +76,13 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions[].volumesFrom[].readOnly"),
     honoured("containerDefinitions[].secrets"),
     honoured("containerDefinitions[].secrets[].name"),
-    honoured("containerDefinitions[].secrets[].valueFrom"),
+    with_note("containerDefinitions[].secrets[].valueFrom", "read from a Secret whose name and key follow from it"),
     honoured("containerDefinitions[].dependsOn"),
     honoured("containerDefinitions[].dependsOn[].containerName"),
-    honoured("containerDefinitions[].dependsOn[].condition"),
+    with_note(
+        "containerDefinitions[].dependsOn[].condition",
+        "COMPLETE tries again after an exit code other than 0, which is reported",
+    ),
     approximated(
         "containerDefinitions[].startTimeout",
         "becomes the budget of a startup probe, and only for a container that others wait for as HEALTHY",
@@ -109,12 +120,12 @@ pub(super) const FIELDS: &[Field] = &[
     no_effect("containerDefinitions[].logConfiguration.secretOptions", LOGS),
     no_effect("containerDefinitions[].logConfiguration.secretOptions[].name", LOGS),
     no_effect("containerDefinitions[].logConfiguration.secretOptions[].valueFrom", LOGS),
-    honoured("containerDefinitions[].healthCheck"),
-    honoured("containerDefinitions[].healthCheck.command"),
-    honoured("containerDefinitions[].healthCheck.interval"),
-    honoured("containerDefinitions[].healthCheck.timeout"),
-    honoured("containerDefinitions[].healthCheck.retries"),
-    honoured("containerDefinitions[].healthCheck.startPeriod"),
+    approximated("containerDefinitions[].healthCheck", HEALTH),
+    approximated("containerDefinitions[].healthCheck.command", HEALTH),
+    approximated("containerDefinitions[].healthCheck.interval", HEALTH),
+    approximated("containerDefinitions[].healthCheck.timeout", HEALTH),
+    approximated("containerDefinitions[].healthCheck.retries", HEALTH),
+    approximated("containerDefinitions[].healthCheck.startPeriod", HEALTH),
     no_effect("containerDefinitions[].firelensConfiguration", FIRELENS),
     no_effect("containerDefinitions[].firelensConfiguration.type", FIRELENS),
     no_effect("containerDefinitions[].firelensConfiguration.options", FIRELENS),

@@ -1,6 +1,6 @@
 //! Containers of a task definition: what the kernel and the hardware give them.
 
-use super::field::{Field, approximated, fine, honoured, never, no_effect, nothing};
+use super::field::{Field, approximated, fine, honoured, never, no_effect, nothing, with_note};
 
 const DEVICES: &str = "devices of a node are given to pods by device plugins only";
 const SWAP: &str = "swap is a setting of the node";
@@ -33,13 +33,14 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     no_effect("containerDefinitions[].linuxParameters.maxSwap", SWAP),
     no_effect("containerDefinitions[].linuxParameters.swappiness", SWAP),
-    honoured("containerDefinitions[].user"),
+    with_note("containerDefinitions[].user", "numbers only: a name is refused because only the image knows its number"),
     honoured("containerDefinitions[].privileged"),
     honoured("containerDefinitions[].readonlyRootFilesystem"),
     approximated(
         "containerDefinitions[].dockerSecurityOptions",
-        "only no-new-privileges, apparmor and label options have a counterpart",
-    ),
+        "apparmor and label options need the profile or policy on the node; others than these have no counterpart",
+    )
+    .cases(&[fine("no-new-privileges")]),
     no_effect("containerDefinitions[].ulimits", ULIMITS),
     no_effect("containerDefinitions[].ulimits[].name", ULIMITS),
     no_effect("containerDefinitions[].ulimits[].softLimit", ULIMITS),
@@ -56,8 +57,8 @@ pub(super) const FIELDS: &[Field] = &[
     no_effect("containerDefinitions[].resourceRequirements[].sharingStrategy.nvidiaMps", GPU_SHARING),
     no_effect("containerDefinitions[].resourceRequirements[].sharingStrategy.nvidiaMps.memory", GPU_SHARING),
     no_effect("containerDefinitions[].resourceRequirements[].sharingStrategy.nvidiaMps.maxComputePercent", GPU_SHARING),
-    no_effect(
+    approximated(
         "containerDefinitions[].credentialSpecs",
-        "Windows group managed service accounts are not applied by this version",
+        "Windows containers only; needs a GMSACredentialSpec of the same name and its admission webhook",
     ),
 ];

@@ -47,7 +47,7 @@ pub struct Field {
     pub path: &'static str,
     /// How the field acts with any value that has no case of its own.
     pub level: Level,
-    /// Why; empty only when honoured.
+    /// Why; a note or empty when honoured.
     pub why: &'static str,
     /// Values that act otherwise.
     pub cases: &'static [Case],
@@ -70,6 +70,11 @@ impl Field {
 
 pub(super) const fn honoured(path: &'static str) -> Field {
     Field { path, level: Level::Honoured, why: "", cases: &[] }
+}
+
+/// Honoured, with something that the reference says about it.
+pub(super) const fn with_note(path: &'static str, why: &'static str) -> Field {
+    Field { path, level: Level::Honoured, why, cases: &[] }
 }
 
 pub(super) const fn approximated(path: &'static str, why: &'static str) -> Field {

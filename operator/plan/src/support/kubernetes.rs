@@ -1,6 +1,6 @@
 //! Members that ECS does not have: `kubernetes` of each kind.
 
-use super::field::{Field, honoured};
+use super::field::{Field, fine, honoured, no_effect};
 
 /// `ECSTaskDefinition`
 pub(super) const TASK_DEFINITION: &[Field] = &[
@@ -16,7 +16,8 @@ pub(super) const SERVICE: &[Field] = &[
     honoured("kubernetes"),
     honoured("kubernetes.taskDefinitionResolution"),
     honoured("kubernetes.forceNewDeployment"),
-    honoured("kubernetes.deletionPolicy"),
+    no_effect("kubernetes.deletionPolicy", "not applied by this version: deleting a service stops its tasks")
+        .cases(&[fine("Force")]),
     honoured("kubernetes.service"),
     honoured("kubernetes.service.enabled"),
     honoured("kubernetes.service.type"),

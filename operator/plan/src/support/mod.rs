@@ -94,6 +94,15 @@ pub fn findings(document: Document, spec: &Value) -> Vec<Finding> {
         .collect()
 }
 
+/// `general` with what the values themselves brought to light. Of two findings on one field the `specific` one stays.
+#[must_use]
+pub fn merge(general: Vec<Finding>, specific: Vec<Finding>) -> Vec<Finding> {
+    let is_specific = |finding: &Finding| specific.iter().any(|other| other.path == finding.path);
+    let mut findings: Vec<_> = general.into_iter().filter(|finding| !is_specific(finding)).collect();
+    findings.extend(specific);
+    findings
+}
+
 /// What is set in `spec` and cannot be ignored without changing what the user relies on.
 #[must_use]
 pub fn refusals(document: Document, spec: &Value) -> Vec<Refusal> {

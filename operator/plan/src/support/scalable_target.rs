@@ -1,9 +1,9 @@
 //! A scalable target and its scheduled actions.
 
-use super::field::{Field, approximated, fine, honoured, ignored, no_effect};
+use super::field::{Field, fine, honoured, ignored, no_effect, roughly, with_note};
 use super::{kubernetes, predictive_scaling, scaling_policy};
 
-const TAGS: &str = "tags become annotations of the object's children; nothing is billed by them";
+const TAGS: &str = "not applied by this version: tags stay in the spec and are not copied to any child";
 const SCHEDULED: &str = "not applied by this version: scheduled actions do not run";
 
 /// Every field of a scalable target.
@@ -15,8 +15,8 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("ServiceNamespace"),
     honoured("ResourceId"),
     honoured("ScalableDimension"),
-    honoured("MinCapacity"),
-    honoured("MaxCapacity"),
+    with_note("MinCapacity", "0 keeps one task, which is reported"),
+    honoured("MaxCapacity").cases(&[roughly("0", "a HorizontalPodAutoscaler keeps at least one task")]),
     no_effect("RoleARN", "nothing here calls Application Auto Scaling"),
     honoured("SuspendedState"),
     honoured("SuspendedState.DynamicScalingInSuspended"),
@@ -26,7 +26,7 @@ pub(super) const FIELDS: &[Field] = &[
         "scheduled actions are not run by this version, so there are none to suspend",
     )
     .cases(&[fine("false")]),
-    approximated("Tags", TAGS),
+    no_effect("Tags", TAGS),
     no_effect("ScheduledActions", SCHEDULED),
     no_effect("ScheduledActions[].ServiceNamespace", SCHEDULED),
     no_effect("ScheduledActions[].Schedule", SCHEDULED),

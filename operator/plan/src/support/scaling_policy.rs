@@ -1,6 +1,6 @@
 //! Scaling policies of a scalable target.
 
-use super::field::{Field, fine, honoured, ignored, no_effect, nothing, roughly};
+use super::field::{Field, approximated, fine, honoured, ignored, no_effect, nothing, roughly, with_note};
 
 const STEP: &str = "not applied by this version: step scaling does not act";
 const PREDICTIVE: &str = "there is no forecast of load";
@@ -28,7 +28,10 @@ pub(super) const FIELDS: &[Field] = &[
     no_effect("ScalingPolicies[].StepScalingPolicyConfiguration.Cooldown", STEP),
     no_effect("ScalingPolicies[].StepScalingPolicyConfiguration.MetricAggregationType", STEP),
     honoured("ScalingPolicies[].TargetTrackingScalingPolicyConfiguration"),
-    honoured("ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.TargetValue"),
+    with_note(
+        "ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.TargetValue",
+        "a fraction of a percent is rounded, which is reported",
+    ),
     honoured("ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.PredefinedMetricSpecification"),
     no_effect(
         "ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.PredefinedMetricSpecification.PredefinedMetricType",
@@ -130,8 +133,15 @@ pub(super) const FIELDS: &[Field] = &[
         "ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.CustomizedMetricSpecification.Metrics[].ReturnData",
         CUSTOMIZED,
     ),
-    honoured("ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.ScaleOutCooldown"),
-    honoured("ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.ScaleInCooldown"),
+    no_effect(
+        "ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.ScaleOutCooldown",
+        "the HorizontalPodAutoscaler adds tasks as soon as the metric asks for more",
+    )
+    .cases(&[fine("0")]),
+    approximated(
+        "ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.ScaleInCooldown",
+        "becomes the time in which at most a tenth of the tasks is removed; the longest one of all policies counts",
+    ),
     honoured("ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.DisableScaleIn"),
     ignored("ScalingPolicies[].PolicyARN"),
     ignored("ScalingPolicies[].Alarms"),

@@ -1,10 +1,10 @@
 //! A service: what it runs, how many, where.
 
-use super::field::{Field, approximated, fine, honoured, ignored, no_effect, nothing, refused};
+use super::field::{Field, fine, honoured, ignored, no_effect, nothing, refused, roughly, with_note};
 use super::{kubernetes, service_connect, service_deployment, service_traffic, service_volume};
 
 const MEMBER_OF: &str = "memberOf expressions are not evaluated by this version, and a placement constraint is binding";
-const TAGS: &str = "tags become annotations of the object's children; nothing is billed by them";
+const TAGS: &str = "not applied by this version: tags stay in the spec and are not copied to any child";
 const MONITORING: &str = "metrics are scraped at the resolution of the cluster's own metrics pipeline";
 
 /// Every field of a service.
@@ -26,7 +26,7 @@ pub(super) const FIELDS: &[Field] = &[
         .cases(&[fine("DISABLED")]),
     honoured("desiredCount"),
     no_effect("clientToken", "applying an object again is idempotent by its name"),
-    honoured("launchType"),
+    honoured("launchType").cases(&[roughly("EXTERNAL", "runs on any node of the cluster")]),
     honoured("capacityProviderStrategy"),
     honoured("capacityProviderStrategy[].capacityProvider"),
     honoured("capacityProviderStrategy[].weight"),
@@ -39,23 +39,21 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("placementStrategy"),
     honoured("placementStrategy[].type")
         .cases(&[nothing("binpack", "not applied by this version: no scheduler profile packs nodes")]),
-    no_effect("placementStrategy[].field", "not applied by this version: only zones and instances can be spread over")
-        .cases(&[
-            fine("attribute:ecs.availability-zone"),
-            fine("instanceId"),
-            fine("host"),
-            fine("cpu"),
-            fine("memory"),
-            fine("CPU"),
-            fine("MEMORY"),
-        ]),
-    honoured("healthCheckGracePeriodSeconds"),
+    with_note(
+        "placementStrategy[].field",
+        "an attribute that ECS does not define is a node label with the prefix attributes.ecs-operator.dev/; of several fields all count at once",
+    ),
+    no_effect(
+        "healthCheckGracePeriodSeconds",
+        "not applied by this version: no task is stopped for its health, so nothing has to wait",
+    )
+    .cases(&[fine("0")]),
     refused("schedulingStrategy", "DAEMON services are not run by this version").cases(&[fine("REPLICA")]),
     honoured("deploymentController"),
     refused("deploymentController.type", "only the ECS deployment controller exists here").cases(&[fine("ECS")]),
-    approximated("tags", TAGS),
-    approximated("tags[].key", TAGS),
-    approximated("tags[].value", TAGS),
+    no_effect("tags", TAGS),
+    no_effect("tags[].key", TAGS),
+    no_effect("tags[].value", TAGS),
     no_effect("enableECSManagedTags", "every pod carries the names of its cluster and service as labels in any case")
         .cases(&[fine("false")]),
     no_effect("propagateTags", "not applied by this version: tags are not copied to tasks").cases(&[fine("NONE")]),

@@ -1,12 +1,12 @@
 //! A task definition as a whole.
 
-use super::field::{Field, approximated, fine, honoured, ignored, no_effect, nothing, refused, roughly};
+use super::field::{Field, fine, honoured, ignored, no_effect, nothing, refused, roughly, with_note};
 use super::{container_definition, container_linux, kubernetes, volume};
 
 const BRIDGE: &str =
     "containers of a task share one network namespace, and a hostPort of 0 reserves no port of the node";
 const MEMBER_OF: &str = "memberOf expressions are not evaluated by this version, and a placement constraint is binding";
-const TAGS: &str = "tags become annotations of the object's children; nothing is billed by them";
+const TAGS: &str = "not applied by this version: tags stay in the spec and are not copied to any child";
 const PROXY: &str = "App Mesh has ended; a mesh of the cluster is set up by its own annotations";
 const INFERENCE: &str = "Elastic Inference has been discontinued";
 const TRUSTED: &str = "no sandbox of this kind is set up, and running without it would not be safe";
@@ -18,7 +18,10 @@ pub(super) const PARTS: &[&[Field]] =
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
     honoured("family"),
-    honoured("taskRoleArn"),
+    with_note(
+        "taskRoleArn",
+        "becomes a ServiceAccount with the role in the annotation that the EKS identity webhook reads",
+    ),
     no_effect(
         "executionRoleArn",
         "images are pulled and secrets are read with the credentials of the cluster; nothing here assumes this role",
@@ -33,9 +36,9 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("requiresCompatibilities"),
     honoured("cpu"),
     honoured("memory"),
-    approximated("tags", TAGS),
-    approximated("tags[].key", TAGS),
-    approximated("tags[].value", TAGS),
+    no_effect("tags", TAGS),
+    no_effect("tags[].key", TAGS),
+    no_effect("tags[].value", TAGS),
     honoured("pidMode"),
     honoured("ipcMode").cases(&[roughly("none", "the containers of a pod always share one IPC namespace")]),
     no_effect("proxyConfiguration", PROXY),

@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 
 use super::json::Members;
 use super::notes::Notes;
-use crate::labels;
 use crate::quantity::gibibytes;
 
 /// The `ephemeral` source of the volume called `name`. Kubernetes makes the claim with the Pod and removes it with the
@@ -46,9 +45,7 @@ pub(super) fn ephemeral(name: &str, configurations: &[ServiceVolumeConfiguration
         let source = json!({"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": object});
         spec.put("dataSource", source);
     }
-    Some(json!({
-        "volumeClaimTemplate": {"metadata": {"labels": {labels::MANAGED_BY: labels::OPERATOR}}, "spec": spec},
-    }))
+    Some(json!({"volumeClaimTemplate": {"spec": spec}}))
 }
 
 /// No StorageClass is made: the cluster's default one decides everything but the size.

@@ -1,6 +1,8 @@
 //! A cluster without a network: objects in memory, the planner's operations carried out at once, and a Deployment
 //! controller that finishes whatever it is asked for in one step.
-#![allow(dead_code, unreachable_pub)] // every test file uses a part of it
+#![allow(dead_code, unreachable_pub, missing_docs)] // every test file uses a part of it
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests report by panicking
+#![allow(clippy::missing_panics_doc, clippy::must_use_candidate, clippy::needless_pass_by_value)]
 
 use jiff::{SignedDuration, Timestamp};
 use plan::world::MemoryWorld;
