@@ -2,9 +2,18 @@
 //!
 //! # Absent and null
 //! An optional member is `Option<T>` and its schema is `nullable`, so that an explicit `null`, which many tools write for
-//! "not set", is accepted and stored as written. In CEL the API server shows a null member of an object as absent:
-//! **`has(self.x)` is false for an explicit null**, so rules need no more than `has`. (A null *inside* a list or a map is
-//! not hidden; schemas of items are never nullable, so it is refused before any rule runs.)
+//! "not set", is accepted by every way of writing (server-side apply keeps it, the others too). In CEL the API server
+//! shows a null member of an object as absent: **`has(self.x)` is false and `self.?x.orValue(d)` is `d` for an explicit
+//! null**, so rules need nothing more. Null is not hidden *inside* a list or a map, but schemas of items are never
+//! nullable, so it is refused before any rule runs.
+//!
+//! The server refuses null for an `enum` even where `nullable` is set. The generator therefore turns the values of an
+//! optional enum into a rule (rules of a null node are skipped); a required enum stays an `enum`.
+//!
+//! # Cost of rules
+//! The server estimates the cost of a rule from the bounds. `orValue` hides the bound of a string or list: compare its
+//! result with a literal only, and use `has(x) &&` where two strings are compared, a pattern is matched or a list is
+//! walked.
 //!
 //! # Lists
 //! The generator makes every list `x-kubernetes-list-type: atomic` unless the field says otherwise. A list with a natural

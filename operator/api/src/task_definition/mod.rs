@@ -12,8 +12,9 @@ mod volume;
 use std::collections::BTreeMap;
 
 use kube::CustomResource;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use self::{
     container::ContainerDefinition, container_parts::*, linux_parameters::*, logging::*, placement::*,
@@ -180,13 +181,20 @@ pub enum ImagePullPolicy {
     Never,
 }
 
+/// Kubernetes allows 63 characters for the value of a label.
+fn label_values(schema: &mut Schema) {
+    if let Some(values) = schema.get_mut("additionalProperties").and_then(Value::as_object_mut) {
+        values.insert("maxLength".to_owned(), Value::from(63));
+    }
+}
+
 /// What the pods of a task definition have beyond ECS.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskDefinitionKubernetes {
     /// Labels of the pods; labels of the operator win.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("maxProperties" = 64), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 64), transform = label_values)]
     pub pod_labels: Option<BTreeMap<String, String>>,
     /// Annotations of the pods; annotations of the operator win.
     #[serde(default, skip_serializing_if = "Option::is_none")]
