@@ -29,11 +29,7 @@ pub(crate) struct Converted {
 ///
 /// # Errors
 /// When the document has no ECS name.
-pub(crate) fn manifest(
-    origin: &Origin,
-    shape: Shape,
-    document: Map<String, Value>,
-) -> Result<Converted, InputError> {
+pub(crate) fn manifest(origin: &Origin, shape: Shape, document: Map<String, Value>) -> Result<Converted, InputError> {
     let mut notes = Vec::new();
     let mut spec = document;
     let nameless = |member: &str| {
@@ -87,7 +83,8 @@ fn service(spec: &mut Map<String, Value>, notes: &mut Vec<String>) -> Option<Str
     put(spec, "serviceName", &name);
     if text(spec, "cluster").is_none() {
         // The long ARN: arn:aws:ecs:eu-west-1:123456789012:service/shop/web.
-        let of_service = arn.as_deref().and_then(|arn| arn.split_once(":service/")?.1.split_once('/')).map(|(cluster, _)| cluster);
+        let of_service =
+            arn.as_deref().and_then(|arn| arn.split_once(":service/")?.1.split_once('/')).map(|(cluster, _)| cluster);
         let described = text(spec, "clusterArn");
         if let Some(cluster) = described.as_deref().map(last_segment).or(of_service) {
             put(spec, "cluster", cluster);
@@ -226,7 +223,8 @@ mod tests {
     fn when_a_cluster_is_not_named_then_it_is_the_default_one() {
         let cluster = converted(Shape::Cluster, json!({"capacityProviders": ["FARGATE"]})).object;
         assert_eq!(cluster["spec"]["clusterName"], "default");
-        let cluster = converted(Shape::Cluster, json!({"cluster": "arn:aws:ecs:x:1:cluster/Shop", "settings": []})).object;
+        let cluster =
+            converted(Shape::Cluster, json!({"cluster": "arn:aws:ecs:x:1:cluster/Shop", "settings": []})).object;
         assert_eq!(cluster["spec"]["clusterName"], "Shop");
     }
 

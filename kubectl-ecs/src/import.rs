@@ -22,9 +22,9 @@ pub fn import(inputs: &Inputs, namespace: Option<&str>) -> Report {
             let exception = refusal.exception.as_str();
             lines.push(format!("{}: {}: {exception}: {}", input.label(), refusal.path, refusal.message));
         }
-        let refused = refusals.iter().map(|refusal| {
-            format!("refused: {}: {}: {}", refusal.path, refusal.exception.as_str(), refusal.message)
-        });
+        let refused = refusals
+            .iter()
+            .map(|refusal| format!("refused: {}: {}: {}", refusal.path, refusal.exception.as_str(), refusal.message));
         let mut comments = lost(input);
         comments.extend(refused);
         printed.push(Printed { comments, object: manifest(input, namespace) });
@@ -60,7 +60,8 @@ fn manifest(input: &Input, namespace: Option<&str>) -> Value {
         plan::Kind::Service => Some("serviceName"),
         _ => None,
     };
-    if let (Some(member), Some(name), Some(spec)) = (ecs_name, name, object.get_mut("spec").and_then(Value::as_object_mut))
+    if let (Some(member), Some(name), Some(spec)) =
+        (ecs_name, name, object.get_mut("spec").and_then(Value::as_object_mut))
         && spec.get(member).is_none_or(|value| value.is_null() || value.as_str() == Some(""))
     {
         spec.insert(member.to_owned(), name);

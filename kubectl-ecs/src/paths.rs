@@ -11,7 +11,8 @@ pub(crate) fn remove(value: &mut Value, path: &str) -> bool {
             let names: Vec<String> = members.keys().cloned().collect();
             for name in names {
                 let written = crate::origin::line(&name);
-                let Some(rest) = path.strip_prefix(written.as_str()).or_else(|| path.strip_prefix(name.as_str())) else {
+                let Some(rest) = path.strip_prefix(written.as_str()).or_else(|| path.strip_prefix(name.as_str()))
+                else {
                     continue;
                 };
                 if rest.is_empty() {
@@ -30,7 +31,9 @@ pub(crate) fn remove(value: &mut Value, path: &str) -> bool {
             members.get_mut(key).is_some_and(|inner| remove(inner, rest))
         }
         Value::Array(items) => {
-            let Some((number, rest)) = path.strip_prefix('[').and_then(|path| path.split_once(']')) else { return false };
+            let Some((number, rest)) = path.strip_prefix('[').and_then(|path| path.split_once(']')) else {
+                return false;
+            };
             let rest = rest.strip_prefix('.').unwrap_or(rest);
             let item = number.parse::<usize>().ok().and_then(|number| items.get_mut(number));
             item.is_some_and(|item| remove(item, rest))

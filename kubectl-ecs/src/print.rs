@@ -41,8 +41,7 @@ pub fn print(format: Format, objects: &[Printed]) -> Result<String, String> {
 fn document(printed: &Printed) -> Result<String, String> {
     // Long lines stay as they are: a folded command is hard to compare.
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    let body =
-        serde_saphyr::to_string_with_options(&printed.object, options).map_err(|error| error.to_string())?;
+    let body = serde_saphyr::to_string_with_options(&printed.object, options).map_err(|error| error.to_string())?;
     let mut text = "---\n".to_owned();
     for comment in &printed.comments {
         text.push_str("# ");
@@ -63,9 +62,49 @@ mod tests {
     #[test]
     fn when_texts_look_like_other_types_then_they_are_read_back_as_texts() {
         let texts = [
-            "yes", "off", "n", "1", "0x1f", "1e3", "012", "1_000", "null", "~", "", " ", "a: b", "# c", "- d", "2001-01-01",
-            "a\nb", "a\nb\n", "\ta", "'", "\"", "\u{85}", "é\u{2028}", "%", "&a", "*a", "!a", "{a}", "[a]", "|", ">",
-            "12:30:45", ".inf", ".nan", "=", "<<", "a\n\n\n", " lead", "trail ", "\r\n", "---", "...", "\u{feff}x",
+            "yes",
+            "off",
+            "n",
+            "1",
+            "0x1f",
+            "1e3",
+            "012",
+            "1_000",
+            "null",
+            "~",
+            "",
+            " ",
+            "a: b",
+            "# c",
+            "- d",
+            "2001-01-01",
+            "a\nb",
+            "a\nb\n",
+            "\ta",
+            "'",
+            "\"",
+            "\u{85}",
+            "é\u{2028}",
+            "%",
+            "&a",
+            "*a",
+            "!a",
+            "{a}",
+            "[a]",
+            "|",
+            ">",
+            "12:30:45",
+            ".inf",
+            ".nan",
+            "=",
+            "<<",
+            "a\n\n\n",
+            " lead",
+            "trail ",
+            "\r\n",
+            "---",
+            "...",
+            "\u{feff}x",
         ];
         let long = "long word ".repeat(40);
         for text in texts.iter().copied().chain([long.as_str()]) {

@@ -70,9 +70,7 @@ pub fn render(inputs: &Inputs, options: &Options) -> Report {
 fn refusals(input: &Input, outcome: &Outcome) -> Vec<String> {
     let own = validate::object(input.kind, &input.object);
     if !own.is_empty() {
-        let text = |refusal: &Refusal| {
-            format!("{}: {}: {}", refusal.path, refusal.exception.as_str(), refusal.message)
-        };
+        let text = |refusal: &Refusal| format!("{}: {}: {}", refusal.path, refusal.exception.as_str(), refusal.message);
         return own.iter().map(text).collect();
     }
     // A reference to what is not there is a condition that heals, not a refusal: only then the object is Stalled.
@@ -100,13 +98,14 @@ fn split(message: &str) -> Vec<String> {
     lines
 }
 
-/// The fields that the condition `FieldsNotApplied` lists.
+/// What the condition `FieldsNotApplied` lists as `path (how: why); path (how: why)`, one line each.
 fn not_applied(input: &Input, outcome: &Outcome) -> Vec<String> {
-    condition(input, outcome, "FieldsNotApplied")
+    let message = condition(input, outcome, "FieldsNotApplied")
         .filter(|condition| is(condition, "True"))
         .and_then(|condition| condition.get("message").and_then(Value::as_str))
-        .map(|message| vec![format!("FieldsNotApplied: {message}")])
-        .unwrap_or_default()
+        .unwrap_or_default();
+    let fields = message.split("); ").filter(|field| !field.is_empty());
+    fields.map(|field| format!("not applied: {})", field.trim_end_matches(')'))).collect()
 }
 
 fn condition<'a>(input: &Input, outcome: &'a Outcome, kind: &str) -> Option<&'a Value> {

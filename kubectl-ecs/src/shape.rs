@@ -298,7 +298,10 @@ mod tests {
             (json!({"clusterName": "c", "capacityProviders": ["FARGATE"]}), Shape::Cluster),
             (json!({"cluster": {"clusterName": "c"}}), Shape::Cluster),
             (json!({"clusters": [{"clusterName": "c"}]}), Shape::Cluster),
-            (json!({"cluster": "c", "capacityProviders": ["a"], "defaultCapacityProviderStrategy": []}), Shape::Cluster),
+            (
+                json!({"cluster": "c", "capacityProviders": ["a"], "defaultCapacityProviderStrategy": []}),
+                Shape::Cluster,
+            ),
             (json!({"cluster": "c", "settings": []}), Shape::Cluster),
             (json!({"name": "p", "autoScalingGroupProvider": {}}), Shape::CapacityProvider),
             (json!({"name": "p", "cluster": "c", "managedInstancesProvider": {}}), Shape::CapacityProvider),

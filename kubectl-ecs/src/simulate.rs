@@ -134,17 +134,16 @@ impl Simulation {
                 self.put(&key, body);
                 self.created.push((root.clone(), key));
             }
-            Op::Apply { key, body, .. } => match self.world.get(&key) {
-                Some(live) => {
+            Op::Apply { key, body, .. } => {
+                if let Some(live) = self.world.get(&key) {
                     let mut object = live.value();
                     merge(&mut object, body);
                     self.put(&key, object);
-                }
-                None => {
+                } else {
                     self.put(&key, body);
                     self.created.push((root.clone(), key));
                 }
-            },
+            }
             Op::ApplyStatus { key, status } => self.set_status(&key, status),
             Op::Delete { key, .. } => {
                 self.world.remove(&key);
