@@ -347,6 +347,9 @@ impl Cluster {
     /// Starts a process that was stopped, and waits until it listens; for the API server and etcd, until the API server is
     /// ready.
     ///
+    /// After half a minute without an API server, Kubernetes' own controllers and KWOK take up to another half a minute to
+    /// look again (the back-off of their watches); restart them as well where a scenario does not want to wait.
+    ///
     /// # Errors
     /// When the cluster is not a local one or the process ends.
     pub async fn resume(&self, process: Process) -> Result<()> {

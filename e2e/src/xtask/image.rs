@@ -102,7 +102,7 @@ async fn build_static() -> Result<PathBuf> {
     let status = loop {
         match tokio::time::timeout(Duration::from_secs(1), child.wait()).await {
             Ok(status) => break status?,
-            Err(_) => step.tick(Duration::from_secs(15), "link-time optimisation takes minutes"),
+            Err(_) => step.tick(Duration::from_secs(30), "a release build takes minutes"),
         }
     };
     if !status.success() {
