@@ -24,6 +24,12 @@ pub(super) fn put(
                 notes.no_effect(field, "Windows containers do not have it");
             }
         }
+        for (index, container) in definition.container_definitions.iter().enumerate() {
+            if container.system_controls.as_ref().is_some_and(|controls| !controls.is_empty()) {
+                let path = format!("containerDefinitions[{index}].systemControls");
+                notes.no_effect(path, "Windows containers do not have it");
+            }
+        }
         return;
     }
     processes(pod, definition);

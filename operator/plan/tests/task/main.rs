@@ -1,0 +1,8 @@
+//! Task definitions as pods: golden cases, properties, and pods read back as tasks.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::needless_pass_by_value)] // helpers of tests
+
+mod golden;
+mod observing;
+mod properties;
+mod walls;
