@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use plan::Kind;
 use plan::validate::{object, schema, unknown_fields};
+use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -206,4 +207,64 @@ fn when_a_rule_names_a_list_then_the_planner_names_the_item_too() {
     let paths: Vec<_> =
         object(Kind::TaskDefinition, &task_definition(unknown)).into_iter().map(|refusal| refusal.path).collect();
     assert_eq!(paths, ["spec.containerDefinitions", "spec.containerDefinitions[0].dependsOn[1].containerName"]);
+}
+
+/// Any JSON, three levels deep.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,8}|[\\x00-\\x1f]{1,3}|arn:[a-z:/]{0,20}|[0-9]{1,20}-[0-9]{1,3}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map("[a-zA-Z]{1,8}|\\PC{1,4}", inner, 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+/// Every place in a document, as JSON pointers.
+fn places(document: &Value, pointer: &str, found: &mut Vec<String>) {
+    found.push(pointer.to_owned());
+    match document {
+        Value::Object(members) => {
+            for (name, value) in members {
+                places(value, &format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1")), found);
+            }
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| places(item, &format!("{pointer}/{index}"), found));
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn when_any_part_of_a_good_object_becomes_anything_then_nothing_panics_and_messages_stay_printable(
+        which in any::<prop::sample::Index>(), place in any::<prop::sample::Index>(), replacement in any_json(),
+    ) {
+        let mut documents = good();
+        let mut document = documents.swap_remove(which.index(documents.len())).document;
+        let kind = kind_of(&document);
+        let mut found = Vec::new();
+        places(&document, "", &mut found);
+        let pointer = &found[place.index(found.len())];
+        *document.pointer_mut(pointer).unwrap() = replacement;
+        for refusal in object(kind, &document) {
+            prop_assert!(!refusal.path.contains(char::is_control), "{:?}", refusal);
+            prop_assert!(!refusal.message.contains(char::is_control), "{:?}", refusal);
+        }
+        let _ = unknown_fields(kind, &document);
+        for document_kind in plan::support::Document::ALL {
+            let spec = document.get("spec").cloned().unwrap_or_default();
+            let _ = plan::support::findings(document_kind, &spec);
+        }
+    }
 }

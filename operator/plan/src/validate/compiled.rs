@@ -98,12 +98,13 @@ pub(super) fn schema(kind: Kind) -> Option<&'static Schema> {
     SCHEMAS
         .get_or_init(|| {
             let mut schemas = BTreeMap::new();
+            let mut patterns = Patterns::new();
             for crd in api::crds::all().unwrap_or_default() {
                 let kind = Kind::ALL.into_iter().find(|kind| kind.is_ours() && kind.kind() == crd.spec.names.kind);
                 let schema = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
                 let open_api = schema.and_then(|schema| schema.open_api_v3_schema.as_ref());
                 if let (Some(kind), Some(Ok(open_api))) = (kind, open_api.map(serde_json::to_value)) {
-                    schemas.insert(kind, compile(&open_api));
+                    schemas.insert(kind, compile(&open_api, &mut patterns));
                 }
             }
             schemas
@@ -111,7 +112,16 @@ pub(super) fn schema(kind: Kind) -> Option<&'static Schema> {
         .get(&kind)
 }
 
-fn compile(schema: &Value) -> Schema {
+/// Patterns that were compiled already. Those of names and tags stand in dozens of places, and one with Unicode classes
+/// takes about 100 KiB.
+type Patterns = BTreeMap<String, Option<Regex>>;
+
+/// A pattern that does not compile is found by a test of this file; the server refuses such a CRD anyway.
+fn pattern(text: &str, patterns: &mut Patterns) -> Option<Regex> {
+    patterns.entry(text.to_owned()).or_insert_with(|| Regex::new(text).ok()).clone()
+}
+
+fn compile(schema: &Value, patterns: &mut Patterns) -> Schema {
     let flag = |name: &str| schema.get(name).and_then(Value::as_bool).unwrap_or_default();
     let text = |name: &str| schema.get(name).and_then(Value::as_str);
     let number = |name: &str| schema.get(name).and_then(Value::as_f64);
@@ -120,7 +130,9 @@ fn compile(schema: &Value) -> Schema {
         let list = schema.get(name).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_str).map(ToOwned::to_owned).collect()
     };
-    let inner = |name: &str| schema.get(name).filter(|value| value.is_object()).map(|value| Box::new(compile(value)));
+    let mut inner =
+        |name: &str| schema.get(name).filter(|value| value.is_object()).map(|value| Box::new(compile(value, patterns)));
+    let (values, items) = (inner("additionalProperties"), inner("items"));
     let form = if flag("x-kubernetes-int-or-string") {
         Some(Form::IntegerOrString)
     } else {
@@ -144,8 +156,7 @@ fn compile(schema: &Value) -> Schema {
         multiple_of: number("multipleOf"),
         min_length: count("minLength"),
         max_length: count("maxLength"),
-        // A pattern that does not compile is found by a test of this file; the server refuses such a CRD anyway.
-        pattern: text("pattern").and_then(|pattern| Regex::new(pattern).ok()),
+        pattern: text("pattern").and_then(|text| pattern(text, patterns)),
         is_time: text("format") == Some("date-time"),
         min_items: count("minItems"),
         max_items: count("maxItems"),
@@ -156,11 +167,11 @@ fn compile(schema: &Value) -> Schema {
             .and_then(Value::as_object)
             .into_iter()
             .flatten()
-            .map(|(name, value)| (name.clone(), compile(value)))
+            .map(|(name, value)| (name.clone(), compile(value, patterns)))
             .collect(),
         required: texts("required"),
-        values: inner("additionalProperties"),
-        items: inner("items"),
+        values,
+        items,
         unique: match text("x-kubernetes-list-type") {
             Some("map") => Unique::Keys(texts("x-kubernetes-list-map-keys")),
             Some("set") => Unique::Items,
