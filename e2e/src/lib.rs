@@ -3,6 +3,7 @@
 //! [`cluster`] starts etcd, the API server, the controller manager, the scheduler, KWOK and metrics-server as plain
 //! processes on loopback; no container engine is needed. [`xtask`] is what `cargo xtask` runs.
 
+pub mod bench;
 pub mod cluster;
 pub mod operator;
 pub mod progress;

@@ -239,12 +239,20 @@ pub async fn install_charts(cluster: &Cluster) -> Result<()> {
 
 const CRD_LABEL: &str = "app.kubernetes.io/part-of=ecs-operator";
 
+/// All metrics, as text.
+///
+/// # Errors
+/// When the operator does not answer.
+pub async fn metrics(url: &str) -> Result<String> {
+    Ok(get(&format!("{url}/metrics")).await?.1)
+}
+
 /// The value of a metric that has no labels, or the sum over all labels.
 ///
 /// # Errors
 /// When the operator does not answer.
 pub async fn metric(url: &str, name: &str) -> Result<f64> {
-    let (_, text) = get(&format!("{url}/metrics")).await?;
+    let text = metrics(url).await?;
     let samples = text.lines().filter_map(|line| {
         let rest = line.strip_prefix(name)?;
         if !rest.starts_with(['{', ' ']) {

@@ -15,6 +15,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measure the operator beside a raw client.
+    Bench(xtask::bench::Args),
     /// A local Kubernetes without a container engine.
     Cluster(xtask::cluster::Args),
     /// Write the CustomResourceDefinitions from the types.
@@ -28,6 +30,7 @@ enum Task {
 #[tokio::main]
 async fn main() -> ExitCode {
     let result = match Cli::parse().task {
+        Task::Bench(args) => xtask::bench::run(args).await,
         Task::Cluster(args) => xtask::cluster::run(args).await,
         Task::Crds(args) => xtask::crds::run(args),
         Task::Image(args) => xtask::image::run(args).await,

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub mod bench;
 pub mod cluster;
 pub mod crds;
 pub mod image;

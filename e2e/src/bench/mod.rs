@@ -1,0 +1,11 @@
+//! What is measured, and how: one file per question.
+//!
+//! Times of one run on one machine are never compared with times of another. What is reported is how the operator does
+//! beside a raw client that writes the same objects to the same API server in the same run.
+
+pub mod audit;
+pub mod converge;
+mod load;
+mod progress;
+mod recipe;
+mod report;

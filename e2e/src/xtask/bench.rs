@@ -1,0 +1,102 @@
+//! `cargo xtask bench`: what the operator costs, beside a raw client in the same run.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use tokio::process::Command;
+
+use super::{cargo, root, target_folder};
+use crate::bench::converge;
+use crate::progress;
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    bench: Bench,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Many new services: time, writes, memory, rest; see docs/benchmarks.md.
+    Converge(Converge),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Converge {
+    /// Services per round.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(4..=20_000))]
+    services: u32,
+    /// Turns of operator and raw client.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    rounds: u32,
+    /// Seconds for which the operator is watched at rest.
+    #[arg(long, default_value_t = 120)]
+    rest: u64,
+    /// Measure this operator instead of a release build.
+    #[arg(long)]
+    operator: Option<PathBuf>,
+    /// Leave the cluster's folder, with all logs and the operator's metrics.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When something cannot be built or started. A missed goal is no error.
+pub async fn run(args: Args) -> Result<()> {
+    let Bench::Converge(args) = args.bench;
+    let release = target_folder().join("release");
+    let program = if let Some(program) = &args.operator {
+        program.clone()
+    } else {
+        build("building the operator, release", &["--package", "ecs-operator"]).await?;
+        release.join("ecs-operator")
+    };
+    if cfg!(debug_assertions) && args.operator.is_none() {
+        // A raw client without optimisation would flatter the operator.
+        build("building the raw client, release", &["--package", "e2e", "--bin", "xtask"]).await?;
+        return again(&release.join("xtask"), &program, &args).await;
+    }
+    converge::run(converge::Settings {
+        program,
+        services: usize::try_from(args.services)?,
+        rounds: usize::try_from(args.rounds)?,
+        rest: Duration::from_secs(args.rest),
+        keep: args.keep,
+    })
+    .await
+}
+
+async fn build(what: &str, arguments: &[&str]) -> Result<()> {
+    let step = progress::step(what);
+    let mut command = Command::new(cargo());
+    command.args(["build", "--release", "--quiet"]).args(arguments).current_dir(root()).stdin(Stdio::null());
+    let status = command.kill_on_drop(true).status().await.context("cannot run cargo")?;
+    if !status.success() {
+        bail!("cargo build failed: correct the error above");
+    }
+    step.done();
+    Ok(())
+}
+
+/// Runs the same in the optimised build of this program.
+async fn again(xtask: &PathBuf, operator: &PathBuf, args: &Converge) -> Result<()> {
+    let mut command = Command::new(xtask);
+    command.args(["bench", "converge", "--operator"]).arg(operator);
+    command.args(["--services", &args.services.to_string()]);
+    command.args(["--rounds", &args.rounds.to_string()]);
+    command.args(["--rest", &args.rest.to_string()]);
+    if args.keep {
+        command.arg("--keep");
+    }
+    let status = command.stdin(Stdio::null()).kill_on_drop(true).status().await.context("cannot run the raw client")?;
+    if !status.success() {
+        bail!("the benchmark failed: see above");
+    }
+    Ok(())
+}
