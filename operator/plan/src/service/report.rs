@@ -172,7 +172,10 @@ fn stuck(snapshot: &ServiceSnapshot, rollout: &Rollout, conditions: &mut Conditi
 /// Secrets are never read by the operator: what is missing is learnt from pods that wait for it.
 fn secrets(snapshot: &ServiceSnapshot, conditions: &mut Conditions) {
     match snapshot.tasks.iter().filter(|task| !task.is_stopping).find_map(|task| task.missing_secret.as_deref()) {
-        Some(message) => conditions.set(ConditionType::SecretsResolved, false, Reason::SecretNotFound, message),
+        Some(name) => {
+            let message = format!("Secret {name}, or the key in it that a container names, does not exist");
+            conditions.set(ConditionType::SecretsResolved, false, Reason::SecretNotFound, message);
+        }
         None => {
             conditions.set(ConditionType::SecretsResolved, true, Reason::SecretsResolved, "no task waits for a secret");
         }
@@ -207,8 +210,14 @@ fn summary(
         .flat_map(|record| tasks_of(snapshot, record))
         .filter(|task| !task.is_stopping)
         .find_map(|task| task.trouble.as_ref());
-    if let Some(trouble) = trouble {
-        return conditions.stalled(trouble.reason, &trouble.message);
+    match trouble {
+        // Nodes may be on their way, or an administrator may add some: nobody has to change the service.
+        Some(trouble) if trouble.reason == Reason::TaskPlacementFailure => {
+            return conditions
+                .progressing(trouble.reason, &event::unable_to_place(&snapshot.ecs_name, &trouble.message));
+        }
+        Some(trouble) => return conditions.stalled(trouble.reason, &trouble.message),
+        None => {}
     }
     match primary {
         Some(record) if !rollout.is_complete && !record.is_over() => {
