@@ -34,7 +34,7 @@ impl Builder<'_> {
             ImagePullPolicy::IfNotPresent => "IfNotPresent",
             ImagePullPolicy::Never => "Never",
         });
-        process::put(&mut spec, container.definition, pull_policy);
+        process::put(&mut spec, container, pull_policy, notes);
         if matches!(container.place, Place::Sidecar { .. }) {
             spec.put("restartPolicy", "Always");
         }

@@ -39,6 +39,11 @@ pub(super) fn mounts(
             });
         }
         for (index, tmpfs) in linux.tmpfs.iter().flatten().enumerate() {
+            if tmpfs.container_path.is_empty() {
+                let path = container.path(&format!("linuxParameters.tmpfs[{index}].containerPath"));
+                notes.refuse(path, "a tmpfs must have a containerPath");
+                continue;
+            }
             wanted.push(Mount {
                 directory: tmpfs.container_path.clone(),
                 volume: volumes.add_memory("tmpfs", &container.name, tmpfs.size),

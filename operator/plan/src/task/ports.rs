@@ -122,7 +122,10 @@ impl Reader<'_> {
         match self.mode {
             NetworkMode::Host => Some(port),
             NetworkMode::Bridge if mapping.container_port_range.is_none() => {
-                let fixed = mapping.host_port.map(i64::from).filter(|port| *port > 0);
+                let fixed = mapping.host_port.map(i64::from).filter(|port| *port != 0);
+                if fixed.is_some_and(|port| !(1..=65_535).contains(&port)) {
+                    self.notes.refuse(format!("{path}.hostPort"), "a port is 1 to 65535, or 0 for a free one");
+                }
                 if fixed.is_none() {
                     let why = "no port of the node is taken: the task has an address of its own, where containerPort is \
                                reachable";

@@ -1,16 +1,26 @@
 //! What a container runs: image, entry point, command, directory, terminal.
 
-use api::task_definition::ContainerDefinition;
 use ecs::process::escape_expansion;
 use serde_json::{Map, Value};
 
 use super::json::Members;
+use super::layout::Container;
+use super::notes::Notes;
 
 /// Puts `image`, `command`, `args`, `workingDir`, `stdin` and `tty`.
 ///
 /// ECS's `entryPoint` is Kubernetes' `command` and ECS's `command` is Kubernetes' `args`: with both systems the first
 /// replaces the ENTRYPOINT of the image, the second its CMD, and the first alone drops the CMD.
-pub(super) fn put(spec: &mut Map<String, Value>, definition: &ContainerDefinition, pull_policy: Option<&str>) {
+pub(super) fn put(
+    spec: &mut Map<String, Value>,
+    container: &Container<'_>,
+    pull_policy: Option<&str>,
+    notes: &mut Notes,
+) {
+    let definition = container.definition;
+    if definition.image.is_empty() || definition.image.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        notes.refuse(container.path("image"), "an image is a reference without blanks");
+    }
     spec.put("image", definition.image.as_str());
     spec.put("imagePullPolicy", pull_policy.unwrap_or_else(|| default_pull_policy(&definition.image)));
     spec.put_list("command", words(definition.entry_point.as_deref()));

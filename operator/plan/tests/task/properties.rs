@@ -63,28 +63,40 @@ fn names_are_unique<'a>(names: impl Iterator<Item = String> + 'a) -> bool {
 /// Any string a user may think of, and often one that matters.
 fn text() -> BoxedStrategy<String> {
     prop_oneof![
-        "[a-z]{1,4}",
-        "[A-Za-z0-9_-]{1,12}",
-        Just("/data".to_owned()),
-        Just("../..".to_owned()),
-        Just("arn:aws:iam::1:role/x".to_owned()),
-        Just("ecs-operator.dev/service".to_owned()),
-        ".{0,12}",
+        12 => "[a-z]{1,4}",
+        6 => "[A-Za-z0-9_-]{1,12}",
+        3 => Just("/data".to_owned()),
+        1 => Just("../..".to_owned()),
+        1 => Just("arn:aws:iam::1:role/x".to_owned()),
+        3 => Just("ecs-operator.dev/service".to_owned()),
+        2 => ".{0,12}",
     ]
     .boxed()
 }
 
 fn number() -> BoxedStrategy<i32> {
-    prop_oneof![Just(0), 1..200_000, Just(i32::MAX), Just(-1), Just(i32::MIN)].boxed()
+    prop_oneof![40 => 5..11, 40 => 5..200, 2 => 1..200_000, 1 => Just(0), 1 => Just(i32::MAX), 1 => Just(-1), 1 => Just(i32::MIN)]
+        .boxed()
+}
+
+/// Mostly a number, as most users are.
+fn user() -> BoxedStrategy<String> {
+    prop_oneof![4 => "[1-9][0-9]{0,3}(:[1-9][0-9]{0,3})?", 1 => text()].boxed()
+}
+
+/// Mostly a command of a health check.
+fn check() -> BoxedStrategy<Vec<String>> {
+    let good = text().prop_map(|word| vec!["CMD".to_owned(), format!("a{word}")]);
+    prop_oneof![8 => good, 1 => prop::collection::vec(text(), 0..3)].boxed()
 }
 
 prop_compose! {
     /// A container with anything in most of its fields. Dependencies may name anything, in circles too.
     fn any_container(name: String)(
-        user in text(), value in text(), environment in text(), volume in "[ab]", path in text(), other in "[a-d]",
+        user in user(), value in text(), environment in text(), volume in "[ab]", path in text(), other in "[a-d]",
         condition in prop::sample::select(vec!["START", "HEALTHY", "COMPLETE", "SUCCESS"]),
-        essential in any::<bool>(), depends in prop::bool::weighted(0.3), numbers in prop::array::uniform8(number()),
-        check in prop::collection::vec(text(), 0..3), link in text(), fields in prop::collection::btree_set(0..16_u8, 0..8),
+        essential in any::<bool>(), depends in prop::bool::weighted(0.15), numbers in prop::array::uniform8(number()),
+        check in check(), link in prop::sample::select(vec!["a", "b:alias_1", "d"]), range in prop_oneof![Just("7000-7009".to_owned()), text()], fields in prop::collection::btree_set(0..16_u8, 0..8),
     ) -> Value {
         let mut container = json!({"name": name, "image": value, "essential": essential, "memory": numbers[0]});
         let optional = [
@@ -93,7 +105,7 @@ prop_compose! {
             ("secrets", json!([{"name": environment, "valueFrom": value}])),
             ("mountPoints", json!([{"sourceVolume": volume, "containerPath": path}, {"sourceVolume": "a", "containerPath": path}])),
             ("volumesFrom", json!([{"sourceContainer": other}, {"sourceContainer": other, "readOnly": true}])),
-            ("portMappings", json!([{"containerPort": numbers[1], "hostPort": numbers[2], "name": value}, {"containerPortRange": value}])),
+            ("portMappings", json!([{"containerPort": numbers[1], "hostPort": numbers[2], "name": value}, {"containerPortRange": range}])),
             ("healthCheck", json!({"command": check, "interval": numbers[3], "retries": numbers[4], "startPeriod": numbers[5]})),
             ("links", json!([link])),
             ("stopTimeout", json!(numbers[6])),
@@ -121,8 +133,8 @@ prop_compose! {
     fn any_definition()(
         first in any_container("a".to_owned()).boxed(), second in any_container("b".to_owned()).boxed(), third in any_container("c".to_owned()).boxed(),
         named in text().prop_flat_map(|name| any_container(name).boxed()).boxed(), size in 1..5_usize,
-        cpu in prop::sample::select(vec!["256", "1 vCPU", "0", "lots"]),
-        memory in prop::sample::select(vec![512, 2048, 0, -1]), volume in text(), host in text(),
+        cpu in prop::sample::select(vec!["256", "1 vCPU", "2048", "0", "lots"]),
+        memory in prop::sample::select(vec![512, 2048, 4096, 0, -1]), volume in text(), host in text(),
         mode in prop::sample::select(vec!["bridge", "host", "awsvpc", "none"]), key in text(), role in text(),
     ) -> Value {
         let mut containers = vec![first, second, third, named];
@@ -277,6 +289,14 @@ fn check_form(pod: &TaskPod) -> Result<(), TestCaseError> {
     for container in containers(spec) {
         let name = text(container, "name");
         prop_assert!(name.len() <= 63 && !name.is_empty());
+        let image = text(container, "image");
+        prop_assert!(!image.is_empty() && image.trim() == image);
+        prop_assert!(list(container, "volumeMounts").all(|mount| !text(mount, "mountPath").is_empty()));
+        let is_port =
+            |port: Option<&Value>| port.and_then(Value::as_i64).is_none_or(|port| (1..=65_535).contains(&port));
+        prop_assert!(
+            list(container, "ports").all(|port| is_port(port.get("hostPort")) && is_port(port.get("containerPort")))
+        );
         prop_assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'));
         for mount in list(container, "volumeMounts") {
             prop_assert!(volumes.contains(&text(mount, "name")));
