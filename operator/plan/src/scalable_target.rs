@@ -137,20 +137,21 @@ fn scale(
     let mut body = autoscaler(&key, metadata, spec, service, tracked);
     seal(&mut body);
     status.hpa = Some(key.name.clone());
-    let Some(live) = live else {
+    let view = if let Some(live) = live {
+        if !Metadata::of(&live).is_owned_by(&metadata.uid) {
+            let message = format!("{key} exists and belongs to somebody else");
+            conditions.set(ConditionType::ScalingActive, false, Reason::ConflictingObject, &message);
+            return conditions.stalled(Reason::ConflictingObject, &message);
+        }
+        if let Some(Difference(because)) = first_difference(&body, &live.value()) {
+            plan.ops.push(Op::Apply { key, body, manager: FIELD_MANAGER.to_owned(), because });
+        }
+        live.decode().unwrap_or_default()
+    } else {
+        // The status is written after this create and only if it succeeded, so that it need not be written twice.
         plan.ops.push(Op::Create { key, body });
-        conditions.set(ConditionType::ScalingActive, false, Reason::Progressing, "creating the autoscaler");
-        return conditions.progressing(Reason::Progressing, "creating the autoscaler");
+        AutoscalerView::default()
     };
-    if !Metadata::of(&live).is_owned_by(&metadata.uid) {
-        let message = format!("{key} exists and belongs to somebody else");
-        conditions.set(ConditionType::ScalingActive, false, Reason::ConflictingObject, &message);
-        return conditions.stalled(Reason::ConflictingObject, &message);
-    }
-    if let Some(Difference(because)) = first_difference(&body, &live.value()) {
-        plan.ops.push(Op::Apply { key, body, manager: FIELD_MANAGER.to_owned(), because });
-    }
-    let view: AutoscalerView = live.decode().unwrap_or_default();
     status.current_replicas = view.status.current_replicas;
     status.desired_replicas = view.status.desired_replicas;
     let active = view.status.conditions.iter().find(|condition| condition.r#type == "ScalingActive");

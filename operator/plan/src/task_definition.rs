@@ -203,7 +203,7 @@ fn judge(
                     namespace: &metadata.namespace,
                 };
                 match task::pod(&input) {
-                    Ok(pod) => findings.extend(pod.findings),
+                    Ok(pod) => findings = support::merge(findings, pod.findings),
                     // What the service configures at launch is not known here, and not missing.
                     Err(found) => refusals.extend(
                         found

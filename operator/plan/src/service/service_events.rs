@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use api::conditions::Reason;
 use api::schema::MicroTime;
 use api::service::{MAX_EVENTS, ServiceEvent, TaskWatermark};
 use ecs::event::{self, EventName};
@@ -63,6 +64,11 @@ pub(super) fn tell(
     }
     if facts.is_stuck {
         teller.tell_again_after_hours(EventName::ServiceTaskPlacementFailure, event::stuck_deployment(service));
+    }
+    let has_no_node = |task: &Task| task.trouble.as_ref().is_some_and(|why| why.reason == Reason::TaskPlacementFailure);
+    if snapshot.tasks.iter().any(|task| !task.is_stopping && has_no_node(task)) {
+        // What the scheduler says changes with every node and is in the condition; this text is told once.
+        teller.tell_again_after_hours(EventName::ServiceTaskPlacementFailure, event::unable_to_place(service, ""));
     }
     if let Some(id) = facts.completed {
         teller.tell(Some(EventName::ServiceDeploymentCompleted), event::deployment_completed(service, id));

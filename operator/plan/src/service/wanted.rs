@@ -114,10 +114,9 @@ fn resolve_references(
             return Ok(());
         }
     };
-    wanted.findings.extend(pod.findings.iter().cloned().map(|finding| Finding {
-        path: format!("taskDefinition {}: {}", revision.reference(), finding.path),
-        ..finding
-    }));
+    // Fields of the task definition are reported on the object that carries them.
+    let own = pod.findings.iter().filter(|finding| finding.path.starts_with("volumeConfigurations")).cloned();
+    wanted.findings = support::merge(std::mem::take(&mut wanted.findings), own.collect());
     let reference = revision.reference();
     wanted.trigger = revision::trigger_hash(&reference, &snapshot.document);
     let service_label = ecs::name::label_value(&snapshot.key.name);

@@ -1,6 +1,6 @@
 //! Members that ECS does not have: `kubernetes` of each kind.
 
-use super::field::{Field, fine, honoured, no_effect};
+use super::field::{Field, approximated, fine, honoured};
 
 /// `ECSTaskDefinition`
 pub(super) const TASK_DEFINITION: &[Field] = &[
@@ -16,8 +16,11 @@ pub(super) const SERVICE: &[Field] = &[
     honoured("kubernetes"),
     honoured("kubernetes.taskDefinitionResolution"),
     honoured("kubernetes.forceNewDeployment"),
-    no_effect("kubernetes.deletionPolicy", "not applied by this version: deleting a service stops its tasks")
-        .cases(&[fine("Force")]),
+    approximated(
+        "kubernetes.deletionPolicy",
+        "the admission policy of the Helm chart refuses the deletion; without it the service is deleted",
+    )
+    .cases(&[fine("Force")]),
     honoured("kubernetes.service"),
     honoured("kubernetes.service.enabled"),
     honoured("kubernetes.service.type"),

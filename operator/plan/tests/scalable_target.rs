@@ -1,0 +1,40 @@
+//! What a scalable target becomes.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests report by panicking
+
+mod common;
+
+use common::{Cluster, NAMESPACE, condition, service, task_definition};
+use plan::{Kind, ObjectKey};
+use serde_json::json;
+
+#[test]
+fn when_a_target_is_new_then_its_status_is_written_once_and_again_when_the_autoscaler_reports() {
+    let mut cluster = Cluster::new();
+    cluster.apply(task_definition("web", "example.com/web:1"));
+    cluster.apply(service("web", "web", 2));
+    cluster.run();
+    cluster.log.clear();
+    let target = cluster.apply(json!({
+        "apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSScalableTarget", "metadata": {"name": "web"},
+        "spec": {"ServiceNamespace": "ecs", "ResourceId": "service/default/web",
+            "ScalableDimension": "ecs:service:DesiredCount", "MinCapacity": 1, "MaxCapacity": 5,
+            "ScalingPolicies": [{"PolicyName": "cpu", "PolicyType": "TargetTrackingScaling",
+                "TargetTrackingScalingPolicyConfiguration": {"TargetValue": 60, "PredefinedMetricSpecification":
+                    {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}}}]},
+    }));
+    cluster.run();
+    let autoscaler = ObjectKey::namespaced(Kind::HorizontalPodAutoscaler, NAMESPACE, "web");
+    assert_eq!(cluster.log, [format!("create {autoscaler}"), format!("status {target}")]);
+    let status = cluster.get(Kind::ScalableTarget, "web");
+    assert_eq!(condition(&status, "Ready")["status"], "True");
+    assert_eq!(condition(&status, "ScalingActive")["status"], "False");
+
+    cluster.edit(Kind::HorizontalPodAutoscaler, "web", |object| {
+        object["status"] = json!({"currentReplicas": 2, "desiredReplicas": 2, "conditions":
+            [{"type": "ScalingActive", "status": "True", "message": "the HPA was able to compute the replica count"}]});
+    });
+    cluster.log.clear();
+    cluster.run();
+    assert_eq!(cluster.log, [format!("status {target}")]);
+    assert_eq!(condition(&cluster.get(Kind::ScalableTarget, "web"), "ScalingActive")["status"], "True");
+}
