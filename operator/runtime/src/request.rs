@@ -71,7 +71,28 @@ pub fn get(path: &str) -> Result<Request<Vec<u8>>, RequestError> {
 /// A request with a JSON body.
 pub fn send(method: Method, path: &str, content_type: &str, body: &Value) -> Result<Request<Vec<u8>>, RequestError> {
     let builder = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, content_type);
-    Ok(builder.body(body.to_string().into_bytes())?)
+    Ok(builder.body(readable_as_yaml(&body.to_string()).into_bytes())?)
+}
+
+/// The server reads an apply as YAML. That refuses some characters that JSON allows (U+007F to U+009F, the byte order
+/// mark) and takes others for line breaks and folds them into spaces (U+0085, U+2028, U+2029), so they are written as
+/// escapes. In JSON text they can only stand inside of strings.
+fn readable_as_yaml(json: &str) -> String {
+    let needs_escape = |character: char| {
+        matches!(character, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+    };
+    if !json.contains(needs_escape) {
+        return json.to_owned();
+    }
+    json.chars().fold(String::with_capacity(json.len()), |mut text, character| {
+        if needs_escape(character) {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\u{:04x}", u32::from(character));
+        } else {
+            text.push(character);
+        }
+        text
+    })
 }
 
 /// `key=value&…` with everything escaped that has a meaning in a query.
@@ -113,7 +134,17 @@ fn segment(name: &str) -> Result<&str, RequestError> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn when_a_string_has_characters_that_yaml_reads_otherwise_then_they_are_escaped_and_mean_the_same() {
+        let body = json!({"value": "a\u{7f}b\u{85}c\u{2028}d\u{feff}e ü 🦀 \n"});
+        let text = readable_as_yaml(&body.to_string());
+        assert_eq!(text, r#"{"value":"a\u007fb\u0085c\u2028d\ufeffe ü 🦀 \n"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), body);
+    }
 
     #[test]
     fn when_an_object_is_named_then_its_path_is_the_one_of_the_api() {
