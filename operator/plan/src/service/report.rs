@@ -20,7 +20,7 @@ use crate::labels;
 use crate::op::{Op, Plan};
 use crate::report::Conditions;
 use crate::settings::Settings;
-use crate::task::observe::Task;
+use crate::task::observe::{Task, Trouble};
 
 /// Tasks by `lastStatus`. A task that was asked to stop is in neither count, as on ECS.
 #[derive(Clone, Copy, Default)]
@@ -35,9 +35,14 @@ impl Counts {
         tasks.filter(|task| !task.is_stopping).fold(Self::default(), |counts, task| Self {
             running: counts.running + i64::from(task.last_status.is_running()),
             pending: counts.pending + i64::from(task.last_status.is_pending()),
-            failed: counts.failed + i64::from(task.trouble.is_some()),
+            failed: counts.failed + i64::from(task.trouble.as_ref().is_some_and(is_failure)),
         })
     }
+}
+
+/// A task that waits for a node has not failed: ECS does not count it against the deployment.
+fn is_failure(trouble: &Trouble) -> bool {
+    trouble.reason != Reason::TaskPlacementFailure
 }
 
 pub(super) fn report(
@@ -212,7 +217,7 @@ fn summary(
         .find_map(|task| task.trouble.as_ref());
     match trouble {
         // Nodes may be on their way, or an administrator may add some: nobody has to change the service.
-        Some(trouble) if trouble.reason == Reason::TaskPlacementFailure => {
+        Some(trouble) if !is_failure(trouble) => {
             return conditions
                 .progressing(trouble.reason, &event::unable_to_place(&snapshot.ecs_name, &trouble.message));
         }
