@@ -156,6 +156,13 @@ async fn when_the_operator_is_restarted_with_two_hundred_services_then_it_writes
         for index in 0..SERVICES {
             scenario.then_within(120).the_service(&format!("web-{index}")).is_steady().await?;
         }
+        // The last to be written: the cluster's counters.
+        let then = scenario.then_within(30);
+        then.object("ECSCluster", "main", "counts every service and task", |cluster| {
+            let count = |name: &str| cluster["status"][name].as_u64();
+            (count("activeServicesCount"), count("runningTasksCount")) == (Some(200), Some(50))
+        })
+        .await?;
         ensure!(first.terminate().await?.success());
 
         let mark = Mark::now(&cluster.audit_log()?)?;

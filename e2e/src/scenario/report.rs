@@ -12,6 +12,8 @@ use super::then::text;
 
 /// Log lines of the operator that are shown.
 const MOST_LOG_LINES: usize = 60;
+/// Objects that are shown: a scenario with hundreds is about none in particular.
+const MOST_OBJECTS: usize = 40;
 /// Lines of history that are shown.
 const MOST_HISTORY_LINES: usize = 150;
 
@@ -24,11 +26,10 @@ impl Scenario {
         for line in history.get(start..).unwrap_or_default() {
             println!("{line}");
         }
-        println!("──── objects (pods only in short)");
-        for ((kind, _), object) in self.view().read(Clone::clone) {
-            if kind != "Pod" {
-                println!("---\n{}", yaml(object));
-            }
+        println!("──── objects (without pods; at most {MOST_OBJECTS})");
+        let objects = self.view().read(Clone::clone).into_iter().filter(|((kind, _), _)| *kind != "Pod");
+        for (_, object) in objects.take(MOST_OBJECTS) {
+            println!("---\n{}", yaml(object));
         }
         println!("──── events");
         self.print_events().await;
@@ -44,7 +45,7 @@ impl Scenario {
         match known.api(self.client(), self.namespace()).list(&ListParams::default()).await {
             Err(error) => println!("cannot be listed: {error}"),
             Ok(events) => {
-                for event in events {
+                for event in events.into_iter().take(MOST_HISTORY_LINES) {
                     let regarding = |name: &str| text(&event.data, &format!("/regarding/{name}")).to_owned();
                     let (reason, note) = (text(&event.data, "/reason"), text(&event.data, "/note"));
                     println!("{} {}: {reason}: {note}", regarding("kind"), regarding("name"));

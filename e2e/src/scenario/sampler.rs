@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::then::{find, text};
 use super::view::{Objects, View};
 
 /// The pods' label that names their service.
@@ -81,14 +82,16 @@ impl Seen {
     }
 }
 
-/// The pods of a service.
+/// The pods of a service. A name that no label may have is told by the selector in the service's status.
 #[must_use]
 pub fn tasks<'a>(objects: &'a Objects, service: &str) -> Vec<&'a Value> {
+    let selector = find(objects, "ECSService", service).map(|service| text(service, "/status/selector"));
+    let label = selector.and_then(|selector| selector.split_once('=')).map_or(service, |(_, label)| label);
     objects
         .iter()
         .filter(|((kind, _), _)| *kind == "Pod")
         .map(|(_, pod)| pod)
-        .filter(|pod| pod.pointer("/metadata/labels").and_then(|labels| labels.get(SERVICE)) == Some(&service.into()))
+        .filter(|pod| pod.pointer("/metadata/labels").and_then(|labels| labels.get(SERVICE)) == Some(&label.into()))
         .collect()
 }
 

@@ -1,5 +1,7 @@
 //! What a scenario does: apply, patch, scale, delete.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::Scenario;
 use super::kinds::Known;
+use super::then::{find, text};
 
 /// The field manager of what people and pipelines write.
 const MANAGER: &str = "scenario";
@@ -54,12 +57,15 @@ impl Scenario {
     pub async fn when_applied(&self, documents: impl Documents) -> Result<()> {
         for document in documents.documents()? {
             let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default();
+            let kind = Known::find(kind)?.kind;
             let api = Known::find(kind)?.api(&self.client, &self.namespace);
             let object: DynamicObject = serde_json::from_value(document)?;
             let name = object.name_any();
-            api.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&object))
+            let written = api
+                .patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&object))
                 .await
-                .with_context(|| format!("cannot apply {} {name}", object.types.unwrap_or_default().kind))?;
+                .with_context(|| format!("cannot apply {kind} {name}"))?;
+            self.sees(kind, &name, written.resource_version()).await?;
         }
         Ok(())
     }
@@ -82,8 +88,26 @@ impl Scenario {
     pub async fn when_patched(&self, kind: &str, name: &str, patch: Value) -> Result<()> {
         let context = || format!("cannot patch {kind} {name}");
         let patch = Patch::Merge(patch);
-        self.api(kind)?.patch(name, &PatchParams::default(), &patch).await.with_context(context)?;
-        Ok(())
+        let written = self.api(kind)?.patch(name, &PatchParams::default(), &patch).await.with_context(context)?;
+        self.sees(kind, name, written.resource_version()).await
+    }
+
+    /// Waits until the watches show what was written: an expectation must not be met by what was there before.
+    async fn sees(&self, kind: &str, name: &str, version: Option<String>) -> Result<()> {
+        let Some(version) = version.and_then(|version| version.parse::<u64>().ok()) else { return Ok(()) };
+        // A pod may be replaced before the watch shows it.
+        if kind == "Pod" || !self.view.is_watched(kind) {
+            return Ok(());
+        }
+        let limit = Duration::from_secs(30);
+        self.view
+            .until(&format!("the watch shows {kind} {name} as it was written"), limit, |objects| {
+                let object = find(objects, kind, name).ok_or("it shows none")?;
+                let is = text(object, "/metadata/resourceVersion");
+                let is_new = is.parse::<u64>().is_ok_and(|is| is >= version);
+                if is_new { Ok(()) } else { Err(format!("it shows version {is} instead of {version}")) }
+            })
+            .await
     }
 
     /// The spec of a service is changed.
@@ -101,8 +125,9 @@ impl Scenario {
     pub async fn when_scaled(&self, name: &str, desired: i64) -> Result<()> {
         let patch = Patch::Merge(json!({ "spec": { "replicas": desired } }));
         let context = || format!("cannot scale {name} to {desired}");
-        self.api("ECSService")?.patch_scale(name, &PatchParams::default(), &patch).await.with_context(context)?;
-        Ok(())
+        let services = self.api("ECSService")?;
+        let written = services.patch_scale(name, &PatchParams::default(), &patch).await.with_context(context)?;
+        self.sees("ECSService", name, written.metadata.resource_version).await
     }
 
     /// Every pod of a service gets an annotation, or loses it: its fate changes while it runs.

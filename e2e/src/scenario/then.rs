@@ -174,7 +174,10 @@ impl ServiceThen<'_> {
         let desired = is("/spec/desiredCount");
         let deployments = service.pointer("/status/deployments").and_then(Value::as_array).map_or(0, Vec::len);
         let ready = condition(service, "Ready").map(|ready| text(ready, "/status"));
+        // The watch of the pods may be behind the watch of the service.
+        let existing = tasks(objects, self.name).into_iter().filter(|pod| exists(pod)).count();
         let facts = [
+            desired == i64::try_from(existing).ok(),
             is("/status/observedGeneration") == is("/metadata/generation"),
             is("/status/runningCount") == desired,
             is("/status/pendingCount") == Some(0),
@@ -186,7 +189,7 @@ impl ServiceThen<'_> {
             return Ok(());
         }
         Err(format!(
-            "desired {desired:?}, running {:?}, pending {:?}, {deployments} deployments, {}",
+            "desired {desired:?}, {existing} pods, running {:?}, pending {:?}, {deployments} deployments, {}",
             is("/status/runningCount"),
             is("/status/pendingCount"),
             conditions(service)

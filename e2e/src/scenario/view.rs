@@ -99,6 +99,12 @@ impl View {
         Ok(())
     }
 
+    /// Whether a kind is watched.
+    #[must_use]
+    pub fn is_watched(&self, kind: &str) -> bool {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).contains_key(kind)
+    }
+
     /// Reads the objects as they are now.
     pub fn read<T>(&self, read: impl FnOnce(&Objects) -> T) -> T {
         read(&lock(&self.state).objects)
