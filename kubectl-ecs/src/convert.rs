@@ -62,7 +62,7 @@ pub(crate) fn manifest(origin: &Origin, shape: Shape, document: Map<String, Valu
         "apiVersion": kind.api_version(),
         "kind": kind.kind(),
         "metadata": { "name": ecs::name::dns_label(&name, LONGEST_NAME) },
-        "spec": without_absent(Value::Object(spec)),
+        "spec": without_absent(spec),
     });
     Ok(Converted { kind, object, notes, revision })
 }
@@ -139,20 +139,33 @@ fn scaling(shape: Shape, document: Map<String, Value>) -> Map<String, Value> {
     target
 }
 
-/// Whether a member says nothing. An empty mapping says something: `restartPolicy: {}` lacks a required member.
+/// Whether a member says nothing where nothing is required. An empty mapping says something: `restartPolicy: {}` lacks a
+/// required member.
 fn is_absent(value: &Value) -> bool {
     value.is_null() || value.as_array().is_some_and(Vec::is_empty)
 }
 
-/// Removes members that are `null` or an empty list: `describe-…` prints most of a document that way.
-fn without_absent(value: Value) -> Value {
+/// Removes what describe commands print for members that are not set: `null` anywhere, and empty lists in the document
+/// itself and in its containers. Deeper down, as in `alarms`, a list may be required and empty.
+fn without_absent(mut document: Map<String, Value>) -> Value {
+    const REQUIRED: &str = "containerDefinitions";
+    document.retain(|name, value| name == REQUIRED || !is_absent(value));
+    for container in document.get_mut(REQUIRED).and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(container) = container.as_object_mut() {
+            container.retain(|_, value| !is_absent(value));
+        }
+    }
+    without_null(Value::Object(document))
+}
+
+fn without_null(value: Value) -> Value {
     match value {
         Value::Object(members) => members
             .into_iter()
-            .filter(|(_, value)| !is_absent(value))
-            .map(|(name, value)| (name, without_absent(value)))
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, without_null(value)))
             .collect(),
-        Value::Array(items) => items.into_iter().map(without_absent).collect(),
+        Value::Array(items) => items.into_iter().map(without_null).collect(),
         other => other,
     }
 }
@@ -229,8 +242,18 @@ mod tests {
     }
 
     #[test]
-    fn when_members_are_null_or_empty_lists_then_they_are_absent_and_empty_mappings_stay() {
-        let value = without_absent(json!({"a": null, "b": [], "c": {"d": null}, "e": [{"f": []}, null], "g": ""}));
-        assert_eq!(value, json!({"c": {}, "e": [{}, null], "g": ""}));
+    fn when_members_are_null_or_empty_then_they_are_absent_unless_they_may_be_required() {
+        let document = json!({
+            "a": null, "b": [], "c": {"d": null, "e": []}, "f": "",
+            "containerDefinitions": [{"links": [], "image": null, "healthCheck": {"command": []}}],
+        });
+        let kept = json!({
+            "c": {"e": []}, "f": "", "containerDefinitions": [{"healthCheck": {"command": []}}],
+        });
+        assert_eq!(without_absent(document.as_object().cloned().unwrap()), kept);
+        assert_eq!(
+            without_absent(Map::from_iter([("containerDefinitions".to_owned(), json!([]))])),
+            json!({"containerDefinitions": []})
+        );
     }
 }

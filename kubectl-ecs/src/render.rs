@@ -1,5 +1,7 @@
 //! `kubectl ecs render`: what the operator would create, and the status it would report.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use plan::report::Refusal;
 use plan::{Kind, ObjectKey, Settings, labels, validate};
@@ -50,6 +52,9 @@ pub fn render(inputs: &Inputs, options: &Options) -> Report {
             exit = Exit::Refused;
             lines.push(format!("{}: {refusal}", input.label()));
         }
+    }
+    if objects.is_empty() {
+        lines.push("no object of ecs-operator.dev is among the inputs".to_owned());
     }
     if !outcome.is_settled {
         lines.push("the plan still changes after ten rounds; what is printed is the tenth".to_owned());
@@ -118,12 +123,12 @@ fn is(condition: &Value, status: &str) -> bool {
 }
 
 fn children(objects: &[Input], outcome: &Outcome) -> Vec<Printed> {
-    let source = |root: &ObjectKey| objects.iter().find(|input| key(input).as_ref() == Some(root));
+    let sources: BTreeMap<ObjectKey, &Input> = objects.iter().filter_map(|input| Some((key(input)?, input))).collect();
     outcome
         .children
         .iter()
         .map(|(root, object)| {
-            let place = source(root).map_or_else(|| root.to_string(), Input::label);
+            let place = sources.get(root).map_or_else(|| root.to_string(), |input| input.label());
             let mut object = object.clone();
             if let Some(members) = object.as_object_mut() {
                 // A child's status is somebody else's to write.

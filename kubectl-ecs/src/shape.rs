@@ -67,6 +67,10 @@ const MANY: [(&str, Shape); 7] = [
     ("ScheduledActions", Shape::ScheduledAction),
 ];
 
+/// Members that no other document has.
+const ONLY_OF_SERVICES: [&str; 5] =
+    ["desiredCount", "deploymentConfiguration", "schedulingStrategy", "loadBalancers", "serviceRegistries"];
+
 /// Members next to those that say nothing about the document: paging, and what SDKs add.
 const AROUND: [&str; 5] = ["nextToken", "NextToken", "ResponseMetadata", "$metadata", "failures"];
 
@@ -204,7 +208,8 @@ fn shapes(members: &Map<String, Value>) -> Vec<Shape> {
     let is_service = has("serviceName")
         || has("serviceArn")
         || text("service")
-        || (text("taskDefinition") && has("desiredCount") && !is_run_task);
+        // Some deployment tools keep the name elsewhere; that it is missing is said later.
+        || (ONLY_OF_SERVICES.into_iter().any(has) && !is_run_task);
     let is_cluster = !is_service
         && (has("clusterName")
             || has("clusterArn")
@@ -247,7 +252,7 @@ fn unknown(members: &Map<String, Value>) -> String {
     }
     let names: Vec<&str> = members.keys().take(10).map(String::as_str).collect();
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    format!("neither a manifest nor an ECS document: {LOOKED_FOR}; its members are: {names}")
+    format!("neither a manifest nor an ECS document; its members are: {names}; {LOOKED_FOR}")
 }
 
 fn is_container_definition(value: &Value) -> bool {
@@ -294,6 +299,7 @@ mod tests {
             (json!({"cluster": "c", "serviceName": "s", "taskDefinition": "t"}), Shape::Service),
             (json!({"cluster": "c", "service": "s", "desiredCount": 2}), Shape::Service),
             (json!({"service": {"serviceName": "s"}}), Shape::Service),
+            (json!({"launchType": "FARGATE", "desiredCount": 2, "networkConfiguration": {}}), Shape::Service),
             (json!({"services": [{"serviceName": "s"}], "failures": []}), Shape::Service),
             (json!({"clusterName": "c", "capacityProviders": ["FARGATE"]}), Shape::Cluster),
             (json!({"cluster": {"clusterName": "c"}}), Shape::Cluster),
