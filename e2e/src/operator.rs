@@ -183,6 +183,14 @@ impl Operator {
         Ok(state.get("leads") == Some(&Value::Bool(true)))
     }
 
+    /// Waits until it ends by itself, which it should not.
+    ///
+    /// # Errors
+    /// When the system cannot tell.
+    pub async fn wait(&mut self) -> Result<ExitStatus> {
+        Ok(self.child.wait().await?)
+    }
+
     /// How it ended, if it did.
     ///
     /// # Errors

@@ -23,6 +23,8 @@ enum Task {
     Crds(xtask::crds::Args),
     /// Make a runnable image of the operator without a container engine.
     Image(xtask::image::Args),
+    /// Show the operator at work on a local Kubernetes that stays up.
+    Demo(xtask::demo::Args),
     /// Check everything: format, lints, tests, and scenarios on a real Kubernetes.
     Test(xtask::test::Args),
 }
@@ -34,6 +36,7 @@ async fn main() -> ExitCode {
         Task::Cluster(args) => xtask::cluster::run(args).await,
         Task::Crds(args) => xtask::crds::run(args),
         Task::Image(args) => xtask::image::run(args).await,
+        Task::Demo(args) => xtask::demo::run(args).await,
         Task::Test(args) => xtask::test::run(args).await,
     };
     match result {

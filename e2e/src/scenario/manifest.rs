@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 /// An image that exists anywhere; KWOK pulls nothing.
 pub const IMAGE: &str = "public.ecr.aws/docker/library/busybox:1.37";
 
+#[allow(clippy::needless_pass_by_value)] // every caller has just made it
 fn object(kind: &str, name: &str, spec: Value) -> Value {
     json!({ "apiVersion": "ecs-operator.dev/v1alpha1", "kind": kind, "metadata": { "name": name }, "spec": spec })
 }

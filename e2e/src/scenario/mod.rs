@@ -162,8 +162,17 @@ impl Scenario {
             .create(&PostParams::default(), &serde_json::from_value(object)?)
             .await
             .with_context(|| format!("cannot create namespace {namespace}"))?;
-        let view = Arc::new(View::new(client.clone(), &namespace));
-        let scenario = Self { environment, client, namespace, view };
+        Self::in_namespace(environment, &namespace).await
+    }
+
+    /// The words for a namespace that is there already and stays.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub async fn in_namespace(environment: Environment, namespace: &str) -> Result<Self> {
+        let client = connect(&environment).await?;
+        let view = Arc::new(View::new(client.clone(), namespace));
+        let scenario = Self { environment, client, namespace: namespace.to_owned(), view };
         futures::future::try_join_all(kinds::watched().map(|known| scenario.view.watch(known))).await?;
         Ok(scenario)
     }

@@ -37,7 +37,7 @@ impl Documents for Vec<Value> {
 
 impl Documents for &str {
     fn documents(self) -> Result<Vec<Value>> {
-        Ok(serde_saphyr::from_multiple(self).context("cannot read the manifest")?)
+        serde_saphyr::from_multiple(self).context("cannot read the manifest")
     }
 }
 

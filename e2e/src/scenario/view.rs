@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use futures::StreamExt as _;
 use kube::Client;
 use kube::core::DynamicObject;
-use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::runtime::watcher;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -44,6 +44,9 @@ pub struct View {
     tasks: Mutex<BTreeMap<&'static str, JoinHandle<()>>>,
 }
 
+/// How long a watch stays away from an API server that does not answer.
+const RETRY: Duration = Duration::from_millis(200);
+
 /// Lines of history that are kept.
 const MOST_HISTORY: usize = 2_000;
 
@@ -75,10 +78,13 @@ impl View {
             let api = known.api(&self.client, &self.namespace);
             let (state, changes, begun) = (Arc::clone(&self.state), self.changes.clone(), self.begun);
             let task = tokio::spawn(async move {
-                let mut events = watcher(api, watcher::Config::default()).default_backoff().boxed();
+                let mut events = watcher(api, watcher::Config::default()).boxed();
                 while let Some(event) = events.next().await {
-                    // Errors are what a stopped API server looks like; the watcher tries again by itself.
-                    let Ok(event) = event else { continue };
+                    // Errors are what a stopped API server looks like. The watcher tries again when it is asked for more.
+                    let Ok(event) = event else {
+                        tokio::time::sleep(RETRY).await;
+                        continue;
+                    };
                     let is_done = matches!(event, watcher::Event::InitDone);
                     let mut state = lock(&state);
                     state.take(known.kind, event, begun.elapsed());
@@ -204,7 +210,7 @@ impl State {
             watcher::Event::Apply(object) => self.put(kind, object, at),
             watcher::Event::Delete(object) => {
                 let name = object.metadata.name.unwrap_or_default();
-                self.note(at, format!("{kind} {name} deleted"));
+                self.note(at, &format!("{kind} {name} deleted"));
                 self.objects.remove(&(kind, name));
             }
         }
@@ -219,11 +225,11 @@ impl State {
             map.insert("managedFields".to_owned(), serde_json::to_value(managers).unwrap_or_default());
         }
         let line = format!("{kind} {name} {}", summary(kind, &value));
-        self.note(at, line);
+        self.note(at, &line);
         self.objects.insert((kind, name), value);
     }
 
-    fn note(&mut self, at: Duration, line: String) {
+    fn note(&mut self, at: Duration, line: &str) {
         if self.history.len() < MOST_HISTORY {
             self.history.push(format!("{:>7.2}s {line}", at.as_secs_f64()));
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 pub mod bench;
 pub mod cluster;
 pub mod crds;
+pub mod demo;
 pub mod image;
 pub mod test;
 

@@ -147,6 +147,8 @@ impl Tests {
             .args(arguments)
             .current_dir(root())
             .envs(environment.iter().map(|(name, value)| (name, value)))
+            // A failed expectation says what is wrong; where it was waited for does not matter.
+            .env("RUST_LIB_BACKTRACE", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true);

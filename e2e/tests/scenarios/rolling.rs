@@ -12,7 +12,9 @@ fn changed(definition: Value, command: &str) -> Value {
 }
 
 /// Service, desired count, percentages, and the bounds that follow: `ceil(desired * minimum)`, `floor(desired * maximum)`.
-const BOUNDS: [(&str, i64, (i64, i64), (usize, usize)); 5] = [
+type Case = (&'static str, i64, (i64, i64), (usize, usize));
+
+const BOUNDS: [Case; 5] = [
     ("half-and-more", 5, (50, 125), (3, 6)),
     ("two-thirds", 3, (67, 150), (3, 4)),
     ("double", 4, (100, 200), (4, 8)),

@@ -10,7 +10,7 @@ use e2e::scenario::sampler::{exists, tasks};
 use e2e::scenario::then::text;
 use serde_json::{Value, json};
 
-fn mounted(volume: Value) -> Value {
+fn mounted(volume: &Value) -> Value {
     let definition = with(manifest::task_definition("files"), json!({ "volumes": [volume] }));
     with_container(definition, json!({ "mountPoints": [{ "sourceVolume": "data", "containerPath": "/data" }] }))
 }
@@ -51,7 +51,7 @@ async fn when_tasks_on_two_nodes_share_a_file_system_then_they_mount_one_volume_
                 "authorizationConfig": { "accessPointId": "fsap-0123456789abcdef0", "iam": "ENABLED" },
             },
         });
-        scenario.given([manifest::cluster("main", &[]), mounted(efs)]).await?;
+        scenario.given([manifest::cluster("main", &[]), mounted(&efs)]).await?;
         scenario.when_applied([manifest::service("files", 2)]).await?;
         scenario.then_within(60).the_service("files").is_steady().await?;
 
@@ -93,7 +93,7 @@ async fn when_a_disk_is_configured_at_launch_then_each_task_has_a_new_one_that_g
             claims.iter().map(|claim| text(claim, "/metadata/uid").to_owned()).collect()
         };
         scenario
-            .given([manifest::cluster("main", &[]), mounted(json!({ "name": "data", "configuredAtLaunch": true }))])
+            .given([manifest::cluster("main", &[]), mounted(&json!({ "name": "data", "configuredAtLaunch": true }))])
             .await?;
         let disk = json!({ "roleArn": "arn:aws:iam::123456789012:role/ecsInfrastructureRole", "sizeInGiB": 20 });
         let volumes_of_service = json!({ "volumeConfigurations": [{ "name": "data", "managedEBSVolume": disk }] });

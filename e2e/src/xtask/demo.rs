@@ -1,0 +1,173 @@
+//! `cargo xtask demo`: the operator at work, from `helm install` to a rollout, told while it happens.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::process::Command;
+
+use super::{cargo, root};
+use crate::cluster::{Cluster, Options, fate};
+use crate::operator::{self, Launch};
+use crate::progress;
+use crate::scenario::then::text;
+use crate::scenario::{Environment, Objects, Scenario};
+
+/// Arguments.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Args {
+    /// End after the story instead of staying up.
+    #[arg(long)]
+    once: bool,
+}
+
+const NAMESPACE: &str = "demo";
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When a step fails; says which and what to do.
+pub async fn run(args: Args) -> Result<()> {
+    build().await?;
+    let options = Options { name: Some("demo".to_owned()), ..Options::default() };
+    let cluster = Cluster::start(options).await?;
+    let step = progress::step("helm install ecs-operator-crds, helm install ecs-operator");
+    operator::install_charts(&cluster).await?;
+    step.done();
+    let step = progress::step("starting the operator with the rights of the chart's ServiceAccount");
+    let mut operator = Launch::installed(&cluster, "ecs-operator-0").await?.spawn()?;
+    operator.leads().await?;
+    step.done();
+
+    cluster.kubectl(["create", "namespace", NAMESPACE]).await?;
+    let environment = Environment {
+        kubeconfig: cluster.kubeconfig().to_owned(),
+        logs: vec![operator.log().to_owned()],
+        url: Some(operator.url()),
+        audit_log: None,
+    };
+    let scenario = Scenario::in_namespace(environment, NAMESPACE).await?;
+    tell_events(&scenario);
+    tokio::select! {
+        told = story(&cluster, &scenario) => told?,
+        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+    }
+    if args.once {
+        let status = operator.terminate().await?;
+        if !status.success() {
+            bail!("the operator ended with {status}; it must end well on SIGTERM");
+        }
+        return Ok(());
+    }
+    let log = operator.log().to_owned();
+    explain(&cluster, &log);
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => progress::note("ending"),
+        status = operator.wait() => bail!("the operator ended with {}; its log is {}", status?, log.display()),
+    }
+    Ok(())
+}
+
+async fn build() -> Result<()> {
+    let step = progress::step("building the operator");
+    let mut build = Command::new(cargo());
+    build.args(["build", "--quiet", "--package", "ecs-operator"]).current_dir(root()).stdin(Stdio::null());
+    if !build.status().await.context("cannot run cargo")?.success() {
+        bail!("the operator does not build: correct the error above and run `cargo xtask demo` again");
+    }
+    step.done();
+    Ok(())
+}
+
+async fn story(cluster: &Cluster, scenario: &Scenario) -> Result<()> {
+    let examples = root().join("examples").display().to_string();
+    progress::note("kubectl apply -f examples/: a cluster, three families, three services, a scalable target");
+    cluster.kubectl(["apply", "-n", NAMESPACE, "-f", &examples]).await?;
+    for name in ["web", "api", "worker"] {
+        if name == "worker" {
+            progress::note("worker has no health check: its tasks count as healthy after 40 seconds, as on ECS");
+        }
+        scenario.then_within(180).the_service(name).is_steady().await?;
+    }
+    show(cluster, &["get", "ecs"]).await?;
+
+    progress::note("load comes: the two tasks of api now use three CPUs, of which they have reserved one");
+    scenario.when_fate_changes("api", fate::USAGE_CPU, Some("1500m")).await?;
+    let up = scenario.then_within(240);
+    up.object("ECSService", "api", "is scaled out to 10 tasks", |api| desired(api) == Some(10)).await?;
+    scenario.then_within(120).the_service("api").is_steady().await?;
+    progress::note(format!("api has 10 tasks: {}", split(scenario)));
+    scenario.when_fate_changes("api", fate::USAGE_CPU, None).await?;
+    progress::note("the load is gone; ECS waits 15 minutes before it scales in, and so does this");
+
+    progress::note("a new image for web: its family gets revision 2, and the service follows");
+    let web = root().join("examples/02-web.yaml");
+    let manifest = std::fs::read_to_string(&web).with_context(|| format!("cannot read {}", web.display()))?;
+    let changed = manifest.replace("nginx:1.29-alpine", "nginx:1.30-alpine");
+    if changed == manifest {
+        bail!("{} does not use the image that the demo changes; correct one of them", web.display());
+    }
+    cluster.kubectl_with_input(["apply", "-n", NAMESPACE, "-f", "-"], &changed).await?;
+    scenario.then_within(180).the_service("web").is_steady_on("web:2").await?;
+    show(cluster, &["get", "ecssvc,ecsdep"]).await
+}
+
+/// Prints each event of each service when it appears, in the words of ECS.
+fn tell_events(scenario: &Scenario) {
+    let mut told = BTreeSet::new();
+    scenario.view().observe(Box::new(move |objects: &Objects| {
+        for ((_, _), service) in objects.iter().filter(|((kind, _), _)| *kind == "ECSService") {
+            let events = service.pointer("/status/events").and_then(Value::as_array);
+            // The newest comes first.
+            for event in events.into_iter().flatten().rev() {
+                if told.insert(text(event, "/id").to_owned()) {
+                    progress::note(format!("  {}", text(event, "/message")));
+                }
+            }
+        }
+    }));
+}
+
+fn desired(service: &Value) -> Option<i64> {
+    service.pointer("/spec/desiredCount")?.as_i64()
+}
+
+/// `FARGATE 3, FARGATE_SPOT 7`
+fn split(scenario: &Scenario) -> String {
+    let mut counts = std::collections::BTreeMap::new();
+    for deployment in scenario.objects("Deployment") {
+        let label = |name: &str| deployment.pointer("/metadata/labels").and_then(|labels| labels.get(name)?.as_str());
+        if label("ecs-operator.dev/service") == Some("api")
+            && let Some(provider) = label("ecs-operator.dev/capacity-provider")
+        {
+            let replicas = deployment.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or_default();
+            counts.insert(provider.to_owned(), replicas);
+        }
+    }
+    counts.iter().map(|(provider, count)| format!("{provider} {count}")).collect::<Vec<_>>().join(", ")
+}
+
+async fn show(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
+    let all = arguments.iter().chain(&["-n", NAMESPACE]);
+    let printed = cluster.kubectl(all).await?;
+    println!("\n$ kubectl {}\n{printed}", arguments.join(" "));
+    Ok(())
+}
+
+fn explain(cluster: &Cluster, log: &Path) {
+    let (kubectl, helm) = (cluster.tools().kubectl.display(), cluster.tools().helm.display());
+    println!(
+        "\nThe cluster stays up until Ctrl-C. In another terminal:\n\n  export KUBECONFIG={}\n  alias kubectl={kubectl} \
+         helm={helm}\n  kubectl config set-context --current --namespace={NAMESPACE}\n\nTry:\n  kubectl get ecs -o wide\n  \
+         kubectl describe ecssvc web\n  kubectl scale ecssvc web --replicas=6 && kubectl get ecssvc web -w\n  kubectl edit \
+         ecstd web                       # another image: a new revision, and web rolls\n  kubectl get pods -L \
+         ecs-operator.dev/capacity-provider,ecs-operator.dev/revision -o wide\n  kubectl annotate pod -l \
+         ecs-operator.dev/service=web {}='no such image' --overwrite\n  kubectl delete ecsc demo                      # \
+         waits: services use it\n\nThe operator's log: {}",
+        cluster.kubeconfig().display(),
+        fate::IMAGE_PULL_ERROR,
+        log.display()
+    );
+}
