@@ -3,7 +3,7 @@
 //! A cluster-scoped object cannot be owned by one in a namespace, so the garbage collector does not do this. The volume is
 //! only a description of the file system (reclaim policy Retain): no data goes with it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::kind::{Kind, ObjectKey};
@@ -11,19 +11,27 @@ use crate::object::Metadata;
 use crate::op::{Op, Plan};
 use crate::world::World;
 
+/// How long a volume may wait for its claim to be made: the claim follows in the same reconcile, so this is plenty.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+
 /// What to do about one PersistentVolume of ours now.
-pub(crate) fn plan(world: &dyn World, root: &ObjectKey, _now: Timestamp) -> Plan {
+pub(crate) fn plan(world: &dyn World, root: &ObjectKey, now: Timestamp) -> Plan {
     let mut plan = Plan::default();
     let Some(stored) = world.get(root) else { return plan };
     let metadata = Metadata::of(&stored);
     let object = stored.value();
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-    // Before it was bound once, its claim may only be on its way.
-    let was_bound = text("/status/phase") == Some("Released") || text("/status/phase") == Some("Failed");
     let claim = text("/spec/claimRef/namespace").zip(text("/spec/claimRef/name"));
-    let Some((namespace, name)) = claim.filter(|_| was_bound && !metadata.is_deleting()) else { return plan };
+    let Some((namespace, name)) = claim.filter(|_| !metadata.is_deleting()) else { return plan };
     let claim = ObjectKey::namespaced(Kind::PersistentVolumeClaim, namespace, name);
     if world.get(&claim).is_some() {
+        return plan;
+    }
+    // A volume that was bound once has lost its claim; one that never was may only be ahead of it.
+    let was_bound = matches!(text("/status/phase"), Some("Bound" | "Released" | "Failed"));
+    let patience = metadata.creation_timestamp.unwrap_or(now) + PATIENCE;
+    if !was_bound && now < patience {
+        plan.wake_at(patience);
         return plan;
     }
     plan.ops.push(Op::Delete {
@@ -33,4 +41,41 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, _now: Timestamp) -> Plan
         only_if_absent: vec![claim],
     });
     plan
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::Stored;
+    use crate::world::MemoryWorld;
+
+    fn ops(phase: &str, minutes: i64, has_claim: bool) -> usize {
+        let created: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();
+        let mut world = MemoryWorld::default();
+        let volume = json!({"metadata": {"name": "v", "uid": "u", "creationTimestamp": created.to_string()},
+            "spec": {"claimRef": {"namespace": "shop", "name": "c"}}, "status": {"phase": phase}});
+        world.insert(Stored::accept(Kind::PersistentVolume, volume).unwrap());
+        if has_claim {
+            let claim = json!({"metadata": {"name": "c", "namespace": "shop"}});
+            world.insert(Stored::accept(Kind::PersistentVolumeClaim, claim).unwrap());
+        }
+        let root = ObjectKey::cluster_scoped(Kind::PersistentVolume, "v");
+        plan(&world, &root, created + SignedDuration::from_mins(minutes)).ops.len()
+    }
+
+    #[test]
+    fn a_volume_goes_after_its_claim_and_not_before_it_came() {
+        for (phase, minutes, has_claim, deleted) in [
+            ("Bound", 1, true, 0),
+            ("Released", 1, false, 1),
+            ("Released", 60, true, 0),
+            ("Available", 1, false, 0),
+            ("Available", 11, false, 1),
+            ("Available", 11, true, 0),
+        ] {
+            assert_eq!(ops(phase, minutes, has_claim), deleted, "{phase} after {minutes} minutes, claim: {has_claim}");
+        }
+    }
 }

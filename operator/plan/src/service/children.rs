@@ -107,7 +107,9 @@ impl Ensure<'_> {
     /// after its last owner.
     fn shared(&mut self, primary: &Record) {
         for volume in &primary.revision.persistent_volumes {
-            let Some(name) = name_of(volume) else { continue };
+            let Some(name) = name_of(volume).filter(|_| is_volume_of(volume, &self.snapshot.namespace)) else {
+                continue;
+            };
             let key = ObjectKey::cluster_scoped(Kind::PersistentVolume, name);
             if self.world.get(&key).is_none() {
                 self.plan.ops.push(Op::Create { key, body: volume.clone() });
@@ -287,6 +289,20 @@ fn put(object: &mut Value, name: &str, value: Value) {
     if let Some(map) = object.as_object_mut() {
         map.insert(name.to_owned(), value);
     }
+}
+
+/// The one kind of object a service has outside its namespace. Should somebody get to write a record by hand, it still
+/// describes an EFS file system for a claim in the same namespace, and nothing else.
+fn is_volume_of(volume: &Value, namespace: &str) -> bool {
+    const SOURCES: [&str; 2] = ["csi", "claimRef"];
+    const PLAIN: [&str; 6] =
+        ["capacity", "accessModes", "persistentVolumeReclaimPolicy", "storageClassName", "volumeMode", "mountOptions"];
+    let text = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str);
+    let known = |field: &String| SOURCES.contains(&field.as_str()) || PLAIN.contains(&field.as_str());
+    text("/kind") == Some("PersistentVolume")
+        && text("/spec/csi/driver") == Some("efs.csi.aws.com")
+        && text("/spec/claimRef/namespace") == Some(namespace)
+        && volume.get("spec").and_then(Value::as_object).is_some_and(|spec| spec.keys().all(known))
 }
 
 fn name_of(body: &Value) -> Option<&str> {
