@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::backoff::{Backoff, spread};
+use crate::execute_error::chain;
 use crate::health::{FeedHealth, Phase};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
@@ -78,7 +79,7 @@ impl FeedError {
     fn read(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::from_code(status.code, &status.message),
-            other => Self::Server(other.to_string()),
+            other => Self::Server(chain(other)),
         }
     }
 
@@ -123,6 +124,8 @@ pub struct Feed {
     can_stream: bool,
     passes: u64,
     failures: u32,
+    /// What was said last about a broken watch.
+    trouble: Option<Phase>,
 }
 
 impl std::fmt::Debug for Feed {
@@ -150,6 +153,7 @@ impl Feed {
             can_stream: true,
             passes: 0,
             failures: 0,
+            trouble: None,
         }
     }
 
@@ -290,7 +294,7 @@ impl Feed {
                 WatchEvent::Error(status) => return Err(FeedError::from_code(status.code, &status.message)),
             }
             if listing.is_none() {
-                self.failures = 0;
+                self.recover();
             }
             self.health.progressed(if listing.is_some() { Phase::Listing } else { Phase::Watching });
         }
@@ -300,7 +304,7 @@ impl Feed {
     fn complete(&mut self, seen: &BTreeSet<ObjectKey>, version: String) {
         self.intake.sweep(self.kind, self.namespace.as_deref(), seen);
         self.version = Some(version);
-        self.failures = 0;
+        self.recover();
         self.health.synced();
         debug!(
             kind = self.kind.kind(),
@@ -341,7 +345,9 @@ impl Feed {
         Ok(format!("{}?{}", request::collection(self.kind, self.namespace.as_deref())?, request::query(&all)))
     }
 
-    fn say(&self, error: &FeedError, delay: Duration) {
+    /// One line when a watch breaks, not one per try.
+    fn say(&mut self, error: &FeedError, delay: Duration) {
+        let is_news = self.trouble.replace(error.phase()) != Some(error.phase());
         let (kind, ns) = (self.kind.kind(), self.namespace.as_deref().unwrap_or_default());
         let retry = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         let text = error.to_string();
@@ -349,7 +355,17 @@ impl Feed {
             FeedError::Expired | FeedError::Silent(_) => {
                 info!(kind, ns, step = "feed", error = text, retry_ms = retry, "watch starts again");
             }
-            _ => warn!(kind, ns, step = "feed", error = text, retry_ms = retry, "watch broke"),
+            _ if is_news => warn!(kind, ns, step = "feed", error = text, retry_ms = retry, "watch broke"),
+            _ => debug!(kind, ns, step = "feed", error = text, retry_ms = retry, "watch is still broken"),
+        }
+    }
+
+    /// … and one when it works again.
+    fn recover(&mut self) {
+        self.failures = 0;
+        if self.trouble.take().is_some() {
+            let (kind, ns) = (self.kind.kind(), self.namespace.as_deref().unwrap_or_default());
+            info!(kind, ns, step = "feed", "watch works again");
         }
     }
 }
