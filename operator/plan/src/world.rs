@@ -2,7 +2,7 @@
 //!
 //! The runtime's stores, the files given to `kubectl ecs render` and the tables of a test all are a [`World`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ecs::arn::{last_segment, task_definition_reference};
@@ -47,7 +47,8 @@ pub trait World {
 #[derive(Debug, Default)]
 pub struct MemoryWorld {
     objects: BTreeMap<ObjectKey, Arc<Stored>>,
-    found_by: BTreeMap<(Kind, Term), std::collections::BTreeSet<ObjectKey>>,
+    /// One flat set: most terms lead to a single object, and a set of its own for each would cost ten times its content.
+    found_by: BTreeSet<(Kind, Term, ObjectKey)>,
 }
 
 impl MemoryWorld {
@@ -55,7 +56,7 @@ impl MemoryWorld {
     pub fn insert(&mut self, stored: Stored) -> Option<Arc<Stored>> {
         let previous = self.remove(&stored.key);
         for term in &stored.terms {
-            self.found_by.entry((stored.key.kind, term.clone())).or_default().insert(stored.key.clone());
+            self.found_by.insert((stored.key.kind, term.clone(), stored.key.clone()));
         }
         self.objects.insert(stored.key.clone(), Arc::new(stored));
         previous
@@ -65,13 +66,7 @@ impl MemoryWorld {
     pub fn remove(&mut self, key: &ObjectKey) -> Option<Arc<Stored>> {
         let previous = self.objects.remove(key)?;
         for term in &previous.terms {
-            let place = (key.kind, term.clone());
-            if let Some(keys) = self.found_by.get_mut(&place) {
-                keys.remove(key);
-                if keys.is_empty() {
-                    self.found_by.remove(&place);
-                }
-            }
+            self.found_by.remove(&(key.kind, term.clone(), key.clone()));
         }
         Some(previous)
     }
@@ -100,11 +95,13 @@ impl World for MemoryWorld {
     }
 
     fn find(&self, kind: Kind, namespace: Option<&str>, term: &Term) -> Vec<Arc<Stored>> {
-        let keys = self.found_by.get(&(kind, term.clone()));
-        keys.into_iter()
-            .flatten()
-            .filter(|key| namespace.is_none() || key.namespace.as_deref() == namespace)
-            .filter_map(|key| self.objects.get(key).cloned())
+        let first = ObjectKey { kind, namespace: namespace.map(ToOwned::to_owned), name: String::new() };
+        self.found_by
+            .range((kind, term.clone(), first)..)
+            .take_while(|(found, by, key)| {
+                *found == kind && by == term && (namespace.is_none() || key.namespace.as_deref() == namespace)
+            })
+            .filter_map(|(_, _, key)| self.objects.get(key).cloned())
             .collect()
     }
 
