@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that has to hold, from formatting to scenarios on a real Kubernetes.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -10,6 +11,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::ListParams;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
@@ -93,17 +95,17 @@ impl Tests {
         let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
         check("lints", &clippy, "correct what clippy says; an exception needs a reason as a comment").await?;
         let pure = ["test", "--quiet", "--workspace", "--exclude", "e2e", "--no-fail-fast"];
-        self.cargo_test("tests without a cluster", &pure, &[]).await?;
+        self.cargo_test("tests without a cluster", &pure).await?;
         let own = ["test", "--quiet", "--package", "e2e", "--lib", "--bins", "--no-fail-fast"];
-        self.cargo_test("tests of the harness", &own, &[]).await
+        self.cargo_test("tests of the harness", &own).await
     }
 
     /// Everything that needs an API server.
     async fn on_a_cluster(&mut self, args: &Args) -> Result<()> {
         // One build for all that follows, so that no scenario waits for the compiler.
-        check("building the operator", &["build", "--quiet", "--package", "ecs-operator"], "correct the error").await?;
         let advice = "correct the error above";
-        check("building the scenarios", &["test", "--quiet", "--package", "e2e", "--no-run"], advice).await?;
+        check("building the operator", &["build", "--quiet", "--package", "ecs-operator"], advice).await?;
+        let binaries = build_tests().await?;
         let NodeKind::Kwok = args.nodes;
         let is_local = {
             let options = Options { keep_folder: args.keep, ..Options::default() };
@@ -114,14 +116,11 @@ impl Tests {
                 environment.push(("E2E_KEEP", "1".into()));
             }
             let threads = format!("--test-threads={PARALLEL_SCENARIOS}");
-            let mut arguments = vec!["test", "--quiet", "--package", "e2e", "--test", SCENARIOS, "--", &threads];
-            arguments.extend(args.only.as_deref());
-            self.cargo_test("scenarios", &arguments, &environment).await?;
-            if args.only.is_none() {
-                for name in other_tests()? {
-                    let arguments = ["test", "--quiet", "--package", "e2e", "--test", &name];
-                    self.cargo_test(&name.replace('_', " "), &arguments, &environment).await?;
-                }
+            let arguments: Vec<_> = std::iter::once(threads.as_str()).chain(args.only.as_deref()).collect();
+            self.test_binary(&binaries, SCENARIOS, &arguments, &environment).await?;
+            for name in binaries.keys().filter(|name| ![SCENARIOS, FAULTS].contains(&name.as_str())) {
+                self.test_binary(&binaries, name, &args.only.as_deref().into_iter().collect::<Vec<_>>(), &environment)
+                    .await?;
             }
             let is_local = cluster.local().is_ok();
             if !args.keep {
@@ -133,27 +132,44 @@ impl Tests {
             progress::note("skipped: faults need the local control plane, and E2E_KUBECONFIG names another cluster");
             return Ok(());
         }
-        let mut arguments = vec!["test", "--quiet", "--package", "e2e", "--test", FAULTS, "--", "--test-threads=1"];
-        arguments.extend(args.only.as_deref());
+        let arguments: Vec<_> = std::iter::once("--test-threads=1").chain(args.only.as_deref()).collect();
         let keep: Vec<_> = args.keep.then(|| ("E2E_KEEP", OsString::from("1"))).into_iter().collect();
-        self.cargo_test("faults", &arguments, &keep).await
+        self.test_binary(&binaries, FAULTS, &arguments, &keep).await
     }
 
-    /// Runs `cargo test` and adds its summary lines up.
-    async fn cargo_test(&mut self, what: &str, arguments: &[&str], environment: &[(&str, OsString)]) -> Result<()> {
-        let step = progress::step(what);
+    /// Runs `cargo test`.
+    async fn cargo_test(&mut self, what: &str, arguments: &[&str]) -> Result<()> {
         let mut command = Command::new(cargo());
+        command.args(arguments).current_dir(root());
+        self.test(what, command, &[]).await
+    }
+
+    /// Runs a test binary of this package as `cargo test --test NAME` would.
+    async fn test_binary(
+        &mut self,
+        binaries: &BTreeMap<String, PathBuf>,
+        name: &str,
+        arguments: &[&str],
+        environment: &[(&str, OsString)],
+    ) -> Result<()> {
+        let program = binaries.get(name).with_context(|| format!("there is no e2e/tests/{name}"))?;
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(root().join("e2e"));
+        self.test(&name.replace('_', " "), command, environment).await
+    }
+
+    /// Runs tests, shows what they print and adds their summary lines up.
+    async fn test(&mut self, what: &str, mut command: Command, environment: &[(&str, OsString)]) -> Result<()> {
+        let step = progress::step(what);
         command
-            .args(arguments)
-            .current_dir(root())
             .envs(environment.iter().map(|(name, value)| (name, value)))
             // A failed expectation says what is wrong; where it was waited for does not matter.
             .env("RUST_LIB_BACKTRACE", "0")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true);
-        let mut child = command.spawn().context("cannot run cargo")?;
-        let output = child.stdout.take().context("cargo has no output")?;
+        let mut child = command.spawn().context("cannot run the tests")?;
+        let output = child.stdout.take().context("the tests have no output")?;
         let mut lines = BufReader::new(output).lines();
         let mut count = Count::default();
         while let Some(line) = lines.next_line().await? {
@@ -168,7 +184,7 @@ impl Tests {
             step.done_with(remark);
         } else {
             step.done_with(format!("FAILED: {remark}"));
-            self.failures.push(format!("{what}: `cargo {}`", arguments.join(" ")));
+            self.failures.push(format!("{what}, {remark}"));
         }
         Ok(())
     }
@@ -258,18 +274,30 @@ async fn runs_inside(cluster: &Cluster) -> Result<bool> {
     Ok(replicas.is_some_and(|replicas| replicas > 0))
 }
 
-/// The integration tests besides scenarios and faults.
-fn other_tests() -> Result<Vec<String>> {
-    let folder = root().join("e2e/tests");
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let path = entry?.path();
-        let is_test = path.extension().is_some_and(|extension| extension == "rs") || path.join("main.rs").exists();
-        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        names.extend(name.filter(|name| is_test && name != SCENARIOS && name != FAULTS));
+/// Builds the integration tests of this package once and tells where each is, so that none of them waits for a compiler
+/// while a cluster runs.
+async fn build_tests() -> Result<BTreeMap<String, PathBuf>> {
+    let step = progress::step("building the scenarios");
+    let arguments =
+        ["test", "--quiet", "--package", "e2e", "--test", "*", "--no-run", "--message-format=json-render-diagnostics"];
+    let mut command = Command::new(cargo());
+    command.args(arguments).current_dir(root()).stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
+    let output = command.output().await.context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("the scenarios do not build: correct the error above");
     }
-    names.sort();
-    Ok(names)
+    let binaries: BTreeMap<_, _> = String::from_utf8_lossy(&output.stdout).lines().filter_map(executable).collect();
+    step.done();
+    Ok(binaries)
+}
+
+/// Name and path of a test binary, from one line of cargo's messages.
+fn executable(line: &str) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    let is_test = message.pointer("/target/kind/0")? == "test";
+    let name = message.pointer("/target/name")?.as_str()?.to_owned();
+    let path = message.get("executable")?.as_str()?;
+    is_test.then(|| (name, path.into()))
 }
 
 /// Runs cargo for its exit code.
@@ -301,9 +329,11 @@ mod tests {
     }
 
     #[test]
-    fn when_other_tests_are_listed_then_scenarios_and_faults_are_not_among_them() {
-        let names = other_tests().unwrap();
-        assert!(names.contains(&"local_cluster".to_owned()), "{names:?}");
-        assert!(!names.iter().any(|name| name == SCENARIOS || name == FAULTS), "{names:?}");
+    fn when_cargo_tells_of_a_test_binary_then_its_name_and_path_are_read() {
+        let line =
+            r#"{"reason":"compiler-artifact","target":{"kind":["test"],"name":"faults"},"executable":"/t/faults-1"}"#;
+        assert_eq!(executable(line), Some(("faults".to_owned(), PathBuf::from("/t/faults-1"))));
+        let library = r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"e2e"},"executable":null}"#;
+        assert_eq!(executable(library), None);
     }
 }
