@@ -11,13 +11,14 @@ use api::cluster::ClusterSpec;
 use api::conditions::{ConditionType, Reason};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::kind::{Kind, ObjectKey};
 use crate::labels;
 use crate::object::Metadata;
 use crate::op::{Op, Plan};
 use crate::report::Conditions;
+use crate::root::Root;
 use crate::service::Placement;
 use crate::settings::Settings;
 use crate::support::{self, Document};
@@ -150,22 +151,20 @@ fn matches_term(term: &NodeSelectorTerm, node: &Metadata) -> bool {
 
 /// What to do about one provider now.
 pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Timestamp) -> Plan {
-    let Some(stored) = world.get(root) else { return Plan::default() };
-    let metadata = Metadata::of(&stored);
-    let object = stored.value();
-    let document = object.get("spec").cloned().unwrap_or_default();
-    let mut plan = Plan { previous_status: object.get("status").cloned().unwrap_or_default(), ..Plan::default() };
-    let previous: CapacityProviderStatus = serde_json::from_value(plan.previous_status.clone()).unwrap_or_default();
-    let ecs_name = document.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or(&root.name);
+    let Some(root) = Root::open(world, root) else { return Plan::default() };
+    let Root { key, metadata, document, .. } = &root;
+    let mut plan = root.plan();
+    let previous: CapacityProviderStatus = root.previous_status();
+    let ecs_name = root.ecs_name("name");
     let users = users(world, ecs_name);
     let mut conditions = Conditions::new(&previous.conditions, metadata.generation, now);
     if metadata.is_deleting() {
-        return deleting(root, &metadata, ecs_name, &users, previous, conditions, settings, plan);
+        return deleting(key, metadata, ecs_name, &users, previous, conditions, settings, plan);
     }
-    if let Some(op) = add_finalizer(root, &metadata) {
+    if let Some(op) = add_finalizer(key, metadata) {
         plan.ops.push(op);
     }
-    let mut refusals = validate::object(Kind::CapacityProvider, &object);
+    let mut refusals = validate::object(Kind::CapacityProvider, &root.object);
     let spec = serde_json::from_value::<CapacityProviderSpec>(document.clone());
     if let (Err(error), true) = (&spec, refusals.is_empty()) {
         refusals.push(crate::report::Refusal::invalid("spec", error.to_string()));
@@ -178,8 +177,8 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         ..previous
     };
     if let (Ok(spec), true) = (spec, refusals.is_empty()) {
-        conditions.fields(&support::findings(Document::CapacityProvider, &document));
-        let nodes = placement(world, &root.name, &spec);
+        conditions.fields(&support::findings(Document::CapacityProvider, document));
+        let nodes = placement(world, &key.name, &spec);
         let count = matching_nodes(world, &nodes.terms);
         if count > 0 {
             let message = "at least one node matches";

@@ -8,13 +8,12 @@ use api::service::{ServiceSpec, ServiceStatus};
 use ecs::arn::last_segment;
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::capacity_provider::{add_finalizer, cluster_terms, matching_nodes, remove_finalizer};
 use crate::kind::{Kind, ObjectKey};
-use crate::object::Metadata;
 use crate::op::Plan;
 use crate::report::{Conditions, Refusal};
+use crate::root::Root;
 use crate::settings::Settings;
 use crate::store::Stored;
 use crate::support::{self, Document};
@@ -30,26 +29,24 @@ struct ServiceView {
 
 /// What to do about one cluster now.
 pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Timestamp) -> Plan {
-    let Some(stored) = world.get(root) else { return Plan::default() };
-    let metadata = Metadata::of(&stored);
-    let object = stored.value();
-    let document = object.get("spec").cloned().unwrap_or_default();
-    let mut plan = Plan { previous_status: object.get("status").cloned().unwrap_or_default(), ..Plan::default() };
-    let previous: ClusterStatus = serde_json::from_value(plan.previous_status.clone()).unwrap_or_default();
-    let name = document.get("clusterName").and_then(Value::as_str).filter(|name| !name.is_empty());
-    let name = name.unwrap_or(&root.name).to_owned();
-    let services = world.find(Kind::Service, root.namespace.as_deref(), &Term::Cluster(name.clone()));
+    let Some(root) = Root::open(world, root) else { return Plan::default() };
+    let Root { key, metadata, document, .. } = &root;
+    let namespace = key.namespace.as_deref();
+    let mut plan = root.plan();
+    let previous: ClusterStatus = root.previous_status();
+    let name = root.ecs_name("clusterName").to_owned();
+    let services = world.find(Kind::Service, namespace, &Term::Cluster(name.clone()));
     let mut conditions = Conditions::new(&previous.conditions, metadata.generation, now);
     if metadata.is_deleting() {
         if services.is_empty() {
-            plan.ops.extend(remove_finalizer(root, &metadata));
+            plan.ops.extend(remove_finalizer(key, metadata));
             return plan;
         }
         let message = in_use(&services);
         conditions.set(ConditionType::DeletionBlocked, true, Reason::InUse, &message);
         conditions.stalled(Reason::Deleting, &message);
     } else {
-        plan.ops.extend(add_finalizer(root, &metadata));
+        plan.ops.extend(add_finalizer(key, metadata));
     }
     let views: Vec<(Arc<Stored>, ServiceView)> = services
         .into_iter()
@@ -68,8 +65,12 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         active_services_count: i32::try_from(views.len()).ok(),
         ..previous
     };
-    let mut refusals = validate::object(Kind::Cluster, &object);
-    refusals.extend(older_namesake(world, root, &metadata, &name));
+    let mut refusals = validate::object(Kind::Cluster, &root.object);
+    // Cluster names are unique in a namespace, which stands for an account and region.
+    if let Some(other) = root.older_namesake(world, &[Term::EcsName(name.clone())]) {
+        let message = format!("cluster {name} is ECSCluster {other} already");
+        refusals.push(Refusal { path: "spec.clusterName".to_owned(), exception: Reason::NameTaken, message });
+    }
     let spec = serde_json::from_value::<ClusterSpec>(document.clone());
     if !metadata.is_deleting() {
         conditions.accept(&refusals);
@@ -77,9 +78,9 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     if let (Ok(spec), true) = (spec, refusals.is_empty()) {
         let nodes = matching_nodes(world, &cluster_terms(&spec));
         status.registered_container_instances_count = i32::try_from(nodes).ok();
-        status.capacity_providers = providers(world, &spec, root.namespace.as_deref().unwrap_or_default(), &views);
+        status.capacity_providers = providers(world, &spec, namespace.unwrap_or_default(), &views);
         if !metadata.is_deleting() {
-            conditions.fields(&support::findings(Document::Cluster, &document));
+            conditions.fields(&support::findings(Document::Cluster, document));
             judge(&status.capacity_providers, &mut conditions);
         }
     }
@@ -93,21 +94,6 @@ fn in_use(services: &[Arc<Stored>]) -> String {
     let more = services.len().saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("The Cluster cannot be deleted while Services are active: {}{more}", names.join(", "))
-}
-
-/// Cluster names are unique in a namespace, which stands for an account and region. The older keeps the name.
-fn older_namesake(world: &dyn World, root: &ObjectKey, metadata: &Metadata, name: &str) -> Option<Refusal> {
-    let rank = |metadata: &Metadata| (metadata.creation_timestamp, metadata.name.clone());
-    world
-        .find(Kind::Cluster, root.namespace.as_deref(), &Term::EcsName(name.to_owned()))
-        .into_iter()
-        .filter(|other| other.key != *root)
-        .find(|other| rank(&Metadata::of(other)) < rank(metadata))
-        .map(|other| Refusal {
-            path: "spec.clusterName".to_owned(),
-            exception: Reason::NameTaken,
-            message: format!("cluster {name} is ECSCluster {} already", other.key.name),
-        })
 }
 
 /// Every provider the cluster names, and every one it does not name any more although a service uses it.

@@ -16,6 +16,7 @@ pub mod object;
 pub mod op;
 pub mod quantity;
 pub mod report;
+mod root;
 pub mod routes;
 pub mod settings;
 pub mod status;

@@ -18,6 +18,7 @@ use crate::kind::{Kind, ObjectKey};
 use crate::object::{Metadata, child, owner_reference};
 use crate::op::{FIELD_MANAGER, Op, Plan};
 use crate::report::{Conditions, Finding, Refusal};
+use crate::root::Root;
 use crate::settings::Settings;
 use crate::store::Stored;
 use crate::support::{self, Document};
@@ -62,21 +63,18 @@ struct Tracked {
 
 /// What to do about one scalable target now.
 pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Timestamp) -> Plan {
-    let Some(stored) = world.get(root) else { return Plan::default() };
-    let metadata = Metadata::of(&stored);
-    if metadata.is_deleting() {
+    let Some(root) = Root::open(world, root).filter(|root| !root.metadata.is_deleting()) else {
         return Plan::default();
-    }
-    let object = stored.value();
-    let document = object.get("spec").cloned().unwrap_or_default();
-    let mut plan = Plan { previous_status: object.get("status").cloned().unwrap_or_default(), ..Plan::default() };
-    let previous: ScalableTargetStatus = serde_json::from_value(plan.previous_status.clone()).unwrap_or_default();
+    };
+    let Root { key, metadata, document, .. } = &root;
+    let mut plan = root.plan();
+    let previous: ScalableTargetStatus = root.previous_status();
     let mut conditions = Conditions::new(&previous.conditions, metadata.generation, now);
     let mut status =
         ScalableTargetStatus { observed_generation: Some(metadata.generation), ..ScalableTargetStatus::default() };
 
-    let mut refusals = validate::object(Kind::ScalableTarget, &object);
-    refusals.extend(older_namesake(world, root, &metadata, &document));
+    let mut refusals = validate::object(Kind::ScalableTarget, &root.object);
+    refusals.extend(scaled_already(world, &root));
     let spec = serde_json::from_value::<ScalableTargetSpec>(document.clone());
     if let (Err(error), true) = (&spec, refusals.is_empty()) {
         refusals.push(Refusal::invalid("spec", error.to_string()));
@@ -85,10 +83,10 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     if let (Ok(spec), true) = (spec, refusals.is_empty()) {
         status.resource_id = Some(spec.resource_id.clone());
         status.scalable_target_arn = Some(settings.identity.scalable_target_arn(&spec.resource_id));
-        let mut findings = support::findings(Document::ScalableTarget, &document);
+        let mut findings = support::findings(Document::ScalableTarget, document);
         let tracked = tracked(&spec, &mut findings);
         conditions.fields(&findings);
-        match service(world, root, &spec) {
+        match service(world, key, &spec) {
             None => {
                 let message = format!("ECS service doesn't exist: {}", spec.resource_id);
                 conditions.set(ConditionType::Accepted, false, Reason::ServiceNotFoundException, &message);
@@ -97,7 +95,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
             }
             Some(service) => {
                 status.service = Some(service.key.name.clone());
-                scale(world, root, &metadata, &spec, &service, &tracked, &mut status, &mut conditions, &mut plan);
+                scale(world, key, metadata, &spec, &service, &tracked, &mut status, &mut conditions, &mut plan);
             }
         }
     }
@@ -192,20 +190,15 @@ fn service(world: &dyn World, root: &ObjectKey, spec: &ScalableTargetSpec) -> Op
         .find(|stored| stored.terms.contains(&Term::Cluster(cluster.to_owned())) && !Metadata::of(stored).is_deleting())
 }
 
-/// Two autoscalers on one count would fight. Of two targets for one service, the older keeps it.
-fn older_namesake(world: &dyn World, root: &ObjectKey, metadata: &Metadata, document: &Value) -> Option<Refusal> {
-    let (cluster, service) = ecs::arn::service_resource(document.get("ResourceId")?.as_str()?)?;
-    let rank = |metadata: &Metadata| (metadata.creation_timestamp, metadata.name.clone());
-    world
-        .find(Kind::ScalableTarget, root.namespace.as_deref(), &Term::ScaledService(service.to_owned()))
-        .into_iter()
-        .filter(|other| other.key != *root && other.terms.contains(&Term::Cluster(cluster.to_owned())))
-        .find(|other| rank(&Metadata::of(other)) < rank(metadata))
-        .map(|other| Refusal {
-            path: "spec.ResourceId".to_owned(),
-            exception: Reason::NameTaken,
-            message: format!("the service is scaled by ECSScalableTarget {} already", other.key.name),
-        })
+/// Two autoscalers on one count would fight.
+fn scaled_already(world: &dyn World, root: &Root) -> Option<Refusal> {
+    let (cluster, service) = ecs::arn::service_resource(root.document.get("ResourceId")?.as_str()?)?;
+    let terms = [Term::ScaledService(service.to_owned()), Term::Cluster(cluster.to_owned())];
+    root.older_namesake(world, &terms).map(|other| Refusal {
+        path: "spec.ResourceId".to_owned(),
+        exception: Reason::NameTaken,
+        message: format!("the service is scaled by ECSScalableTarget {other} already"),
+    })
 }
 
 /// The policies an autoscaler can carry out. The others are in the support registry and reported from there.

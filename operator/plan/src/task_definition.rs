@@ -19,6 +19,7 @@ use crate::labels;
 use crate::object::{Metadata, child, owner_reference, without_nothing};
 use crate::op::{Op, Plan};
 use crate::report::{Conditions, Finding, Refusal};
+use crate::root::Root;
 use crate::settings::Settings;
 use crate::status;
 use crate::store::DecodeError;
@@ -122,27 +123,23 @@ pub fn revisions(world: &dyn World, namespace: &str, family: &str) -> Vec<Revisi
 
 /// What to do about one family now.
 pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Timestamp) -> Plan {
-    let Some(stored) = world.get(root) else { return Plan::default() };
-    let metadata = Metadata::of(&stored);
-    if metadata.is_deleting() {
+    let Some(root) = Root::open(world, root).filter(|root| !root.metadata.is_deleting()) else {
         return Plan::default();
-    }
-    let object = stored.value();
-    let document = object.get("spec").cloned().unwrap_or_default();
-    let family = document.get("family").and_then(Value::as_str).filter(|family| !family.is_empty());
-    let family = family.unwrap_or(&root.name).to_owned();
+    };
+    let Root { metadata, document, .. } = &root;
+    let family = root.ecs_name("family").to_owned();
     let namespace = metadata.namespace.as_str();
     let known = revisions(world, namespace, &family);
-    let mut plan = Plan { previous_status: object.get("status").cloned().unwrap_or_default(), ..Plan::default() };
-    let previous: TaskDefinitionStatus = serde_json::from_value(plan.previous_status.clone()).unwrap_or_default();
+    let mut plan = root.plan();
+    let previous: TaskDefinitionStatus = root.previous_status();
 
-    let (refusals, findings) = judge(world, root, &metadata, &family, &object, &document);
-    let content = content_hash(&document);
+    let (refusals, findings) = judge(world, &root, &family);
+    let content = content_hash(document);
     let is_new = refusals.is_empty() && known.last().is_none_or(|latest| latest.spec.content_hash != content);
     let highest = highest_remembered(world, namespace, &family, &previous, &known);
     if is_new {
         let number = highest + 1;
-        plan.ops.push(register(&metadata, &family, number, &document, &content));
+        plan.ops.push(register(metadata, &family, number, document, &content));
     }
     for revision in &known {
         plan.ops.extend(revision_status(revision, settings, now));
@@ -177,22 +174,16 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
 }
 
 /// Everything that can be said about the document without any service that uses it.
-fn judge(
-    world: &dyn World,
-    root: &ObjectKey,
-    metadata: &Metadata,
-    family: &str,
-    object: &Value,
-    document: &Value,
-) -> (Vec<Refusal>, Vec<Finding>) {
-    let mut refusals = validate::object(Kind::TaskDefinition, object);
-    if let Some(other) = older_namesake(world, root, metadata, family) {
+fn judge(world: &dyn World, root: &Root, family: &str) -> (Vec<Refusal>, Vec<Finding>) {
+    let mut refusals = validate::object(Kind::TaskDefinition, &root.object);
+    // A family has one definition.
+    if let Some(other) = root.older_namesake(world, &[Term::EcsName(family.to_owned())]) {
         let message = format!("family {family} belongs to ECSTaskDefinition {other} already");
         refusals.push(Refusal { path: "spec.family".to_owned(), exception: Reason::NameTaken, message });
     }
-    let mut findings = support::findings(Document::TaskDefinition, document);
+    let mut findings = support::findings(Document::TaskDefinition, &root.document);
     if refusals.is_empty() {
-        match decode(document) {
+        match decode(&root.document) {
             Err(refusal) => refusals.push(refusal),
             Ok(spec) => {
                 let compatibilities = spec.requires_compatibilities.as_deref().unwrap_or_default();
@@ -200,7 +191,7 @@ fn judge(
                     task_definition: &spec,
                     volume_configurations: &[],
                     is_fargate: compatibilities.contains(&Compatibility::Fargate),
-                    namespace: &metadata.namespace,
+                    namespace: &root.metadata.namespace,
                 };
                 match task::pod(&input) {
                     Ok(pod) => findings = support::merge(findings, pod.findings),
@@ -223,17 +214,6 @@ fn judge(
 fn decode(document: &Value) -> Result<TaskDefinitionSpec, Refusal> {
     serde_path_to_error::deserialize(document)
         .map_err(|error| Refusal::client(format!("spec.{}", error.path()), error.inner().to_string()))
-}
-
-/// A family has one definition. Of two that claim it, the older keeps it.
-fn older_namesake(world: &dyn World, root: &ObjectKey, metadata: &Metadata, family: &str) -> Option<String> {
-    let rank = |metadata: &Metadata| (metadata.creation_timestamp, metadata.name.clone());
-    world
-        .find(Kind::TaskDefinition, root.namespace.as_deref(), &Term::EcsName(family.to_owned()))
-        .into_iter()
-        .filter(|other| other.key != *root)
-        .find(|other| rank(&Metadata::of(other)) < rank(metadata))
-        .map(|other| other.key.name.clone())
 }
 
 /// The highest number that anything remembers: the next revision gets the one after it.

@@ -38,7 +38,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
     }
     let wanted = wanted::resolve(world, &snapshot);
     let rollout = rollout::decide(&snapshot, &wanted, now);
-    let mut plan = Plan { previous_status: snapshot.previous_status.clone(), ..Plan::default() };
+    let mut plan = snapshot.plan.clone();
     let conflicts = children::ensure(world, &snapshot, &rollout, &mut plan);
     report::report(&snapshot, &wanted, &rollout, &conflicts, settings, now, &mut plan);
     plan

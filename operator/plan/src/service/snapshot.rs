@@ -12,7 +12,9 @@ use super::record::Record;
 use super::workload::Workload;
 use crate::kind::{Kind, ObjectKey};
 use crate::object::Metadata;
+use crate::op::Plan;
 use crate::report::Refusal;
+use crate::root::Root;
 use crate::task::observe::{PodView, Task, observe};
 use crate::validate;
 use crate::world::{DEFAULT_CLUSTER, Term, World};
@@ -26,7 +28,8 @@ pub(super) struct ServiceSnapshot {
     pub(super) document: Value,
     /// The typed spec, or every reason why there is none.
     pub(super) spec: Result<ServiceSpec, Vec<Refusal>>,
-    pub(super) previous_status: Value,
+    /// The plan to fill in.
+    pub(super) plan: Plan,
     pub(super) status: ServiceStatus,
     /// The service's name as ECS knows it.
     pub(super) ecs_name: String,
@@ -42,41 +45,34 @@ pub(super) struct ServiceSnapshot {
     pub(super) name_taken_by: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WithStatus {
-    status: Option<ServiceStatus>,
-}
-
 #[derive(Deserialize)]
 struct WithSpec {
     spec: ServiceSpec,
 }
 
 pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Option<ServiceSnapshot> {
-    let stored = world.get(key)?;
-    let metadata = Metadata::of(&stored);
-    let object = stored.value();
-    let refusals = validate::object(Kind::Service, &object);
-    let spec = match stored.decode::<WithSpec>() {
+    let root = Root::open(world, key)?;
+    let refusals = validate::object(Kind::Service, &root.object);
+    let spec = match root.stored.decode::<WithSpec>() {
         Ok(whole) if refusals.is_empty() => Ok(whole.spec),
         Err(error) if refusals.is_empty() => Err(vec![Refusal::invalid("spec", error.to_string())]),
         _ => Err(refusals),
     };
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let ecs_name = text("/spec/serviceName").unwrap_or(&key.name).to_owned();
-    let cluster = text("/spec/cluster").map_or(DEFAULT_CLUSTER, last_segment).to_owned();
+    let ecs_name = root.ecs_name("serviceName").to_owned();
+    let cluster = root.document.get("cluster").and_then(Value::as_str).filter(|cluster| !cluster.is_empty());
+    let cluster = cluster.map_or(DEFAULT_CLUSTER, last_segment).to_owned();
     let namespace = key.namespace.clone().unwrap_or_default();
     let label = ecs::name::label_value(&key.name);
-    let name_taken_by = older_namesake(world, key, &metadata, &ecs_name, &cluster);
+    // Service names are unique per cluster.
+    let name_taken_by = root.older_namesake(world, &[Term::EcsName(ecs_name.clone()), Term::Cluster(cluster.clone())]);
     let mut records: Vec<Record> = world
-        .find(Kind::ServiceDeployment, Some(&namespace), &Term::Owner(metadata.uid.clone()))
+        .find(Kind::ServiceDeployment, Some(&namespace), &Term::Owner(root.metadata.uid.clone()))
         .iter()
         .filter_map(|stored| Record::read(stored))
         .collect();
     records.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.key.cmp(&other.key)));
     let workloads = world
-        .find(Kind::Deployment, Some(&namespace), &Term::Owner(metadata.uid.clone()))
+        .find(Kind::Deployment, Some(&namespace), &Term::Owner(root.metadata.uid.clone()))
         .into_iter()
         .filter_map(Workload::read)
         .map(|workload| (workload.provider.clone(), workload))
@@ -91,12 +87,11 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
     Some(ServiceSnapshot {
         key: key.clone(),
         namespace,
-        metadata,
-        document: object.get("spec").cloned().unwrap_or_default(),
+        status: root.previous_status(),
+        plan: root.plan(),
+        metadata: root.metadata,
+        document: root.document,
         spec,
-        previous_status: object.get("status").cloned().unwrap_or_default(),
-        // A status that another version wrote and this one cannot read is computed anew.
-        status: stored.decode::<WithStatus>().ok().and_then(|whole| whole.status).unwrap_or_default(),
         ecs_name,
         cluster,
         records,
@@ -104,23 +99,6 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         tasks,
         name_taken_by,
     })
-}
-
-/// Service names are unique per cluster. Of two services with one name, the older keeps it.
-fn older_namesake(
-    world: &dyn World,
-    key: &ObjectKey,
-    metadata: &Metadata,
-    ecs_name: &str,
-    cluster: &str,
-) -> Option<String> {
-    let rank = |metadata: &Metadata| (metadata.creation_timestamp, metadata.name.clone());
-    world
-        .find(Kind::Service, key.namespace.as_deref(), &Term::EcsName(ecs_name.to_owned()))
-        .into_iter()
-        .filter(|other| other.key != *key && other.terms.contains(&Term::Cluster(cluster.to_owned())))
-        .find(|other| rank(&Metadata::of(other)) < rank(metadata))
-        .map(|other| other.key.name.clone())
 }
 
 impl ServiceSnapshot {
