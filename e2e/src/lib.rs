@@ -7,5 +7,6 @@ pub mod bench;
 pub mod cluster;
 pub mod operator;
 pub mod progress;
+pub mod rights;
 pub mod scenario;
 pub mod xtask;

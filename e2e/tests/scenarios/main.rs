@@ -1,8 +1,20 @@
 //! What a user of the operator sees, on a real Kubernetes API. Run with `cargo xtask test`.
 
+// What is not there fails the test, as it should.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
+
+mod bad_input;
 mod capacity;
+mod cases;
+mod chart;
+mod command;
+mod contained;
+mod definitions;
 mod deletion;
+mod hostile;
+mod names;
 mod revisions;
+mod rights;
 mod rolling;
 mod scaling;
 mod steady;
