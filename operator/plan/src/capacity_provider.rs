@@ -165,6 +165,11 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         plan.ops.push(op);
     }
     let mut refusals = validate::object(Kind::CapacityProvider, &root.object);
+    // Names of providers are unique in a cluster: a second FARGATE must not draw anybody's tasks to its nodes.
+    if let Some(other) = root.older_namesake(world, &[Term::EcsName(ecs_name.to_owned())]) {
+        let message = format!("capacity provider {ecs_name} is ECSCapacityProvider {other} already");
+        refusals.push(crate::report::Refusal { path: "spec.name".to_owned(), exception: Reason::NameTaken, message });
+    }
     let spec = serde_json::from_value::<CapacityProviderSpec>(document.clone());
     if let (Err(error), true) = (&spec, refusals.is_empty()) {
         refusals.push(crate::report::Refusal::invalid("spec", error.to_string()));

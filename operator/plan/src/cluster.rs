@@ -13,7 +13,7 @@ use crate::capacity_provider::{add_finalizer, cluster_terms, matching_nodes, rem
 use crate::kind::{Kind, ObjectKey};
 use crate::op::Plan;
 use crate::report::{Conditions, Refusal};
-use crate::root::Root;
+use crate::root::{Root, holder};
 use crate::settings::Settings;
 use crate::store::Stored;
 use crate::support::{self, Document};
@@ -129,8 +129,8 @@ fn provider_state(world: &dyn World, name: &str, namespace: &str) -> ClusterCapa
     struct View {
         spec: api::capacity_provider::CapacityProviderSpec,
     }
-    let found = world.find(Kind::CapacityProvider, None, &Term::EcsName(name.to_owned()));
-    match found.first().and_then(|stored| stored.decode::<View>().ok()) {
+    let found = holder(world, Kind::CapacityProvider, None, &[Term::EcsName(name.to_owned())]);
+    match found.and_then(|stored| stored.decode::<View>().ok()) {
         None => ClusterCapacityProviderState::NotFound,
         Some(view) if crate::capacity_provider::allows(&view.spec, namespace) => {
             ClusterCapacityProviderState::Associated

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::kind::ObjectKey;
+use crate::kind::{Kind, ObjectKey};
 use crate::object::Metadata;
 use crate::op::Plan;
 use crate::store::Stored;
@@ -52,12 +53,28 @@ impl Root {
     /// The name of an older object of the same kind and namespace that carries all of `terms`. Of two that claim one ECS
     /// name, the older keeps it; of two made in the same second, the one whose name comes first.
     pub(crate) fn older_namesake(&self, world: &dyn World, terms: &[Term]) -> Option<String> {
-        let rank = |metadata: &Metadata| (metadata.creation_timestamp, metadata.name.clone());
-        world
-            .find(self.key.kind, self.key.namespace.as_deref(), terms.first()?)
+        namesakes(world, self.key.kind, self.key.namespace.as_deref(), terms)
             .into_iter()
-            .filter(|other| other.key != self.key && terms.iter().all(|term| other.terms.contains(term)))
+            .filter(|other| other.key != self.key)
             .find(|other| rank(&Metadata::of(other)) < rank(&self.metadata))
             .map(|other| other.key.name.clone())
     }
+}
+
+/// The object that has an ECS name: the oldest of those that claim it and are not being deleted. A younger one is refused,
+/// and must not take over what refers to the name.
+pub(crate) fn holder(world: &dyn World, kind: Kind, namespace: Option<&str>, terms: &[Term]) -> Option<Arc<Stored>> {
+    let claims = namesakes(world, kind, namespace, terms).into_iter();
+    let claims = claims.map(|stored| (Metadata::of(&stored), stored)).filter(|(metadata, _)| !metadata.is_deleting());
+    claims.min_by_key(|(metadata, _)| rank(metadata)).map(|(_, stored)| stored)
+}
+
+fn namesakes(world: &dyn World, kind: Kind, namespace: Option<&str>, terms: &[Term]) -> Vec<Arc<Stored>> {
+    let mut found = terms.first().map(|term| world.find(kind, namespace, term)).unwrap_or_default();
+    found.retain(|stored| terms.iter().all(|term| stored.terms.contains(term)));
+    found
+}
+
+fn rank(metadata: &Metadata) -> (Option<Timestamp>, String) {
+    (metadata.creation_timestamp, metadata.name.clone())
 }

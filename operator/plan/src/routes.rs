@@ -15,12 +15,16 @@ use crate::world::{Term, World};
 pub fn affected(world: &dyn World, changed: &Stored) -> BTreeSet<ObjectKey> {
     let mut roots = BTreeSet::new();
     let namespace = changed.key.namespace.as_deref();
-    if changed.key.kind.is_root() {
-        roots.insert(changed.key.clone());
-    }
     let found = |kind: Kind, namespace: Option<&str>, term: &Term| {
         world.find(kind, namespace, term).into_iter().map(|stored| stored.key.clone())
     };
+    if changed.key.kind.is_root() {
+        roots.insert(changed.key.clone());
+        // Whoever claims the same ECS name has it when this object gives it up.
+        for term in changed.terms.iter().filter(|term| matches!(term, Term::EcsName(_) | Term::ScaledService(_))) {
+            roots.extend(found(changed.key.kind, namespace, term));
+        }
+    }
     match changed.key.kind {
         Kind::Cluster => {
             for name in names(changed) {

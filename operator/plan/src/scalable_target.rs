@@ -18,7 +18,7 @@ use crate::kind::{Kind, ObjectKey};
 use crate::object::{Metadata, child, owner_reference};
 use crate::op::{FIELD_MANAGER, Op, Plan};
 use crate::report::{Conditions, Finding, Refusal};
-use crate::root::Root;
+use crate::root::{Root, holder};
 use crate::settings::Settings;
 use crate::store::Stored;
 use crate::support::{self, Document};
@@ -184,10 +184,8 @@ fn scale(
 /// The service of `service/<cluster>/<service>` in the same namespace.
 fn service(world: &dyn World, root: &ObjectKey, spec: &ScalableTargetSpec) -> Option<Arc<Stored>> {
     let (cluster, service) = ecs::arn::service_resource(&spec.resource_id)?;
-    world
-        .find(Kind::Service, root.namespace.as_deref(), &Term::EcsName(service.to_owned()))
-        .into_iter()
-        .find(|stored| stored.terms.contains(&Term::Cluster(cluster.to_owned())) && !Metadata::of(stored).is_deleting())
+    let terms = [Term::EcsName(service.to_owned()), Term::Cluster(cluster.to_owned())];
+    holder(world, Kind::Service, root.namespace.as_deref(), &terms)
 }
 
 /// Two autoscalers on one count would fight.

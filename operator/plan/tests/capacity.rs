@@ -125,6 +125,33 @@ fn when_a_provider_is_not_for_this_namespace_then_the_service_says_so() {
 }
 
 #[test]
+fn when_a_younger_object_claims_the_name_of_a_provider_or_a_cluster_then_nobody_follows_it() {
+    let mut cluster = with_strategy(&[("one", 0, 1)], 2);
+    let before = cluster.list(Kind::Deployment);
+    let mut twin = provider("a-younger");
+    twin["spec"]["name"] = json!("one");
+    twin["spec"]["kubernetes"] = json!({"nodeSelector": {"whose": "theirs"}});
+    cluster.pass(1);
+    cluster.apply(twin);
+    let strategy = json!([{"capacityProvider": "two", "weight": 1}]);
+    cluster.apply(json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCluster",
+        "metadata": {"name": "a-younger"},
+        "spec": {"clusterName": "default", "capacityProviders": ["two"], "defaultCapacityProviderStrategy": strategy}}));
+    cluster.apply(service("api", "web", 1));
+    cluster.run();
+    let after = cluster.list(Kind::Deployment);
+    assert_eq!(after.iter().filter(|one| one["metadata"]["name"] != "api").count(), before.len());
+    assert!(before.iter().all(|one| after.contains(one)), "{after:#?}");
+    let api = after.iter().find(|one| one["metadata"]["name"] == "api").unwrap();
+    assert_eq!(api["spec"]["template"]["metadata"]["labels"]["ecs-operator.dev/capacity-provider"], "none");
+    for kind in [Kind::CapacityProvider, Kind::Cluster] {
+        let objects = cluster.list(kind);
+        let refused = objects.iter().find(|object| object["metadata"]["name"] == "a-younger").unwrap();
+        assert_eq!(condition(refused, "Accepted")["reason"], "NameTaken");
+    }
+}
+
+#[test]
 fn when_a_cluster_has_a_default_strategy_then_services_without_one_follow_it() {
     let mut cluster = cluster();
     cluster.edit(Kind::Cluster, "default", |cluster| {

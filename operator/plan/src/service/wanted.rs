@@ -15,8 +15,9 @@ use serde_json::{Value, json};
 use super::revision::{self, CapacityPart, Placement, ServiceRevision};
 use super::snapshot::ServiceSnapshot;
 use crate::kind::Kind;
-use crate::object::{Metadata, without_nothing};
+use crate::object::without_nothing;
 use crate::report::{Finding, Refusal};
+use crate::root::holder;
 use crate::support::{self, Document};
 use crate::task::{self, TaskInput};
 use crate::task_definition::{Revision, revisions};
@@ -181,10 +182,8 @@ fn percentages(spec: &ServiceSpec) -> Percentages {
 }
 
 fn cluster(world: &dyn World, snapshot: &ServiceSnapshot) -> Result<ClusterSpec, Missing> {
-    let found = world
-        .find(Kind::Cluster, Some(&snapshot.namespace), &Term::EcsName(snapshot.cluster.clone()))
-        .into_iter()
-        .find(|stored| !Metadata::of(stored).is_deleting());
+    let name = Term::EcsName(snapshot.cluster.clone());
+    let found = holder(world, Kind::Cluster, Some(&snapshot.namespace), &[name]);
     let missing = |why: &str| {
         let message =
             format!("Cluster not found: no ECSCluster named {} {why} {}", snapshot.cluster, snapshot.namespace);
@@ -251,11 +250,7 @@ fn capacity(
 }
 
 fn provider_placement(world: &dyn World, snapshot: &ServiceSnapshot, name: &str) -> Result<Placement, Missing> {
-    let found = world
-        .find(Kind::CapacityProvider, None, &Term::EcsName(name.to_owned()))
-        .into_iter()
-        .find(|stored| !Metadata::of(stored).is_deleting());
-    let Some(stored) = found else {
+    let Some(stored) = holder(world, Kind::CapacityProvider, None, &[Term::EcsName(name.to_owned())]) else {
         let message = format!("capacity provider {name} not found: no ECSCapacityProvider has this name");
         return Err(Missing::new(Reason::CapacityProviderNotFound, message));
     };

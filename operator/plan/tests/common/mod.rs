@@ -171,7 +171,7 @@ impl Cluster {
             let replicas = deployment["spec"]["replicas"].as_i64().unwrap();
             let generation = deployment["metadata"]["generation"].clone();
             let status = json!({"observedGeneration": generation, "replicas": replicas, "updatedReplicas": replicas,
-                "readyReplicas": replicas, "availableReplicas": replicas});
+                "availableReplicas": replicas});
             moved |= self.pods(&stored.key.name, &deployment, replicas);
             if deployment["status"] != status {
                 self.set_status(&stored.key, status);
