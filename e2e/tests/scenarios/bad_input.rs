@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
-use e2e::scenario::kinds::CHILDREN;
+use e2e::scenario::kinds::{CHILDREN, Known};
 use e2e::scenario::manifest::{self, with, with_container};
 use e2e::scenario::then::text;
 use e2e::scenario::{Objects, Scenario};
@@ -224,39 +224,68 @@ async fn when_a_running_service_gets_bad_input_then_its_tasks_stay_and_it_goes_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_a_second_object_takes_an_ecs_name_then_it_is_refused_and_the_first_keeps_running() -> Result<()> {
+async fn when_a_second_object_takes_an_ecs_name_then_it_is_refused_until_the_first_gives_it_up() -> Result<()> {
     Scenario::run("taken", async |scenario| {
-        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
-        scenario.given([manifest::service("web", 2)]).await?;
+        // The younger ones come first by name.
+        let (older, younger) = (format!("{}-z", scenario.namespace()), format!("{}-a", scenario.namespace()));
+        scenario.view().watch(Known::find("ECSCapacityProvider")?).await?;
+        let nodes =
+            |object: &str, system: &str| manifest::capacity_provider(object, &older, ("kubernetes.io/os", system));
+        let strategy = json!({
+            "launchType": null, "capacityProviderStrategy": [{ "capacityProvider": older, "weight": 1 }],
+        });
+        scenario.given([nodes(&older, "linux"), manifest::cluster("main", &[&older])]).await?;
+        scenario.given([manifest::task_definition("web"), with(manifest::service("web", 2), strategy)]).await?;
         scenario.then_within(60).the_service("web").is_steady().await?;
         let before = scenario.view().read(identities);
 
         let renamed = |mut object: Value, member: &str, name: &str| {
-            object["metadata"]["name"] = "other".into();
+            object["metadata"]["name"] = "a-younger".into();
             with(object, json!({ member: name }))
         };
         let other_image = with_container(manifest::task_definition("web"), json!({ "image": "example.com/other:1" }));
         scenario
             .when_applied([
+                nodes(&younger, "windows"),
                 renamed(manifest::cluster("main", &[]), "clusterName", "main"),
                 renamed(other_image, "family", "web"),
                 renamed(manifest::service("web", 1), "serviceName", "web"),
             ])
             .await?;
         let then = scenario.then_within(30);
-        let said = then.condition("ECSCluster", "other", "Accepted", "False", "NameTaken").await?;
-        ensure!(said.starts_with("spec.clusterName: "), "{said}");
-        let said = then.condition("ECSTaskDefinition", "other", "Accepted", "False", "NameTaken").await?;
-        ensure!(said.starts_with("spec.family: "), "{said}");
-        let said = then.condition("ECSService", "other", "Accepted", "False", "InvalidParameterException").await?;
-        let wanted = "spec.serviceName: InvalidParameterException: Creation of service was not idempotent";
-        ensure!(said.starts_with(wanted), "{said}");
+        for (kind, name, reason, wanted) in [
+            ("ECSCapacityProvider", younger.as_str(), "NameTaken", "spec.name: "),
+            ("ECSCluster", "a-younger", "NameTaken", "spec.clusterName: "),
+            ("ECSTaskDefinition", "a-younger", "NameTaken", "spec.family: "),
+            (
+                "ECSService",
+                "a-younger",
+                "InvalidParameterException",
+                "spec.serviceName: InvalidParameterException: Creation of service was not idempotent",
+            ),
+        ] {
+            let said = then.condition(kind, name, "Accepted", "False", reason).await?;
+            ensure!(said.starts_with(wanted), "{said}");
+        }
         ensure!(scenario.view().read(identities) == before, "something changed");
 
-        // The name is free again.
-        scenario.when_deleted("ECSService", "web").await?;
-        scenario.then_within(60).the_service("other").has("Accepted", "True", "Accepted").await?;
-        scenario.then_within(60).the_service("other").is_steady().await
+        // What is free again goes to the one that waits for it.
+        for (kind, first, second) in [
+            ("ECSService", "web", "a-younger"),
+            ("ECSTaskDefinition", "web", "a-younger"),
+            ("ECSCluster", "main", "a-younger"),
+            ("ECSCapacityProvider", &older, &younger),
+        ] {
+            scenario.when_deleted(kind, first).await?;
+            scenario.then_within(60).condition(kind, second, "Accepted", "True", "Accepted").await?;
+            if kind == "ECSService" {
+                scenario.then_within(60).the_service(second).is_steady().await?;
+                scenario.when_deleted(kind, second).await?;
+                scenario.then_within(60).is_gone(kind, second).await?;
+            }
+        }
+        scenario.when_deleted("ECSCluster", "a-younger").await?;
+        scenario.when_deleted("ECSCapacityProvider", &younger).await
     })
     .await
 }
