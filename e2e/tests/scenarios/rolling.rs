@@ -203,3 +203,33 @@ async fn when_a_new_deployment_is_forced_then_every_task_is_replaced_once() -> R
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_count_changes_in_the_middle_of_a_rollout_then_the_bounds_follow_as_whole_tasks() -> Result<()> {
+    Scenario::run_on_kwok("count-in-rollout", async |scenario| {
+        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
+        let service = with(manifest::service("web", 4), manifest::fate(fate::START_DELAY, "2s"));
+        scenario.given([with(service, percents(75, 150))]).await?;
+        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
+        // At 4 tasks 3 to 6; at 9 tasks ceil(6.75) = 7 to floor(13.5) = 13. The fewer of one and the more of the other.
+        let sampler = scenario.sample("web", Bounds { at_least: 3, at_most: 13, min_ready_seconds: 0 });
+        scenario.when_applied([changed(manifest::task_definition("web"), "2")]).await?;
+        scenario.then_within(30).the_service("web").has("Ready", "False", "DeploymentInProgress").await?;
+        scenario.when_scaled("web", 9).await?;
+        scenario.then_within(90).the_service("web").is_steady_on("web:2").await?;
+        sampler.verdict()?;
+
+        let then = scenario.then_within(10);
+        then.object("Deployment", "web", "may surge by 4 and miss 2", |deployment| {
+            let is = |name: &str| deployment.pointer(&format!("/spec/strategy/rollingUpdate/{name}")).cloned();
+            (is("maxSurge"), is("maxUnavailable")) == (Some(json!(4)), Some(json!(2)))
+        })
+        .await?;
+        then.object("PodDisruptionBudget", "web", "keeps 7", |budget| {
+            budget.pointer("/spec/minAvailable") == Some(&json!(7))
+        })
+        .await?;
+        Ok(())
+    })
+    .await
+}

@@ -127,3 +127,40 @@ async fn when_a_disk_is_configured_at_launch_then_each_task_has_a_new_one_that_g
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_two_services_share_a_file_system_and_a_role_then_what_they_share_goes_with_the_last() -> Result<()> {
+    Scenario::run_on_kwok("shared", async |scenario| {
+        let efs = json!({ "name": "data", "efsVolumeConfiguration": { "fileSystemId": "fs-0123456789abcdef0" } });
+        let role = json!({ "taskRoleArn": "arn:aws:iam::123456789012:role/files" });
+        let service = |name: &str| with(manifest::service(name, 1), json!({ "taskDefinition": "files" }));
+        scenario.given([manifest::cluster("main", &[]), with(mounted(&efs), role)]).await?;
+        scenario.when_applied([service("one"), service("two")]).await?;
+        for name in ["one", "two"] {
+            scenario.then_within(60).the_service(name).is_steady().await?;
+        }
+        let owners = |object: &Value| object["metadata"]["ownerReferences"].as_array().map_or(0, Vec::len);
+        let names = |kind: &str| -> Vec<String> {
+            let shared = scenario.objects(kind).into_iter().filter(|object| owners(object) > 0);
+            shared.map(|object| text(&object, "/metadata/name").to_owned()).collect()
+        };
+        let (claims, accounts) = (names("PersistentVolumeClaim"), names("ServiceAccount"));
+        ensure!((claims.len(), accounts.len()) == (1, 1), "{claims:?} and {accounts:?} for two services");
+        let shared = [("PersistentVolumeClaim", &claims[0]), ("ServiceAccount", &accounts[0])];
+        for (kind, name) in shared {
+            scenario.then_within(30).object(kind, name, "belongs to both", |object| owners(object) == 2).await?;
+        }
+
+        scenario.when_deleted("ECSService", "one").await?;
+        for (kind, name) in shared {
+            scenario.then_within(60).object(kind, name, "belongs to the other", |object| owners(object) == 1).await?;
+        }
+        scenario.then_within(30).the_service("two").is_steady().await?;
+        scenario.when_deleted("ECSService", "two").await?;
+        for (kind, name) in shared {
+            scenario.then_within(60).is_gone(kind, name).await?;
+        }
+        no_volume_is_left(scenario).await
+    })
+    .await
+}
