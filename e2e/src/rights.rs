@@ -83,18 +83,25 @@ impl Usage {
         Ok(usage)
     }
 
-    /// Resources that rules grant and that were not touched with any verb. `update` on finalizers is left out: no request is
-    /// made with it, the API server asks for it where `OwnerReferencesPermissionEnforcement` is on.
+    /// Rights that rules grant and that were not used. `get`, `list` and `watch` count as one: they show the same. `update` on
+    /// finalizers is left out: no request is made with it, the API server asks for it where
+    /// `OwnerReferencesPermissionEnforcement` is on.
     #[must_use]
     pub fn idle(&self, rules: &[PolicyRule]) -> BTreeSet<String> {
-        let used: BTreeSet<_> =
-            self.used.iter().map(|(group, resource, _)| (group.as_str(), resource.as_str())).collect();
+        let used: BTreeSet<_> = self.used.iter().map(class).collect();
         let granted = expand(rules).into_iter().filter(|(_, resource, _)| !resource.ends_with("/finalizers"));
         granted
-            .filter(|(group, resource, _)| !used.contains(&(group.as_str(), resource.as_str())))
-            .map(|(group, resource, _)| format!("{resource}.{group}"))
+            .filter(|right| !used.contains(&class(right)))
+            .map(|right| {
+                let (group, resource, verb) = class(&right);
+                format!("{verb} {resource}.{group}")
+            })
             .collect()
     }
+}
+
+fn class((group, resource, verb): &Right) -> (&str, &str, &str) {
+    (group, resource, if matches!(verb.as_str(), "get" | "list" | "watch") { "read" } else { verb })
 }
 
 /// Every right that rules grant, one by one.
@@ -175,9 +182,13 @@ mod tests {
         assert_eq!(usage.forbidden, BTreeSet::from(["get replicasets.apps in n".to_owned()]));
         assert_eq!(usage.used.len(), 2);
         let rules: Vec<PolicyRule> = serde_json::from_value(json!([
-            {"apiGroups": ["apps"], "resources": ["deployments", "statefulsets", "deployments/finalizers"], "verbs": ["get"]},
+            {"apiGroups": ["apps"], "resources": ["statefulsets", "deployments/finalizers"], "verbs": ["get", "watch"]},
+            {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["patch", "delete"]},
         ]))
         .unwrap();
-        assert_eq!(usage.idle(&rules), BTreeSet::from(["statefulsets.apps".to_owned()]));
+        assert_eq!(
+            usage.idle(&rules),
+            BTreeSet::from(["delete deployments.apps".to_owned(), "read statefulsets.apps".to_owned()])
+        );
     }
 }

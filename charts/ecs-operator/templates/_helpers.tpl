@@ -59,10 +59,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 - apiGroups: [ecs-operator.dev]
   resources: [ecstaskdefinitions, ecsservices, ecsscalabletargets]
   verbs: [get, list, watch]
-# What the operator writes.
+# What the operator writes: once, as both are immutable. Revisions go with their task definition.
 - apiGroups: [ecs-operator.dev]
-  resources: [ecstaskdefinitionrevisions, ecsservicedeployments]
-  verbs: [get, list, watch, create, patch, delete]
+  resources: [ecstaskdefinitionrevisions]
+  verbs: [get, list, watch, create]
+- apiGroups: [ecs-operator.dev]
+  resources: [ecsservicedeployments]
+  verbs: [get, list, watch, create, delete]
 - apiGroups: [ecs-operator.dev]
   resources:
     - ecsclusters/status
@@ -85,8 +88,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
-  resources: [services, serviceaccounts, persistentvolumeclaims]
+  resources: [services]
   verbs: [get, list, watch, create, patch, delete]
+# Shared by services; the garbage collector removes them after their last owner.
+- apiGroups: [""]
+  resources: [serviceaccounts, persistentvolumeclaims]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
@@ -122,7 +129,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
   verbs: [get, list, watch]
 - apiGroups: [""]
   resources: [persistentvolumes]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, delete]
 {{- end }}
 
 {{/* Policies of an operator that works in some namespaces say nothing about the others. */}}

@@ -7,6 +7,7 @@ mod bad_input;
 mod capacity;
 mod cases;
 mod chart;
+mod children;
 mod command;
 mod contained;
 mod definitions;

@@ -48,11 +48,13 @@ fn in_a_namespace() -> BTreeSet<Right> {
         rights(OURS, &USER_KINDS, &READ),
         // For the finalizer.
         rights(OURS, &["ecsclusters"], &["patch"]),
-        rights(OURS, &OPERATOR_KINDS, &KEEP),
+        rights(OURS, &OPERATOR_KINDS, &["get", "list", "watch", "create"]),
+        rights(OURS, &["ecsservicedeployments"], &["delete"]),
         rights(OURS, &status, &["patch"]),
         rights(OURS, &finalizers, &["update"]),
         rights("apps", &["deployments"], &KEEP),
-        rights("", &["services", "serviceaccounts", "persistentvolumeclaims"], &KEEP),
+        rights("", &["services"], &KEEP),
+        rights("", &["serviceaccounts", "persistentvolumeclaims"], &["get", "list", "watch", "create", "patch"]),
         rights("policy", &["poddisruptionbudgets"], &KEEP),
         rights("autoscaling", &["horizontalpodautoscalers"], &KEEP),
         rights("", &["pods"], &READ),
@@ -71,7 +73,7 @@ fn in_the_cluster() -> BTreeSet<Right> {
         rights(OURS, &["ecscapacityproviders/status"], &["patch"]),
         rights(OURS, &["ecscapacityproviders/finalizers"], &["update"]),
         rights("", &["nodes"], &READ),
-        rights("", &["persistentvolumes"], &KEEP),
+        rights("", &["persistentvolumes"], &["get", "list", "watch", "create", "delete"]),
     ])
 }
 

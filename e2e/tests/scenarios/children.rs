@@ -1,0 +1,77 @@
+//! Children follow their service: they change with it, and go when they are not wanted any more.
+
+use anyhow::{Result, ensure};
+use e2e::scenario::manifest::{self, percents, with, with_container};
+use e2e::scenario::{Scenario, then};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_child_is_not_wanted_any_more_then_it_is_removed_and_nothing_else_is() -> Result<()> {
+    Scenario::run("children", async |scenario| {
+        let [one, two] = ["one", "two"].map(|name| format!("{}-{name}", scenario.namespace()));
+        let nodes = |name: &str| manifest::capacity_provider(name, name, ("kubernetes.io/os", "linux"));
+        scenario.given([nodes(&one), nodes(&two), manifest::cluster("main", &[&one, &two])]).await?;
+        let service = |provider: &str| {
+            let strategy = json!({
+                "launchType": null, "capacityProviderStrategy": [{ "capacityProvider": provider, "weight": 1 }],
+            });
+            with(with(manifest::service("web", 2), strategy), percents(0, 200))
+        };
+        scenario.given([manifest::task_definition("web"), service(&one)]).await?;
+        scenario.given([manifest::cpu_target("web", (2, 4), 50)]).await?;
+        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
+        let target = scenario.then_within(30);
+        for kind in ["Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"] {
+            target.object(kind, "web", "exists", |_| true).await?;
+        }
+        let first = scenario.objects("Deployment");
+        ensure!(first.len() == 1, "there are {} Deployments", first.len());
+
+        // A deployment moves everything to the other provider.
+        let options = json!({
+            "forceNewDeployment": true,
+            "kubernetes": {
+                "deploymentHistoryLimit": 1,
+                "podDisruptionBudget": { "enabled": false },
+                "service": { "labels": { "team": "orders" } },
+            },
+        });
+        scenario.when_applied([with(service(&two), options.clone())]).await?;
+        let then = scenario.then_within(60);
+        let old = then::text(&first[0], "/metadata/name");
+        then.is_gone("Deployment", old).await?;
+        then.is_gone("PodDisruptionBudget", "web").await?;
+        let has_label = |object: &serde_json::Value| object["metadata"]["labels"]["team"] == "orders";
+        then.object("Service", "web", "has the label", has_label).await?;
+        then.the_service("web").is_steady().await?;
+
+        // The history is as long as it may be.
+        for number in 2..4 {
+            let image = json!({ "image": format!("example.com/web:{number}") });
+            scenario.when_applied([with_container(manifest::task_definition("web"), image)]).await?;
+            scenario.then_within(60).the_service("web").is_steady_on(&format!("web:{number}")).await?;
+        }
+        let short = |objects: &e2e::scenario::Objects| {
+            let records = objects.keys().filter(|(kind, _)| *kind == "ECSServiceDeployment").count();
+            if records <= 2 { Ok(()) } else { Err(format!("there are {records}")) }
+        };
+        scenario.then_within(30).until("old records are removed", short).await?;
+
+        let no_service =
+            with(with(service(&two), options), json!({ "kubernetes": { "service": { "enabled": false } } }));
+        let idle = with(manifest::cpu_target("web", (2, 4), 50), json!({ "ScalingPolicies": [] }));
+        scenario.when_applied([no_service, idle]).await?;
+        let then = scenario.then_within(30);
+        then.is_gone("Service", "web").await?;
+        then.is_gone("HorizontalPodAutoscaler", "web").await?;
+        scenario.then_within(60).the_service("web").is_steady_on("web:3").await?;
+        ensure!(scenario.task_uids("web").len() == 2, "tasks went as well");
+
+        scenario.when_deleted("ECSScalableTarget", "web").await?;
+        scenario.when_deleted("ECSService", "web").await?;
+        scenario.when_deleted("ECSCluster", "main").await?;
+        scenario.when_deleted("ECSCapacityProvider", &one).await?;
+        scenario.when_deleted("ECSCapacityProvider", &two).await
+    })
+    .await
+}
