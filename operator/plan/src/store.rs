@@ -87,6 +87,19 @@ impl Stored {
         self.uid == other.uid && without_version(self) == without_version(other)
     }
 
+    /// Whether both copies are of the same object and differ in nothing but version and status.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let without_status = |stored: &Self| {
+            let mut value = without_version(stored);
+            if let Some(object) = value.as_object_mut() {
+                object.remove("status");
+            }
+            value
+        };
+        self.uid == other.uid && without_status(self) == without_status(other)
+    }
+
     /// Bytes of the kept text.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -139,6 +152,28 @@ fn strip(kind: Kind, object: &mut Value) {
                 }
             }
         }
+        Kind::Deployment => {
+            retain(
+                object.get_mut("status"),
+                &[
+                    "observedGeneration",
+                    "replicas",
+                    "updatedReplicas",
+                    "readyReplicas",
+                    "availableReplicas",
+                    "conditions",
+                ],
+            );
+            // The others repeat the counts in words.
+            if let Some(conditions) = object.pointer_mut("/status/conditions").and_then(Value::as_array_mut) {
+                conditions.retain(|condition| condition.get("type").and_then(Value::as_str) == Some("ReplicaFailure"));
+            }
+        }
+        Kind::PodDisruptionBudget | Kind::KubernetesService => {
+            if let Some(object) = object.as_object_mut() {
+                object.remove("status");
+            }
+        }
         _ => {}
     }
 }
@@ -166,6 +201,32 @@ mod tests {
             .unwrap()
         };
         assert!(node("1", "10:00").says_the_same(&node("2", "10:05")));
+    }
+
+    #[test]
+    fn when_only_counts_in_words_moved_then_a_deployment_says_the_same() {
+        let deployment = |version: &str, reason: &str, failure: &str| {
+            let conditions = json!([{"type": "Progressing", "status": "True", "reason": reason},
+                {"type": "ReplicaFailure", "status": failure, "message": "quota"}]);
+            let metadata = json!({"name": "n", "namespace": "a", "uid": "u", "resourceVersion": version});
+            let status = json!({"observedGeneration": 1, "readyReplicas": 1, "conditions": conditions});
+            Stored::accept(Kind::Deployment, json!({"metadata": metadata, "status": status})).unwrap()
+        };
+        let one = deployment("1", "NewReplicaSetCreated", "False");
+        assert!(one.says_the_same(&deployment("2", "NewReplicaSetAvailable", "False")));
+        assert!(!one.says_the_same(&deployment("2", "NewReplicaSetCreated", "True")));
+    }
+
+    #[test]
+    fn when_only_the_status_moved_then_an_object_asks_the_same() {
+        let cluster = |version: &str, tags: &str, count: i64| {
+            let metadata = json!({"name": "n", "namespace": "a", "uid": "u", "resourceVersion": version});
+            let spec = json!({"tags": [{"key": tags}]});
+            let status = json!({"activeServicesCount": count});
+            Stored::accept(Kind::Cluster, json!({"metadata": metadata, "spec": spec, "status": status})).unwrap()
+        };
+        assert!(cluster("1", "a", 1).asks_the_same(&cluster("2", "a", 2)));
+        assert!(!cluster("1", "a", 1).asks_the_same(&cluster("2", "b", 1)));
     }
 
     #[test]

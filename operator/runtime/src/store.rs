@@ -48,6 +48,7 @@ impl Store {
             return Change::default();
         }
         let is_news = previous.as_ref().is_none_or(|previous| !previous.says_the_same(&stored));
+        let is_for_itself = previous.as_ref().is_some_and(|previous| is_for_itself(previous, &stored));
         {
             let mut counted = self.write();
             if counted.world.insert(stored).is_none() {
@@ -55,7 +56,9 @@ impl Store {
             }
         }
         let mut change = Change::default();
-        if is_news {
+        if is_news && is_for_itself {
+            change.affected.insert(key);
+        } else if is_news {
             let counted = self.read();
             for copy in previous.iter().chain(counted.world.get(&key).iter()) {
                 change.affected.extend(routes::affected(&counted.world, copy));
@@ -123,6 +126,12 @@ impl Store {
     }
 }
 
+/// A cluster's status only counts what is in it: nothing in it decides by that. A cluster of a thousand services would
+/// otherwise be a thousand reconciles for each task that starts.
+fn is_for_itself(previous: &Stored, stored: &Stored) -> bool {
+    stored.key.kind == Kind::Cluster && previous.asks_the_same(stored)
+}
+
 fn is_replaced(world: &MemoryWorld, previous: &Stored) -> bool {
     world.get(&previous.key).is_none_or(|now| now.uid != previous.uid)
 }
@@ -168,6 +177,21 @@ mod tests {
         assert!(store.put(pod("p", "u", "2", "Pending")).affected.is_empty(), "the same copy again");
         assert!(store.put(pod("p", "u", "3", "Pending")).affected.is_empty(), "only the version moved");
         assert_eq!(store.put(pod("p", "u", "4", "Running")).affected, BTreeSet::from([service()]));
+    }
+
+    #[test]
+    fn when_a_cluster_counts_then_only_the_cluster_is_affected_and_when_it_is_changed_its_services_too() {
+        let store = store_with_service();
+        let cluster = |version: &str, provider: &str, count: i64| {
+            let metadata = json!({"name": "default", "namespace": "a", "uid": "c", "resourceVersion": version});
+            let (spec, status) = (json!({"capacityProviders": [provider]}), json!({"activeServicesCount": count}));
+            accept(Kind::Cluster, json!({"metadata": metadata, "spec": spec, "status": status}))
+        };
+        let key = ObjectKey::namespaced(Kind::Cluster, "a", "default");
+        let both = BTreeSet::from([key.clone(), service()]);
+        assert_eq!(store.put(cluster("2", "one", 0)).affected, both);
+        assert_eq!(store.put(cluster("3", "one", 1)).affected, BTreeSet::from([key]));
+        assert_eq!(store.put(cluster("4", "other", 1)).affected, both);
     }
 
     #[test]
