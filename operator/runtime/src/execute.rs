@@ -72,6 +72,7 @@ impl std::fmt::Debug for Executor {
 pub struct Session<'a> {
     executor: &'a Executor,
     root: &'a ObjectKey,
+    uid: Option<String>,
     gate: &'a Gate,
     until: Instant,
 }
@@ -83,10 +84,10 @@ impl Executor {
         Self { client, leadership, deadlines, metrics }
     }
 
-    /// Begins a reconcile of `root`.
+    /// Begins a reconcile of `root`, the incarnation with this uid.
     #[must_use]
-    pub fn session<'a>(&'a self, root: &'a ObjectKey, gate: &'a Gate) -> Session<'a> {
-        Session { executor: self, root, gate, until: Instant::now() + self.deadlines.reconcile }
+    pub fn session<'a>(&'a self, root: &'a ObjectKey, uid: Option<String>, gate: &'a Gate) -> Session<'a> {
+        Session { executor: self, root, uid, gate, until: Instant::now() + self.deadlines.reconcile }
     }
 }
 
@@ -107,14 +108,17 @@ impl Session<'_> {
     }
 
     /// Writes the root's own status.
-    pub async fn report(&self, status: &Value, uid: Option<String>) -> Result<(), Failed> {
+    pub async fn report(&self, status: &Value) -> Result<(), Failed> {
         let op = Op::ApplyStatus { key: self.root.clone(), status: status.clone() };
-        self.run(std::slice::from_ref(&op), |_| uid.clone()).await
+        self.run(std::slice::from_ref(&op), |_| self.uid.clone()).await
     }
 
     async fn one(&self, op: &Op, uid: Option<String>) -> Result<(), ExecuteError> {
         self.stay_inside(op.key())?;
         let key = op.key();
+        if matches!(op, Op::Create { .. } | Op::Apply { .. }) && self.gate.was_removed(key) {
+            self.confirm_root().await?;
+        }
         match op {
             Op::Create { body, .. } => {
                 let path = request::collection(key.kind, key.namespace.as_deref())?;
@@ -200,6 +204,18 @@ impl Session<'_> {
             Err(ExecuteError::NotFound(_)) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+
+    /// When a service is deleted, its children go too, and the watch of their kind may say so first. What went away is
+    /// made again only if the server itself still has the root.
+    async fn confirm_root(&self) -> Result<(), ExecuteError> {
+        let gone = || ExecuteError::RootGone(self.root.clone());
+        let root = match self.send::<Written>(request::get(&request::item(self.root)?)?).await {
+            Err(ExecuteError::NotFound(_)) => return Err(gone()),
+            other => other?,
+        };
+        let is_same = self.uid.as_ref().is_none_or(|uid| *uid == root.metadata.uid);
+        if is_same && root.metadata.deletion_timestamp.is_none() { Ok(()) } else { Err(gone()) }
     }
 
     async fn send<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, ExecuteError> {

@@ -26,6 +26,9 @@ pub enum ExecuteError {
     /// A delete was to happen only in the absence of this object, which exists.
     #[error("{0} exists")]
     StillThere(ObjectKey),
+    /// The root is not there any more, or is going: nothing is made for it.
+    #[error("{0} is gone")]
+    RootGone(ObjectKey),
     /// The object, or something that the write needs, is not there.
     #[error("{0}")]
     NotFound(String),
@@ -103,6 +106,7 @@ impl ExecuteError {
             Self::Conflict(_) => "conflict",
             Self::AlreadyExists(_) => "already-exists",
             Self::StillThere(_) => "still-there",
+            Self::RootGone(_) => "root-gone",
             Self::NotFound(_) => "not-found",
             Self::NamespaceTerminating(_) => "namespace-terminating",
             Self::Forbidden(_) => "forbidden",
@@ -117,7 +121,7 @@ impl ExecuteError {
     #[must_use]
     pub const fn recovery(&self) -> Recovery {
         match self {
-            Self::NotLeader | Self::NamespaceTerminating(_) => Recovery::Quiet,
+            Self::NotLeader | Self::RootGone(_) | Self::NamespaceTerminating(_) => Recovery::Quiet,
             Self::Conflict(_) | Self::AlreadyExists(_) | Self::StillThere(_) | Self::NotFound(_) => Recovery::Soon,
             Self::Deadline(_) | Self::Server { .. } | Self::Transport(_) => Recovery::Later,
             Self::Forbidden(_) | Self::Invalid(_) | Self::Unsafe(_) => Recovery::Tell,

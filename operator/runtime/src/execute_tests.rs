@@ -81,7 +81,7 @@ fn fixture() -> (Fixture, Server) {
 impl Fixture {
     async fn run(&self, ops: &[Op]) -> Result<(), Failed> {
         let root = root();
-        self.executor.session(&root, &self.gate).run(ops, |_| Some("u".to_owned())).await
+        self.executor.session(&root, Some("root".to_owned()), &self.gate).run(ops, |_| Some("u".to_owned())).await
     }
 
     fn waits_for(&self) -> Option<ObjectKey> {
@@ -124,10 +124,9 @@ async fn when_a_revision_is_created_then_it_is_posted_and_never_overwrites() {
 async fn when_a_status_is_written_then_it_names_the_incarnation_it_belongs_to() {
     let (fixture, mut server) = fixture();
     let root = root();
-    let session = fixture.executor.session(&root, &fixture.gate);
+    let session = fixture.executor.session(&root, Some("incarnation".to_owned()), &fixture.gate);
     let status = json!({"runningCount": 1});
-    let (result, seen) =
-        tokio::join!(session.report(&status, Some("incarnation".to_owned())), see(&mut server, 200, object("8")));
+    let (result, seen) = tokio::join!(session.report(&status), see(&mut server, 200, object("8")));
     result.unwrap();
     assert!(seen.line.starts_with(
         "PATCH /apis/ecs-operator.dev/v1alpha1/namespaces/a/ecsservices/web/status?fieldManager=ecs-operator-status&"
@@ -270,5 +269,43 @@ async fn when_a_plan_points_outside_its_namespace_then_nothing_is_sent() {
         assert!(matches!(failed.error, ExecuteError::Unsafe(_)), "{key}");
         drop(fixture);
         assert!(server.next_request().await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn when_a_child_went_away_lately_then_it_is_made_again_only_if_the_server_has_the_root() {
+    let root = |uid: &str, more: Value| {
+        let mut metadata = json!({"uid": uid, "resourceVersion": "3"});
+        metadata.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"kind": "ECSService", "metadata": metadata})
+    };
+    let leaving = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
+    // (the server's answer about the root, whether the child is made)
+    let table = [
+        (200, root("root", json!({})), true),
+        (200, root("root", leaving), false),
+        (200, root("successor", json!({})), false),
+        (404, failure(404, "NotFound"), false),
+    ];
+    for (code, answer, is_made) in table {
+        let (fixture, mut server) = fixture();
+        let metadata = json!({"name": "web-1", "namespace": "a", "uid": "u", "resourceVersion": "2"});
+        let last = plan::Stored::accept(Kind::Deployment, json!({"metadata": metadata})).unwrap();
+        fixture.gate.saw_removal(&last);
+        let ops = [apply()];
+        let (result, ()) = tokio::join!(fixture.run(&ops), async {
+            let seen = see(&mut server, code, answer.clone()).await;
+            assert_eq!(seen.line, "GET /apis/ecs-operator.dev/v1alpha1/namespaces/a/ecsservices/web");
+            if is_made {
+                assert!(see(&mut server, 200, object("8")).await.line.starts_with("PATCH "));
+            }
+        });
+        match result {
+            Ok(()) => assert!(is_made, "{answer}"),
+            Err(failed) => {
+                assert!(!is_made && matches!(failed.error, ExecuteError::RootGone(_)), "{answer}: {failed}");
+                assert_eq!(failed.error.recovery(), Recovery::Quiet);
+            }
+        }
     }
 }

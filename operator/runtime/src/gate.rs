@@ -3,17 +3,20 @@
 //! A create that the cache does not show yet would be decided again; a status that the cache does not show yet would be
 //! counted from again. So each write leaves an expectation, and the root that wrote waits until the watch has caught up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use plan::{ObjectKey, Stored, World};
+use plan::{Kind, ObjectKey, Stored, World};
 use tokio::time::Instant;
 use tracing::warn;
 
 /// After this time a root goes on even if its write was never seen: the object may have lost the label that our watch
 /// selects by, or may have come and gone between two lists.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// For this long it is remembered that an object went away. Longer than two watches are ever apart.
+const REMOVAL_MEMORY: Duration = Duration::from_mins(1);
 
 /// What the cache has to show before the writer may plan again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,8 @@ struct Expectation {
 struct Expectations {
     objects: BTreeMap<ObjectKey, Expectation>,
     written_by: BTreeMap<ObjectKey, BTreeSet<ObjectKey>>,
+    removed: BTreeMap<ObjectKey, Instant>,
+    removals: VecDeque<(Instant, ObjectKey)>,
 }
 
 /// Whether a root may be planned.
@@ -68,6 +73,7 @@ impl Gate {
     /// A watch or a list said that this copy is gone: nothing newer of this incarnation will ever be seen.
     pub fn saw_removal(&self, removed: &Stored) {
         let mut expectations = self.lock();
+        expectations.remember_removal(&removed.key);
         let is_over = expectations.objects.get(&removed.key).is_some_and(|expectation| match &expectation.expected {
             Expected::Version { uid, .. } | Expected::Gone { uid } => *uid == removed.uid || uid.is_empty(),
         });
@@ -76,10 +82,17 @@ impl Gate {
         }
     }
 
+    /// Whether the object went away lately. Perhaps its owner was deleted, which the watch of another kind has yet to say:
+    /// whoever makes it again must ask the server for the owner first.
+    pub fn was_removed(&self, key: &ObjectKey) -> bool {
+        let expectations = self.lock();
+        expectations.removed.get(key).is_some_and(|time| time.elapsed() < REMOVAL_MEMORY)
+    }
+
     /// Whether the cache shows everything `root` wrote. Expectations that are met, or too old, are dropped.
     pub fn check(&self, root: &ObjectKey, world: &dyn World) -> Verdict {
         let mut guard = self.lock();
-        let Expectations { objects, written_by } = &mut *guard;
+        let Expectations { objects, written_by, .. } = &mut *guard;
         let Some(keys) = written_by.get_mut(root) else { return Verdict::Open };
         let now = Instant::now();
         keys.retain(|key| {
@@ -119,6 +132,26 @@ impl Gate {
     }
 }
 
+impl Expectations {
+    fn remember_removal(&mut self, key: &ObjectKey) {
+        // Pods are never made by us, roots never either.
+        if key.kind == Kind::Pod || key.kind.is_root() && key.kind.is_ours() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some((time, _)) = self.removals.front()
+            && now.saturating_duration_since(*time) >= REMOVAL_MEMORY
+        {
+            let Some((time, old)) = self.removals.pop_front() else { break };
+            if self.removed.get(&old) == Some(&time) {
+                self.removed.remove(&old);
+            }
+        }
+        self.removed.insert(key.clone(), now);
+        self.removals.push_back((now, key.clone()));
+    }
+}
+
 impl Expected {
     fn is_met(&self, known: Option<Arc<Stored>>) -> bool {
         match (self, known) {
@@ -134,7 +167,6 @@ impl Expected {
 
 #[cfg(test)]
 mod tests {
-    use plan::Kind;
     use plan::world::MemoryWorld;
     use serde_json::json;
 
@@ -214,6 +246,21 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(gate.check(&root(), &world(&[])), Verdict::Open);
         assert!(gate.lock().objects.is_empty() && gate.lock().written_by.is_empty(), "nothing is kept");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_an_object_went_away_then_that_is_remembered_for_a_minute_and_not_longer() {
+        let gate = Gate::default();
+        assert!(!gate.was_removed(&child()));
+        gate.saw_removal(&copy("u", "12"));
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert!(gate.was_removed(&child()));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!gate.was_removed(&child()));
+        let other = json!({"metadata": {"name": "other", "namespace": "a", "uid": "o", "resourceVersion": "1"}});
+        gate.saw_removal(&Stored::accept(Kind::Deployment, other).unwrap());
+        let expectations = gate.lock();
+        assert_eq!((expectations.removed.len(), expectations.removals.len()), (1, 1), "the first is forgotten");
     }
 
     #[tokio::test]

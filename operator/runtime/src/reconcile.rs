@@ -75,7 +75,7 @@ impl Reconciler {
             return Finish::Gated;
         }
         let planned = self.plan(root);
-        let session = self.executor.session(root, &self.intake.gate);
+        let session = self.executor.session(root, planned.uid(), &self.intake.gate);
         let executed = self.execute(&session, &planned).await;
         let reported = self.report(&session, &planned, &executed, job.failures).await;
         if executed.is_ok() && reported.is_ok() {
@@ -146,7 +146,7 @@ impl Reconciler {
             return Ok(());
         }
         let started = Instant::now();
-        let reported = session.report(&status, planned.uid()).await;
+        let reported = session.report(&status).await;
         self.metrics.step("report", started.elapsed());
         reported
     }

@@ -17,11 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plan::Settings;
-use runtime::Options;
 use runtime::clock::Clock;
 use runtime::metrics::Metrics;
 use runtime::run::work;
+use runtime::{Election, Options, RunError};
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::{Faults, Server};
@@ -82,18 +83,35 @@ fn simulate(seed: u64, faults: Faults) -> Outcome {
     })
 }
 
-fn start(server: &Arc<Server>, clock: &Clock) -> tokio::task::JoinHandle<Result<(), runtime::RunError>> {
+fn start(server: &Arc<Server>, clock: &Clock) -> JoinHandle<Result<(), RunError>> {
+    launch(server, clock, None, CancellationToken::new())
+}
+
+/// Starts an operator; one with a name takes part in an election.
+fn launch(
+    server: &Arc<Server>,
+    clock: &Clock,
+    name: Option<&str>,
+    stop: CancellationToken,
+) -> JoinHandle<Result<(), RunError>> {
+    let election = name.map(|name| Election {
+        namespace: "o".to_owned(),
+        name: "l".to_owned(),
+        identity: name.to_owned(),
+        lease: Duration::from_secs(15),
+        renew_deadline: Duration::from_secs(10),
+        retry: Duration::from_secs(2),
+    });
     let options = Options {
         namespaces: Vec::new(),
         address: "127.0.0.1:0".parse().unwrap(),
         workers: 4,
-        election: None,
+        election,
         drain: Duration::from_secs(20),
         instance: "simulation".to_owned(),
         settings: Settings::default(),
     };
-    let metrics = Arc::new(Metrics::default());
-    tokio::spawn(work(server.client(), options, metrics, None, clock.clone(), CancellationToken::new()))
+    tokio::spawn(work(server.client(), options, Arc::new(Metrics::default()), None, clock.clone(), stop))
 }
 
 /// What people do within the first minutes.
@@ -239,4 +257,45 @@ fn when_everything_fails_now_and_then_then_the_end_is_the_same_with_bounded_writ
         assert!(rough.writes < 3 * calm.writes, "seed {seed}: {} writes, {} without faults", rough.writes, calm.writes);
     }
     assert!(restarts >= 6, "the operator was hardly ever killed: {restarts}");
+}
+
+#[test]
+fn when_the_leader_is_killed_then_the_follower_goes_on_within_the_lease_and_nothing_is_made_twice() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap());
+        let server = Server::new(1, Faults { delay: Duration::from_millis(300), ..Faults::default() }, clock.clone());
+        let cluster = tokio::spawn(machinery::run(Arc::clone(&server)));
+        let user = tokio::spawn(story(Arc::clone(&server)));
+        let stop = CancellationToken::new();
+        let first = launch(&server, &clock, Some("first"), CancellationToken::new());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let second = launch(&server, &clock, Some("second"), stop.clone());
+        // In the middle of the first rollout.
+        tokio::time::sleep(Duration::from_millis(9_800)).await;
+        first.abort();
+        let before = server.writes().len();
+        assert!(before > 0 && server.holder() == "first");
+        tokio::time::sleep(Duration::from_millis(12_500)).await;
+        assert_eq!(server.writes().len(), before, "nobody else writes while the lease may still be in use");
+        tokio::time::sleep(Duration::from_millis(4_500)).await;
+        assert_eq!(server.holder(), "second");
+        tokio::time::sleep(Duration::from_mins(5)).await;
+        user.await.unwrap();
+
+        let mut made = std::collections::BTreeMap::<String, u32>::new();
+        for write in server.writes().iter().filter(|write| write.made.is_some()) {
+            *made.entry(write.made.clone().unwrap()).or_default() += 1;
+        }
+        assert!(made.len() > 8, "{made:?}");
+        assert!(made.values().all(|times| *times == 1), "{made:?}");
+        let service = server.state.lock().unwrap().objects[&Id::new("ecsservices", "a", "web")].clone();
+        assert_eq!(service["status"]["runningCount"], 5, "{service:#}");
+
+        // Asked to stop, the second gives the lease back and ends well.
+        stop.cancel();
+        assert!(second.await.unwrap().is_ok());
+        assert_eq!(server.holder(), "");
+        cluster.abort();
+    });
 }

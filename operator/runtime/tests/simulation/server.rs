@@ -37,6 +37,8 @@ pub(crate) struct Faults {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Write {
     pub(crate) line: String,
+    /// The object, if this write made it.
+    pub(crate) made: Option<String>,
 }
 
 pub(crate) struct Server {
@@ -81,9 +83,16 @@ impl Server {
         *self.faults.lock().unwrap() = Faults::default();
     }
 
-    /// Writes of the operator so far, Events aside.
+    /// Writes of the operator so far, Events and Leases aside.
     pub(crate) fn writes(&self) -> Vec<Write> {
         self.writes.lock().unwrap().clone()
+    }
+
+    /// Who holds the Lease.
+    pub(crate) fn holder(&self) -> String {
+        let state = self.state.lock().unwrap();
+        let lease = state.objects.iter().find(|(id, _)| id.plural == "leases");
+        lease.and_then(|(_, lease)| lease["spec"]["holderIdentity"].as_str().map(ToOwned::to_owned)).unwrap_or_default()
     }
 
     /// GETs and LISTs of the operator so far.
@@ -137,9 +146,14 @@ impl Server {
         let before = self.state.lock().unwrap().version;
         let result = self.change(|state, now| write(state, &parts.method, &path, &query, body, now));
         let Ok(answer) = result else { return result.map_or_else(refuse, |object| reply(200, &object)) };
-        if self.state.lock().unwrap().version != before {
+        if path.plural != "leases" && self.state.lock().unwrap().version != before {
             let line = format!("{} {}", parts.method, parts.uri.path());
-            self.writes.lock().unwrap().push(Write { line });
+            let is_new = self.state.lock().unwrap().history.last().is_some_and(|change| change.what == "ADDED");
+            let made = is_new.then(|| {
+                let text = |name: &str| answer[name].as_str().or(answer["metadata"][name].as_str()).unwrap_or_default();
+                format!("{} {}/{}", text("kind"), text("namespace"), text("name"))
+            });
+            self.writes.lock().unwrap().push(Write { line, made });
         }
         if self.happens(|faults| faults.crash) {
             self.crash.notify_one();
@@ -261,6 +275,14 @@ fn write(
             }
             let finalizers = body["metadata"]["finalizers"].clone();
             state.edit(&id, |live| live["metadata"]["finalizers"] = finalizers)
+        }
+        "PUT" => {
+            let id = path.id();
+            let live = state.objects.get(&id).ok_or(Refusal(404, "NotFound"))?;
+            if body["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"] {
+                return Err(Refusal(409, "Conflict"));
+            }
+            state.edit(&id, |live| live["spec"] = body["spec"].clone())
         }
         "DELETE" => {
             let left = state.delete(&path.id(), &body["preconditions"], now)?;
