@@ -31,5 +31,6 @@ fi
 kind export kubeconfig --name "$cluster" --kubeconfig "$kubeconfig"
 kind load image-archive "$archive" --name "$cluster"
 
-E2E_KUBECONFIG=$kubeconfig cargo test --package e2e -- --nocapture
+# The operator runs in the cluster, from that image. Every scenario has `when` in its name.
+E2E_KUBECONFIG=$kubeconfig cargo xtask test --inside --only when
 echo "The cluster stays: export KUBECONFIG=$kubeconfig"

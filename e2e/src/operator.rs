@@ -207,14 +207,33 @@ impl Operator {
         Ok(self.child.kill().await?)
     }
 
+    /// Stops it in its tracks, as a machine that swaps or a virtual machine that is being moved would.
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on after [`Operator::freeze`].
+    ///
+    /// # Errors
+    /// When it cannot be signalled.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Ok(kill_process(pid.context("it has ended")?, signal)?)
+    }
+
     /// Sends SIGTERM and waits for the end.
     ///
     /// # Errors
     /// When it does not end within 30 seconds.
     pub async fn terminate(mut self) -> Result<ExitStatus> {
-        if let Some(pid) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
-            kill_process(pid, Signal::TERM)?;
-        }
+        self.signal(Signal::TERM)?;
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
         Ok(ended.with_context(|| format!("operator {} did not end within 30 s of SIGTERM", self.instance))??)
     }
@@ -231,6 +250,14 @@ pub fn program() -> PathBuf {
 /// # Errors
 /// When Helm refuses.
 pub async fn install_charts(cluster: &Cluster) -> Result<()> {
+    install_with_replicas(cluster, 0).await
+}
+
+/// Installs both charts and waits until this many operators run in the cluster, from the image that was loaded into it.
+///
+/// # Errors
+/// When Helm refuses or the operators do not become ready within two minutes.
+pub async fn install_with_replicas(cluster: &Cluster, replicas: u32) -> Result<()> {
     let charts = xtask::root().join("charts");
     let chart = |name: &str| charts.join(name).display().to_string();
     let definitions = chart("ecs-operator-crds");
@@ -241,7 +268,15 @@ pub async fn install_charts(cluster: &Cluster) -> Result<()> {
         .context("the CustomResourceDefinitions were not accepted")?;
     let operator = chart("ecs-operator");
     let arguments = ["upgrade", "--install", RELEASE, &operator, "-n", NAMESPACE, "--create-namespace"];
-    cluster.helm(arguments.into_iter().chain(["--set", "replicas=0"])).await?;
+    let count = format!("replicas={replicas}");
+    cluster.helm(arguments.into_iter().chain(["--set", &count])).await?;
+    if replicas > 0 {
+        let deployment = format!("deployment/{RELEASE}");
+        cluster
+            .kubectl(["-n", NAMESPACE, "rollout", "status", &deployment, "--timeout=120s"])
+            .await
+            .context("the operator does not run: is its image in the cluster? (`cargo xtask image`, `kind load`)")?;
+    }
     Ok(())
 }
 

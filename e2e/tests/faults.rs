@@ -108,6 +108,34 @@ async fn when_the_leader_is_killed_then_the_follower_continues_within_the_lease_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn when_the_leader_freezes_for_longer_than_its_lease_then_it_ends_on_waking_and_the_follower_has_taken_over()
+-> Result<()> {
+    let cluster = cluster().await?;
+    let launch = launch(cluster, "frozen").await?;
+    let mut leader = launch.spawn()?;
+    leader.leads().await?;
+    let mut follower = launch.named("frozen-b").spawn()?;
+    follower.ready().await?;
+    Scenario::run_in(environment(cluster, &[&leader, &follower])?, "frozen", async |scenario| {
+        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
+        scenario.given([manifest::service("web", 2)]).await?;
+        scenario.then_within(60).the_service("web").is_steady().await?;
+        leader.freeze()?;
+        scenario.when_scaled("web", 4).await?;
+        follower.leads().await?;
+        scenario.then_within(60).the_service("web").is_steady().await?;
+        leader.thaw()?;
+        let status = tokio::time::timeout(Duration::from_secs(10), leader.wait()).await;
+        let status = status.context("it woke up without its lease and still runs")??;
+        ensure!(!status.success(), "it lost the lease and said that all is well");
+        ensure!(follower.is_leading().await?, "the follower does not lead any more");
+        ensure!(follower.terminate().await?.success());
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn when_sigterm_comes_then_work_is_finished_the_lease_is_released_and_the_exit_code_is_zero() -> Result<()> {
     let cluster = cluster().await?;
     let launch = launch(cluster, "terminated").await?;

@@ -30,6 +30,9 @@ pub struct Args {
     /// Who plays the nodes of the local cluster.
     #[arg(long, value_enum, default_value = "kwok")]
     nodes: NodeKind,
+    /// Run the operator in the cluster, from its image, and not as a process here; for clusters with real nodes.
+    #[arg(long)]
+    inside: bool,
     /// Leave the cluster's folder, with all logs, and the scenarios' namespaces.
     #[arg(long)]
     keep: bool,
@@ -110,7 +113,7 @@ impl Tests {
         let is_local = {
             let options = Options { keep_folder: args.keep, ..Options::default() };
             let cluster = Cluster::from_env_or_start(options).await?;
-            let system = System::start(&cluster).await?;
+            let system = System::start(&cluster, args.inside).await?;
             let mut environment = system.environment();
             if args.keep {
                 environment.push(("E2E_KEEP", "1".into()));
@@ -177,6 +180,10 @@ impl Tests {
             count.add(&line);
         }
         let status = child.wait().await?;
+        if !status.success() && count.failed == 0 {
+            // It did not build, or ended before it could sum up.
+            count.failed = 1;
+        }
         self.count.passed += count.passed;
         self.count.failed += count.failed;
         let remark = format!("{} passed, {} failed", count.passed, count.failed);
@@ -212,8 +219,9 @@ struct System {
 }
 
 impl System {
-    async fn start(cluster: &Cluster) -> Result<Self> {
-        let kubeconfig = cluster.kubeconfig().to_owned();
+    async fn start(cluster: &Cluster, is_inside: bool) -> Result<Self> {
+        // The tests run in another folder.
+        let kubeconfig = std::path::absolute(cluster.kubeconfig())?;
         let audit_log = cluster.audit_log().ok();
         if runs_inside(cluster).await? {
             progress::note(format!("using the operator that runs in namespace {NAMESPACE}"));
@@ -225,8 +233,11 @@ impl System {
             let path = charts.join(chart).display().to_string();
             cluster.helm(["lint", "--strict", &path]).await.with_context(|| format!("chart {chart}"))?;
         }
-        operator::install_charts(cluster).await?;
+        operator::install_with_replicas(cluster, if is_inside { 2 } else { 0 }).await?;
         step.done();
+        if is_inside {
+            return Ok(Self { operator: None, kubeconfig, audit_log });
+        }
         let step = progress::step("starting the operator as its ServiceAccount");
         let mut operator = Launch::installed(cluster, "ecs-operator-0").await?.spawn()?;
         operator.leads().await?;
