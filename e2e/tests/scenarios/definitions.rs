@@ -95,9 +95,9 @@ async fn when_somebody_looks_with_kubectl_then_every_kind_is_listed_explained_an
         }
 
         quiet(&cluster, &["scale", "ecsservice/web", "--replicas=3", "-n", namespace]).await?;
+        let runs_three = |service: &Value| service["status"]["runningCount"] == 3;
+        scenario.then_within(60).object("ECSService", "web", "runs 3 tasks", runs_three).await?;
         scenario.then_within(60).the_service("web").is_steady().await?;
-        let service = scenario.object("ECSService", "web").unwrap_or_default();
-        ensure!(service["spec"]["desiredCount"] == 3 && service["status"]["runningCount"] == 3, "{service}");
         let line = quiet(&cluster, &["get", "ecssvc", "web", "-n", namespace, "--no-headers"]).await?;
         let shown: Vec<_> = line.split_whitespace().take(7).collect();
         ensure!(shown == ["web", "ACTIVE", "3", "3", "0", "web:1", "COMPLETED"], "{line}");

@@ -200,10 +200,11 @@ async fn when_text_is_hostile_then_it_reaches_the_container_as_it_is_and_nothing
             scenario.when_scaled(name, 2).await?;
         }
         for (name, hostile, places) in &all {
-            let steady = scenario.then_within(120).the_service(name).is_steady().await;
-            steady.with_context(|| format!("scaled: {places:?} {hostile:?}"))?;
-            let deployment = scenario.object("Deployment", name).unwrap_or_default();
-            ensure!(deployment["metadata"]["generation"].as_i64() > Some(1), "{name} was never applied");
+            let then = scenario.then_within(120);
+            let scaled = then.the_service(name).has_tasks(2).await.and(then.the_service(name).is_steady().await);
+            scaled.with_context(|| format!("scaled: {places:?} {hostile:?}"))?;
+            let was_applied = |object: &Value| object["metadata"]["generation"].as_i64() > Some(1);
+            let deployment = then.object("Deployment", name, "was applied", was_applied).await?;
             let container = &deployment["spec"]["template"]["spec"]["containers"][0];
             let is = |pointer: &str| expanded(text(container, pointer), ("PASSWORD", "secret"));
             let pod_places = [("/env/0/value", 0), ("/args/0", 1), ("/command/0", 2)];
