@@ -28,7 +28,7 @@ async fn when_the_image_changes_then_tasks_are_replaced_within_the_bounds_of_ecs
         scenario.given([manifest::cluster("main", &[]), manifest::task_definition("app")]).await?;
         for (name, desired, (minimum, maximum), _) in BOUNDS {
             let service = with(manifest::service(name, desired), json!({ "taskDefinition": "app" }));
-            let slow = manifest::fate(fate::START_DELAY, "1s");
+            let slow = manifest::fate(fate::START_DELAY, "2s");
             scenario.given([with(with(service, slow), percents(minimum, maximum))]).await?;
         }
         let mut samplers = Vec::new();
@@ -59,7 +59,7 @@ async fn when_tasks_on_two_providers_are_replaced_then_the_bounds_hold_over_both
         let providers = ["FARGATE", "FARGATE_SPOT"];
         scenario.given([manifest::cluster("main", &providers), manifest::fargate_task_definition("web")]).await?;
         let service = manifest::fargate_service("web", 8, &[("FARGATE", 2, 1), ("FARGATE_SPOT", 0, 3)]);
-        let service = with(service, manifest::fate(fate::START_DELAY, "1s"));
+        let service = with(service, manifest::fate(fate::START_DELAY, "2s"));
         scenario.given([with(service, percents(75, 125))]).await?;
         scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
         let sampler = scenario.sample("web", Bounds { at_least: 6, at_most: 10, min_ready_seconds: 0 });
@@ -73,9 +73,10 @@ async fn when_tasks_on_two_providers_are_replaced_then_the_bounds_hold_over_both
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_one_task_may_go_before_the_next_starts_then_there_is_never_more_than_one() -> Result<()> {
-    Scenario::run("zero-hundred", async |scenario| {
+    Scenario::run_on_kwok("zero-hundred", async |scenario| {
         scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
-        scenario.given([with(manifest::service("web", 1), percents(0, 100))]).await?;
+        let service = with(manifest::service("web", 1), manifest::fate(fate::START_DELAY, "2s"));
+        scenario.given([with(service, percents(0, 100))]).await?;
         scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
         let sampler = scenario.sample("web", Bounds { at_least: 0, at_most: 1, min_ready_seconds: 0 });
         scenario.when_applied([changed(manifest::task_definition("web"), "2")]).await?;
