@@ -158,16 +158,28 @@ async fn show(cluster: &Cluster, arguments: &[&str]) -> Result<()> {
 
 fn explain(cluster: &Cluster, log: &Path) {
     let (kubectl, helm) = (cluster.tools().kubectl.display(), cluster.tools().helm.display());
-    println!(
-        "\nThe cluster stays up until Ctrl-C. In another terminal:\n\n  export KUBECONFIG={}\n  alias kubectl={kubectl} \
-         helm={helm}\n  kubectl config set-context --current --namespace={NAMESPACE}\n\nTry:\n  kubectl get ecs -o wide\n  \
-         kubectl describe ecssvc web\n  kubectl scale ecssvc web --replicas=6 && kubectl get ecssvc web -w\n  kubectl edit \
-         ecstd web                       # another image: a new revision, and web rolls\n  kubectl get pods -L \
-         ecs-operator.dev/capacity-provider,ecs-operator.dev/revision -o wide\n  kubectl annotate pod -l \
-         ecs-operator.dev/service=web {}='no such image' --overwrite\n  kubectl delete ecsc demo                      # \
-         waits: services use it\n\nThe operator's log: {}",
-        cluster.kubeconfig().display(),
-        fate::IMAGE_PULL_ERROR,
-        log.display()
-    );
+    let (kubeconfig, unready) = (cluster.kubeconfig().display(), fate::UNREADY);
+    let lines = [
+        "The cluster stays up until Ctrl-C. In another terminal:".to_owned(),
+        format!("  export KUBECONFIG={kubeconfig}"),
+        format!("  alias kubectl={kubectl} helm={helm}"),
+        format!("  kubectl config set-context --current --namespace={NAMESPACE}"),
+        String::new(),
+        "Look:".to_owned(),
+        "  kubectl get ecs -o wide".to_owned(),
+        "  kubectl describe ecssvc web".to_owned(),
+        "  kubectl get pods -o wide -L ecs-operator.dev/capacity-provider,ecs-operator.dev/revision".to_owned(),
+        String::new(),
+        "Change:".to_owned(),
+        "  kubectl scale ecssvc web --replicas=6".to_owned(),
+        "  kubectl edit ecstd web                # another image is a new revision, and web follows it".to_owned(),
+        "  kubectl delete ecsc demo --wait=false # it waits: services use it, and its conditions say which".to_owned(),
+        String::new(),
+        "Make web's tasks fail their health checks, and heal them:".to_owned(),
+        format!("  kubectl annotate pod -l ecs-operator.dev/service=web {unready}=true"),
+        format!("  kubectl annotate pod -l ecs-operator.dev/service=web {unready}-"),
+        String::new(),
+        format!("The operator's log: {}", log.display()),
+    ];
+    println!("\n{}", lines.join("\n"));
 }
