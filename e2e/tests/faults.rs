@@ -14,6 +14,7 @@ use e2e::scenario::audit::Mark;
 use e2e::scenario::manifest::{self, percents, with, with_container};
 use e2e::scenario::then::text;
 use e2e::scenario::{Bounds, Environment, Scenario};
+use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use serde_json::json;
@@ -183,7 +184,8 @@ async fn when_the_operator_is_restarted_with_two_hundred_services_then_it_writes
             let desired = i64::from(index % 4 == 0);
             with(manifest::service(&format!("web-{index}"), desired), json!({ "taskDefinition": "web" }))
         });
-        scenario.when_applied(services.collect::<Vec<_>>()).await?;
+        let applied = services.map(|service| scenario.when_applied([service]));
+        futures::stream::iter(applied).buffer_unordered(16).try_collect::<()>().await?;
         for index in 0..SERVICES {
             scenario.then_within(120).the_service(&format!("web-{index}")).is_steady().await?;
         }
