@@ -150,8 +150,11 @@ fn scale(
         plan.ops.push(Op::Create { key, body });
         AutoscalerView::default()
     };
-    status.current_replicas = view.status.current_replicas;
-    status.desired_replicas = view.status.desired_replicas;
+    // The server stores a new autoscaler with zeros; they mean something once the autoscaler has looked.
+    if !view.status.conditions.is_empty() {
+        status.current_replicas = view.status.current_replicas;
+        status.desired_replicas = view.status.desired_replicas;
+    }
     let active = view.status.conditions.iter().find(|condition| condition.r#type == "ScalingActive");
     let suspended = spec.suspended_state.clone().unwrap_or_default();
     let is_suspended =

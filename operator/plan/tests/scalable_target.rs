@@ -29,6 +29,10 @@ fn when_a_target_is_new_then_its_status_is_written_once_and_again_when_the_autos
     assert_eq!(condition(&status, "Ready")["status"], "True");
     assert_eq!(condition(&status, "ScalingActive")["status"], "False");
 
+    // What the server stores of a new autoscaler says nothing yet.
+    cluster.edit(Kind::HorizontalPodAutoscaler, "web", |object| object["status"] = json!({"desiredReplicas": 0}));
+    assert_eq!(cluster.settle(), 0);
+
     cluster.edit(Kind::HorizontalPodAutoscaler, "web", |object| {
         object["status"] = json!({"currentReplicas": 2, "desiredReplicas": 2, "conditions":
             [{"type": "ScalingActive", "status": "True", "message": "the HPA was able to compute the replica count"}]});
