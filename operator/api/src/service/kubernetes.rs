@@ -57,7 +57,8 @@ pub enum DeletionPolicy {
     /// The tasks are stopped, as DeleteService with `force` does.
     #[default]
     Force,
-    /// Deletion waits until the desired count is 0, as DeleteService without `force` demands.
+    /// Deletion is refused above a desired count of 0, as DeleteService without `force` does. The chart's admission policy
+    /// refuses; without it the service is deleted.
     RefuseWhileScaled,
 }
 

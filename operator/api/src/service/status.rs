@@ -64,7 +64,7 @@ pub struct ServiceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub pending_count: Option<i32>,
-    /// Tasks of the PRIMARY deployment that are RUNNING or on their way there: what the scale subresource reports.
+    /// Tasks of the service, of any deployment, that are RUNNING or on their way there: what the scale subresource reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
