@@ -9,6 +9,8 @@ use kubectl_ecs::input::{self, Inputs};
 use kubectl_ecs::print::Format;
 use kubectl_ecs::report::{Exit, Report};
 use kubectl_ecs::{import, read, render};
+use plan::Facts;
+use plan::facts::KubernetesVersion;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,6 +60,13 @@ enum Command {
         /// Time of the pass, such as 2026-01-31T12:00:00Z. Without it, times are left out of the output.
         #[arg(long, value_name = "TIME")]
         now: Option<Timestamp>,
+        /// Version of the cluster that the objects are for, such as 1.34: older ones lack features.
+        #[arg(long, value_name = "VERSION", default_value_t = KubernetesVersion::NEWEST)]
+        kubernetes_version: KubernetesVersion,
+        /// A group and version that the cluster serves besides its own, such as external-secrets.io/v1; may be given
+        /// several times.
+        #[arg(long, value_name = "GROUP/VERSION")]
+        api_version: Vec<String>,
     },
     /// Write documents as manifests, with comments above each that say what is lost or acts differently.
     ///
@@ -105,8 +114,9 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<Report, Report> {
     match command {
-        Command::Render { source, output, strict, now } => {
-            Ok(render::render(&source.inputs()?, &render::Options { format: output, is_strict: strict, now }))
+        Command::Render { source, output, strict, now, kubernetes_version, api_version } => {
+            let facts = Facts { kubernetes: kubernetes_version, served: api_version.into_iter().collect() };
+            Ok(render::render(&source.inputs()?, &render::Options { format: output, is_strict: strict, now, facts }))
         }
         Command::Import { source } => Ok(import::import(&source.inputs()?, source.namespace.as_deref())),
         Command::Version => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use plan::report::Refusal;
-use plan::{Kind, ObjectKey, Settings, labels, validate};
+use plan::{Facts, Kind, ObjectKey, Settings, labels, validate};
 use serde_json::{Map, Value, json};
 
 use crate::input::{Input, Inputs, families_in_use};
@@ -23,6 +23,8 @@ pub struct Options {
     pub is_strict: bool,
     /// The time of the pass; with `None` the output has no times and is the same every time.
     pub now: Option<Timestamp>,
+    /// What the cluster offers that the objects are for.
+    pub facts: Facts,
 }
 
 /// Members that hold times.
@@ -33,7 +35,8 @@ const TIMES: [&str; 6] =
 #[must_use]
 pub fn render(inputs: &Inputs, options: &Options) -> Report {
     let objects = &inputs.objects;
-    let outcome = simulate::simulate(objects, &Settings::default(), options.now.unwrap_or(Timestamp::UNIX_EPOCH));
+    let settings = Settings { facts: options.facts.clone(), ..Settings::default() };
+    let outcome = simulate::simulate(objects, &settings, options.now.unwrap_or(Timestamp::UNIX_EPOCH));
     let mut lines = inputs.notes.clone();
     let mut exit = Exit::Fine;
     for input in objects {
@@ -60,7 +63,7 @@ pub fn render(inputs: &Inputs, options: &Options) -> Report {
         lines.push("the plan still changes after ten rounds; what is printed is the tenth".to_owned());
     }
     let mut printed = children(objects, &outcome);
-    printed.extend(lone_tasks(objects, &outcome, &mut lines));
+    printed.extend(lone_tasks(objects, &options.facts, &outcome, &mut lines));
     printed.extend(objects.iter().filter_map(|input| status(input, &outcome)));
     for document in &mut printed {
         tidy(&mut document.object, options.now.is_some());
@@ -140,7 +143,7 @@ fn children(objects: &[Input], outcome: &Outcome) -> Vec<Printed> {
 }
 
 /// Pods of task definitions that no service among the inputs runs.
-fn lone_tasks(objects: &[Input], outcome: &Outcome, lines: &mut Vec<String>) -> Vec<Printed> {
+fn lone_tasks(objects: &[Input], facts: &Facts, outcome: &Outcome, lines: &mut Vec<String>) -> Vec<Printed> {
     let in_use = families_in_use(objects);
     let mut printed = Vec::new();
     for input in objects.iter().filter(|input| input.kind == Kind::TaskDefinition) {
@@ -149,7 +152,7 @@ fn lone_tasks(objects: &[Input], outcome: &Outcome, lines: &mut Vec<String>) -> 
         if is_used || !refusals(input, outcome).is_empty() {
             continue;
         }
-        match task::pod(input) {
+        match task::pod(input, facts) {
             Ok(bodies) => {
                 let comments = vec![format!("a task of {}", input.label())];
                 printed.extend(bodies.into_iter().map(|object| Printed { comments: comments.clone(), object }));

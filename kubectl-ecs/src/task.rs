@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use api::task_definition::{Compatibility, TaskDefinitionSpec};
+use plan::facts::Facts;
+use plan::policy::NamespacePolicy;
 use plan::task::{self, TaskInput};
 use plan::{Kind, ObjectKey, labels, object};
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use crate::input::Input;
 ///
 /// # Errors
 /// Why there is no Pod, one line each: only a service or RunTask says it, such as the configuration of a volume.
-pub fn pod(input: &Input) -> Result<Vec<Value>, Vec<String>> {
+pub fn pod(input: &Input, facts: &Facts) -> Result<Vec<Value>, Vec<String>> {
     let document = input.object.get("spec").cloned().unwrap_or_default();
     let Ok(spec) = serde_json::from_value::<TaskDefinitionSpec>(document) else { return Ok(Vec::new()) };
     let compatibilities = spec.requires_compatibilities.as_deref().unwrap_or_default();
@@ -24,6 +26,8 @@ pub fn pod(input: &Input) -> Result<Vec<Value>, Vec<String>> {
         volume_configurations: &[],
         is_fargate: compatibilities.contains(&Compatibility::Fargate),
         namespace,
+        facts,
+        policy: &NamespacePolicy::default(),
     })
     .map_err(|refusals| {
         refusals.iter().map(|refusal| format!("spec.{}: {}", refusal.path, refusal.message)).collect::<Vec<_>>()
@@ -42,8 +46,5 @@ pub fn pod(input: &Input) -> Result<Vec<Value>, Vec<String>> {
         }
         members.insert("spec".to_owned(), pod.spec);
     }
-    let volumes = pod.claims.iter().map(|claim| claim.persistent_volume(namespace));
-    let claims = pod.claims.iter().map(|claim| claim.persistent_volume_claim(namespace));
-    let account = pod.service_account.iter().map(|role| role.service_account(namespace));
-    Ok(volumes.chain(claims).chain(account).chain([body]).collect())
+    Ok(pod.cluster_scoped.into_iter().chain(pod.shared).chain([body]).collect())
 }

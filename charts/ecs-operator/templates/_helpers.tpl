@@ -125,7 +125,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
   resources: [ecscapacityproviders/finalizers]
   verbs: [update]
 - apiGroups: [""]
-  resources: [nodes]
+  resources: [nodes, namespaces]
   verbs: [get, list, watch]
 - apiGroups: [""]
   resources: [persistentvolumes]

@@ -72,7 +72,7 @@ fn in_the_cluster() -> BTreeSet<Right> {
         rights(OURS, &["ecscapacityproviders"], &["get", "list", "watch", "patch"]),
         rights(OURS, &["ecscapacityproviders/status"], &["patch"]),
         rights(OURS, &["ecscapacityproviders/finalizers"], &["update"]),
-        rights("", &["nodes"], &READ),
+        rights("", &["nodes", "namespaces"], &READ),
         rights("", &["persistentvolumes"], &["get", "list", "watch", "create", "delete"]),
     ])
 }

@@ -4,6 +4,7 @@ use kubectl_ecs::input::{self, Inputs};
 use kubectl_ecs::print::Format;
 use kubectl_ecs::render::{self, Options};
 use kubectl_ecs::{import, parse};
+use plan::Facts;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -107,7 +108,8 @@ fn run(text: &str) -> Option<Inputs> {
         }
         Ok(inputs) => {
             for format in [Format::Yaml, Format::Json] {
-                let report = render::render(&inputs, &Options { format, is_strict: true, now: None });
+                let report =
+                    render::render(&inputs, &Options { format, is_strict: true, now: None, facts: Facts::default() });
                 assert!(report.lines.iter().all(|line| !line.contains(char::is_control)), "{:?}", report.lines);
             }
             let imported = import::import(&inputs, None);

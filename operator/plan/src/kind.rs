@@ -39,11 +39,13 @@ pub enum Kind {
     HorizontalPodAutoscaler,
     /// `v1 Node`: a container instance
     Node,
+    /// `v1 Namespace`: its annotations hold what its administrator allows
+    Namespace,
 }
 
 impl Kind {
     /// All kinds, each once.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Cluster,
         Self::CapacityProvider,
         Self::TaskDefinition,
@@ -60,6 +62,7 @@ impl Kind {
         Self::PersistentVolume,
         Self::HorizontalPodAutoscaler,
         Self::Node,
+        Self::Namespace,
     ];
 
     /// API group; empty for the core group.
@@ -74,7 +77,8 @@ impl Kind {
             | Self::ServiceAccount
             | Self::PersistentVolumeClaim
             | Self::PersistentVolume
-            | Self::Node => "",
+            | Self::Node
+            | Self::Namespace => "",
             _ => GROUP,
         }
     }
@@ -118,6 +122,7 @@ impl Kind {
             Self::PersistentVolume => "PersistentVolume",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             Self::Node => "Node",
+            Self::Namespace => "Namespace",
         }
     }
 
@@ -141,13 +146,14 @@ impl Kind {
             Self::PersistentVolume => "persistentvolumes",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
             Self::Node => "nodes",
+            Self::Namespace => "namespaces",
         }
     }
 
     /// Whether objects of this kind live in a namespace.
     #[must_use]
     pub const fn is_namespaced(self) -> bool {
-        !matches!(self, Self::CapacityProvider | Self::PersistentVolume | Self::Node)
+        !matches!(self, Self::CapacityProvider | Self::PersistentVolume | Self::Node | Self::Namespace)
     }
 
     /// Whether the kind is one of this project's custom resources.
@@ -184,7 +190,14 @@ impl Kind {
     /// the server.
     #[must_use]
     pub const fn is_labelled(self) -> bool {
-        !self.is_ours() && !matches!(self, Self::Node)
+        !self.is_ours() && !matches!(self, Self::Node | Self::Namespace)
+    }
+
+    /// Whether the API server serves the kind only where somebody installed it. The operator watches it where it is
+    /// served ([`crate::Facts::serves`]), and does without it elsewhere.
+    #[must_use]
+    pub const fn is_optional(self) -> bool {
+        false
     }
 
     /// The kind with this `apiVersion` and `kind`, if the operator knows it.

@@ -34,5 +34,14 @@ pub const CONTAINERS: &str = "ecs-operator.dev/containers";
 /// On an ECSTaskDefinitionRevision: set to `true` by a user to deregister it.
 pub const DEREGISTER: &str = "ecs-operator.dev/deregister";
 
+/// Prefix of every label and annotation of the operator's own.
+pub const DOMAIN: &str = "ecs-operator.dev/";
+/// On a Namespace: roles that tasks in it may act as, patterns separated by commas.
+pub const ALLOWED_TASK_ROLES: &str = "ecs-operator.dev/allowed-task-roles";
+/// On a Namespace: what `valueFrom` the operator may have fetched for tasks in it.
+pub const ALLOWED_SECRETS: &str = "ecs-operator.dev/allowed-secrets";
+/// On a Namespace: ids of the file systems that tasks in it may mount.
+pub const ALLOWED_FILE_SYSTEMS: &str = "ecs-operator.dev/allowed-file-systems";
+
 /// Keeps a cluster or capacity provider while something uses it.
 pub const FINALIZER: &str = "ecs-operator.dev/in-use";

@@ -10,10 +10,12 @@
 
 mod decide;
 pub mod diff;
+pub mod facts;
 pub mod kind;
 pub mod labels;
 pub mod object;
 pub mod op;
+pub mod policy;
 pub mod quantity;
 pub mod report;
 mod root;
@@ -34,6 +36,7 @@ pub mod service;
 pub mod task_definition;
 
 pub use decide::plan;
+pub use facts::Facts;
 pub use kind::{Kind, ObjectKey};
 pub use op::{Notice, NoticeKind, Op, Plan};
 pub use settings::Settings;

@@ -87,6 +87,12 @@ pub fn affected(world: &dyn World, changed: &Stored) -> BTreeSet<ObjectKey> {
                 .flat_map(|kind| world.list(kind, None))
                 .map(|stored| stored.key.clone()),
         ),
+        Kind::Namespace => roots.extend(
+            [Kind::TaskDefinition, Kind::Service]
+                .into_iter()
+                .flat_map(|kind| world.list(kind, Some(&changed.key.name)))
+                .map(|stored| stored.key.clone()),
+        ),
         Kind::PersistentVolumeClaim => {
             let claim = format!("{}/{}", namespace.unwrap_or_default(), changed.key.name);
             roots.extend(found(Kind::PersistentVolume, None, &Term::Claim(claim)));

@@ -1,10 +1,15 @@
-//! What an administrator set for the whole operator, as far as plans depend on it.
+//! What plans depend on besides the objects of the cluster.
 
 use ecs::arn::Identity;
 
-/// Installation-wide settings. Fixed for the life of the process.
+use crate::facts::Facts;
+
+/// What an administrator set for the whole operator, and what the cluster offers. Fixed while the operator reconciles:
+/// when the cluster begins to serve something else, it starts again with that.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Partition, region and account that ARNs in status are built from.
     pub identity: Identity,
+    /// What the API server is and serves.
+    pub facts: Facts,
 }

@@ -169,6 +169,12 @@ fn strip(kind: Kind, object: &mut Value) {
                 conditions.retain(|condition| condition.get("type").and_then(Value::as_str) == Some("ReplicaFailure"));
             }
         }
+        Kind::Namespace => {
+            retain(object.get_mut("metadata"), &["name", "uid", "resourceVersion", "annotations", "deletionTimestamp"]);
+            if let Some(object) = object.as_object_mut() {
+                object.retain(|name, _| name == "metadata");
+            }
+        }
         Kind::PodDisruptionBudget | Kind::KubernetesService => {
             if let Some(object) = object.as_object_mut() {
                 object.remove("status");

@@ -18,6 +18,7 @@ use crate::kind::{Kind, ObjectKey};
 use crate::labels;
 use crate::object::{Metadata, child, owner_reference, without_nothing};
 use crate::op::{Op, Plan};
+use crate::policy::NamespacePolicy;
 use crate::report::{Conditions, Finding, Refusal};
 use crate::root::Root;
 use crate::settings::Settings;
@@ -133,7 +134,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     let mut plan = root.plan();
     let previous: TaskDefinitionStatus = root.previous_status();
 
-    let (refusals, findings) = judge(world, &root, &family);
+    let (refusals, findings) = judge(world, &root, &family, settings);
     let content = content_hash(document);
     let is_new = refusals.is_empty() && known.last().is_none_or(|latest| latest.spec.content_hash != content);
     let highest = highest_remembered(world, namespace, &family, &previous, &known);
@@ -174,7 +175,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
 }
 
 /// Everything that can be said about the document without any service that uses it.
-fn judge(world: &dyn World, root: &Root, family: &str) -> (Vec<Refusal>, Vec<Finding>) {
+fn judge(world: &dyn World, root: &Root, family: &str, settings: &Settings) -> (Vec<Refusal>, Vec<Finding>) {
     let mut refusals = validate::object(Kind::TaskDefinition, &root.object);
     // A family has one definition.
     if let Some(other) = root.older_namesake(world, &[Term::EcsName(family.to_owned())]) {
@@ -192,6 +193,8 @@ fn judge(world: &dyn World, root: &Root, family: &str) -> (Vec<Refusal>, Vec<Fin
                     volume_configurations: &[],
                     is_fargate: compatibilities.contains(&Compatibility::Fargate),
                     namespace: &root.metadata.namespace,
+                    facts: &settings.facts,
+                    policy: &NamespacePolicy::of(world, &root.metadata.namespace),
                 };
                 match task::pod(&input) {
                     Ok(pod) => findings = support::merge(findings, pod.findings),

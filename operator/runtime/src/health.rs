@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use plan::Kind;
+use plan::{Facts, Kind};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -109,12 +109,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// One feed per kind, and per namespace for kinds that live in one, unless `namespaces` is empty.
+    /// One feed per kind that is served, and per namespace for kinds that live in one, unless `namespaces` is empty.
     #[must_use]
-    pub fn new(namespaces: &[String]) -> Self {
+    pub fn new(namespaces: &[String], facts: &Facts) -> Self {
         let (sender, synced) = watch::channel(0);
         let mut feeds = Vec::new();
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.into_iter().filter(|kind| !kind.is_optional() || facts.serves(&kind.api_version())) {
             let places: Vec<Option<String>> = if kind.is_namespaced() && !namespaces.is_empty() {
                 namespaces.iter().cloned().map(Some).collect()
             } else {
@@ -184,7 +184,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn when_a_feed_stands_still_then_only_it_is_named_and_waiting_is_not_standing_still() {
-        let health = Health::new(&[]);
+        let health = Health::new(&[], &Facts::default());
         tokio::time::advance(Duration::from_secs(200)).await;
         for feed in health.feeds() {
             match feed.kind() {
@@ -199,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn when_a_definition_is_not_installed_then_readiness_names_it() {
-        let health = Health::new(&[]);
+        let health = Health::new(&[], &Facts::default());
         for feed in health.feeds() {
             match feed.kind() {
                 Kind::Cluster => feed.waits(Phase::Absent, Duration::from_secs(1)),
@@ -220,8 +220,9 @@ mod tests {
 
     #[tokio::test]
     async fn when_two_namespaces_are_watched_then_there_are_two_feeds_per_namespaced_kind() {
-        let health = Health::new(&["a".to_owned(), "b".to_owned()]);
-        let namespaced = Kind::ALL.into_iter().filter(|kind| kind.is_namespaced()).count();
-        assert_eq!(health.feeds().len(), 2 * namespaced + (Kind::ALL.len() - namespaced));
+        let health = Health::new(&["a".to_owned(), "b".to_owned()], &Facts::default());
+        let always = || Kind::ALL.into_iter().filter(|kind| !kind.is_optional());
+        let namespaced = always().filter(|kind| kind.is_namespaced()).count();
+        assert_eq!(health.feeds().len(), 2 * namespaced + (always().count() - namespaced));
     }
 }

@@ -102,7 +102,7 @@ mod tests {
 
     fn endpoints() -> Endpoints {
         Endpoints {
-            health: Arc::new(Health::new(&[])),
+            health: Arc::new(Health::new(&[], &plan::Facts::default())),
             metrics: Arc::new(Metrics::default()),
             leadership: Leadership::none(),
         }

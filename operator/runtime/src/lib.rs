@@ -9,6 +9,7 @@
 pub mod backoff;
 pub mod client;
 pub mod clock;
+pub mod discover;
 pub mod execute;
 pub mod execute_error;
 pub mod feed;
@@ -33,8 +34,8 @@ pub use run::{Options, RunError, run};
 /// The place that ARNs in status claim.
 pub use ecs::arn::Identity;
 
-/// What plans depend on.
+/// What plans depend on. What the cluster offers is found out when the process runs.
 #[must_use]
 pub fn settings(identity: Identity) -> plan::Settings {
-    plan::Settings { identity }
+    plan::Settings { identity, ..plan::Settings::default() }
 }

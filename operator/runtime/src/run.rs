@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::clock::Clock;
+use crate::discover;
 use crate::execute::{Deadlines, Executor};
 use crate::feed::Feed;
 use crate::health::Health;
@@ -83,8 +84,23 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let metrics = Arc::new(Metrics::default());
     let client = client::connect(config, Arc::clone(&metrics)).map_err(|error| RunError::Client(Box::new(error)))?;
     let stop = shutdown::on_signal().map_err(RunError::Signals)?;
-    let listener = http::listen(options.address).await.map_err(|error| RunError::Listen(options.address, error))?;
-    work(client, options, metrics, Some(listener), Clock::system(), stop).await
+    // What the cluster serves decides what is watched and planned: when that changes, everything starts again with it.
+    while let Some(facts) = discover::first(&client, &stop).await {
+        let listener = http::listen(options.address).await.map_err(|error| RunError::Listen(options.address, error))?;
+        let settings = Settings { facts, ..options.settings.clone() };
+        let round = stop.child_token();
+        let options = Options { settings, ..options.clone() };
+        let known = options.settings.facts.clone();
+        let working =
+            work(client.clone(), options, Arc::clone(&metrics), Some(listener), Clock::system(), round.clone());
+        tokio::pin!(working);
+        tokio::select! {
+            ended = &mut working => return ended,
+            () = discover::news(&client, &known) => round.cancel(),
+        }
+        working.await?;
+    }
+    Ok(())
 }
 
 /// A part that ended, with its name.
@@ -102,7 +118,7 @@ pub async fn work(
     clock: Clock,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let health = Arc::new(Health::new(&options.namespaces));
+    let health = Arc::new(Health::new(&options.namespaces, &options.settings.facts));
     let queue = Queue::new(Timing::default(), QueueMetrics(Arc::clone(&metrics)));
     let intake = Arc::new(Intake::new(queue, Arc::clone(&metrics)));
     let leadership = if options.election.is_some() { Leadership::none() } else { Leadership::always() };

@@ -30,6 +30,9 @@ const REVISION_HISTORY_LIMIT: i64 = 2;
 /// The Deployment controller's own deadline is no circuit breaker: as good as never (its largest value).
 const PROGRESS_DEADLINE_SECONDS: i64 = 2_147_483_647;
 
+/// Kinds that a service revision may ask for in its namespace. Nothing else is made of it, whoever wrote the record.
+const SHARED: [Kind; 2] = [Kind::ServiceAccount, Kind::PersistentVolumeClaim];
+
 /// Plans every child. Answers which names are taken.
 pub(super) fn ensure(
     world: &dyn World,
@@ -106,7 +109,7 @@ impl Ensure<'_> {
     /// owner reference with its own field manager: the server merges them, and the garbage collector removes the object
     /// after its last owner.
     fn shared(&mut self, primary: &Record) {
-        for volume in &primary.revision.persistent_volumes {
+        for volume in &primary.revision.cluster_children {
             let Some(name) = name_of(volume).filter(|_| is_volume_of(volume, &self.snapshot.namespace)) else {
                 continue;
             };
@@ -117,11 +120,7 @@ impl Ensure<'_> {
         }
         let owner = owner_reference(Kind::Service, &self.snapshot.metadata, false);
         for shared in &primary.revision.shared_children {
-            let kind = match shared.get("kind").and_then(Value::as_str) {
-                Some("ServiceAccount") => Kind::ServiceAccount,
-                Some("PersistentVolumeClaim") => Kind::PersistentVolumeClaim,
-                _ => continue,
-            };
+            let Some(kind) = kind_of(shared).filter(|kind| SHARED.contains(kind)) else { continue };
             let Some(name) = name_of(shared) else { continue };
             let key = ObjectKey::namespaced(kind, &self.snapshot.namespace, name);
             let mut body = shared.clone();
@@ -303,6 +302,11 @@ fn is_volume_of(volume: &Value, namespace: &str) -> bool {
         && text("/spec/csi/driver") == Some("efs.csi.aws.com")
         && text("/spec/claimRef/namespace") == Some(namespace)
         && volume.get("spec").and_then(Value::as_object).is_some_and(|spec| spec.keys().all(known))
+}
+
+fn kind_of(body: &Value) -> Option<Kind> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    Kind::from_type(text("apiVersion")?, text("kind")?)
 }
 
 fn name_of(body: &Value) -> Option<&str> {

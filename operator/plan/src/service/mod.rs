@@ -36,7 +36,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
         // Children have owner references: the garbage collector ends them with the service.
         return Plan::default();
     }
-    let wanted = wanted::resolve(world, &snapshot);
+    let wanted = wanted::resolve(world, &snapshot, settings);
     let rollout = rollout::decide(&snapshot, &wanted, now);
     let mut plan = snapshot.plan.clone();
     let conflicts = children::ensure(world, &snapshot, &rollout, &mut plan);

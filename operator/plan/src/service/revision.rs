@@ -26,9 +26,9 @@ pub struct ServiceRevision {
     /// Objects in the namespace that several services may share: the task role's ServiceAccount, EFS claims.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shared_children: Vec<Value>,
-    /// PersistentVolumes of the EFS claims.
+    /// Objects outside of namespaces that they need: PersistentVolumes of the EFS claims.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub persistent_volumes: Vec<Value>,
+    pub cluster_children: Vec<Value>,
     /// Ports of the Kubernetes Service, in the form its `spec.ports` has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_ports: Vec<Value>,

@@ -16,8 +16,10 @@ use super::revision::{self, CapacityPart, Placement, ServiceRevision};
 use super::snapshot::ServiceSnapshot;
 use crate::kind::Kind;
 use crate::object::without_nothing;
+use crate::policy::NamespacePolicy;
 use crate::report::{Finding, Refusal};
 use crate::root::holder;
+use crate::settings::Settings;
 use crate::support::{self, Document};
 use crate::task::{self, TaskInput};
 use crate::task_definition::{Revision, revisions};
@@ -60,7 +62,7 @@ struct WithSpec<T> {
     spec: T,
 }
 
-pub(super) fn resolve(world: &dyn World, snapshot: &ServiceSnapshot) -> Wanted {
+pub(super) fn resolve(world: &dyn World, snapshot: &ServiceSnapshot, settings: &Settings) -> Wanted {
     let spec = match &snapshot.spec {
         Ok(spec) => spec,
         Err(refusals) => return Wanted { refusals: refusals.clone(), ..Wanted::default() },
@@ -75,7 +77,7 @@ pub(super) fn resolve(world: &dyn World, snapshot: &ServiceSnapshot) -> Wanted {
         wanted.refusals.push(Refusal::invalid("spec.serviceName", message));
         return wanted;
     }
-    if let Err(missing) = resolve_references(world, snapshot, spec, &mut wanted) {
+    if let Err(missing) = resolve_references(world, snapshot, spec, settings, &mut wanted) {
         wanted.missing = Some(missing);
     }
     wanted
@@ -85,6 +87,7 @@ fn resolve_references(
     world: &dyn World,
     snapshot: &ServiceSnapshot,
     spec: &ServiceSpec,
+    settings: &Settings,
     wanted: &mut Wanted,
 ) -> Result<(), Missing> {
     let cluster = cluster(world, snapshot)?;
@@ -101,6 +104,8 @@ fn resolve_references(
         volume_configurations: spec.volume_configurations.as_deref().unwrap_or_default(),
         is_fargate,
         namespace: &snapshot.namespace,
+        facts: &settings.facts,
+        policy: &NamespacePolicy::of(world, &snapshot.namespace),
     });
     let pod = match pod {
         Ok(pod) => pod,
@@ -133,14 +138,12 @@ fn resolve_references(
         (labels::GROUP.to_owned(), ecs::name::label_value(&format!("service:{}", snapshot.ecs_name))),
     ]);
     let metadata = revision::template_metadata(spec, &pod.labels, &pod.annotations, ours);
-    let account = pod.service_account.iter().map(|role| role.service_account(&snapshot.namespace));
-    let claims = pod.claims.iter().map(|claim| claim.persistent_volume_claim(&snapshot.namespace));
     wanted.revision = Some(ServiceRevision {
         task_definition: reference,
         pod_template: without_nothing_but_empty_dirs(&json!({ "metadata": metadata, "spec": pod_spec })),
         min_ready_seconds: pod.min_ready_seconds,
-        shared_children: account.chain(claims).collect(),
-        persistent_volumes: pod.claims.iter().map(|claim| claim.persistent_volume(&snapshot.namespace)).collect(),
+        shared_children: pod.shared,
+        cluster_children: pod.cluster_scoped,
         service_ports: pod.ports.iter().map(service_port).collect(),
         capacity: wanted.capacity.clone(),
     });

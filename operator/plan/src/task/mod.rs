@@ -1,7 +1,7 @@
 //! A task definition as a pod: one ECS concept a file.
 //!
-//! [`pod`] is pure: it looks at nothing but the task definition, the volume configurations of the service and the
-//! namespace, and the same input gives the same Pod. Placement is not part of it.
+//! [`pod`] is pure: it looks at nothing but the task definition, the volume configurations of the service, the namespace
+//! and what cluster and administrator allow, and the same input gives the same Pod. Placement is not part of it.
 
 mod container;
 mod ebs;
@@ -38,7 +38,9 @@ pub use efs::EfsClaim;
 pub use metadata::LOG_CONFIGURATION;
 pub use roles::TaskRole;
 
+use crate::facts::Facts;
 use crate::labels;
+use crate::policy::NamespacePolicy;
 use crate::report::{Finding, Refusal};
 use json::Members;
 use layout::{Container, Place};
@@ -55,6 +57,10 @@ pub struct TaskInput<'a> {
     pub is_fargate: bool,
     /// Where the Pod will be. Volumes that are not in any namespace are kept apart by it.
     pub namespace: &'a str,
+    /// What the cluster offers.
+    pub facts: &'a Facts,
+    /// What the administrator of the namespace allows.
+    pub policy: &'a NamespacePolicy,
 }
 
 /// A port that the containers of a task listen on.
@@ -79,10 +85,11 @@ pub struct TaskPod {
     pub labels: BTreeMap<String, String>,
     /// Annotations that the user wants and those that tell about containers.
     pub annotations: BTreeMap<String, String>,
-    /// The task role, if the Pod needs a ServiceAccount made for it.
-    pub service_account: Option<TaskRole>,
-    /// EFS volumes that the Pod mounts, each once.
-    pub claims: Vec<EfsClaim>,
+    /// What the Pod needs in its namespace: the ServiceAccount of its role, claims of its volumes. Names follow from
+    /// content, so tasks that need the same thing share one.
+    pub shared: Vec<Value>,
+    /// What it needs outside of any namespace: volumes behind its claims.
+    pub cluster_scoped: Vec<Value>,
     /// Ports for a Kubernetes Service, each number and protocol once.
     pub ports: Vec<TaskPort>,
     /// 0 when an essential container has a health check; otherwise a task counts as healthy
@@ -115,7 +122,7 @@ pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
     network::put(&mut spec, mode, definitions, &containers, &mut notes);
     kernel::put(&mut spec, definition, mode, windows, &mut notes);
     platform::put(&mut spec, definition, input.is_fargate);
-    let service_account = roles::put(&mut spec, definition, &mut notes);
+    let role = roles::put(&mut spec, definition, &mut notes);
     spec.put_list("imagePullSecrets", environment::pull_secrets(definitions, &mut notes));
     spec.put("restartPolicy", "Always");
     spec.put("enableServiceLinks", false);
@@ -139,6 +146,8 @@ pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
     spec.put_list("volumes", volumes);
     let mut annotations = users_own(kubernetes.pod_annotations, "podAnnotations", &mut notes);
     annotations.extend(metadata::annotations(&containers, &mut notes));
+    let account = role.iter().map(|role| role.service_account(input.namespace));
+    let shared = account.chain(claims.iter().map(|claim| claim.persistent_volume_claim(input.namespace))).collect();
     let labels = users_own(kubernetes.pod_labels, "podLabels", &mut notes);
     if !notes.refusals.is_empty() {
         return Err(notes.refusals);
@@ -147,8 +156,8 @@ pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
         spec: spec.into(),
         labels,
         annotations,
-        service_account,
-        claims,
+        shared,
+        cluster_scoped: claims.iter().map(|claim| claim.persistent_volume(input.namespace)).collect(),
         ports: task_ports,
         min_ready_seconds: min_ready_seconds(&containers),
         findings: notes.findings,

@@ -1,10 +1,13 @@
 //! Each `*.yaml` beside this file is a task definition; its snapshot is everything that follows from it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use api::service::ServiceVolumeConfiguration;
 use api::task_definition::TaskDefinitionSpec;
+use plan::facts::{Facts, KubernetesVersion};
+use plan::policy::NamespacePolicy;
 use plan::task::{TaskInput, TaskPod, pod};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,17 +19,31 @@ struct Case {
     is_fargate: bool,
     #[serde(default)]
     volume_configurations: Vec<ServiceVolumeConfiguration>,
+    /// `1.33`; the newest when not given.
+    #[serde(default)]
+    kubernetes: Option<String>,
+    /// Groups and versions that the cluster serves besides its own.
+    #[serde(default)]
+    served: BTreeSet<String>,
+    /// Annotations of the namespace: what its administrator allows.
+    #[serde(default)]
+    namespace_annotations: Value,
     task_definition: TaskDefinitionSpec,
 }
 
 const NAMESPACE: &str = "shop";
 
 fn render(case: &Case) -> Value {
+    let kubernetes = case.kubernetes.as_ref().map_or(KubernetesVersion::NEWEST, |text| text.parse().unwrap());
+    let facts = Facts { kubernetes, served: case.served.clone() };
+    let policy = NamespacePolicy::from_annotations(Some(&case.namespace_annotations));
     let input = TaskInput {
         task_definition: &case.task_definition,
         volume_configurations: &case.volume_configurations,
         is_fargate: case.is_fargate,
         namespace: NAMESPACE,
+        facts: &facts,
+        policy: &policy,
     };
     match pod(&input) {
         Ok(pod) => describe(&pod),
@@ -40,10 +57,6 @@ fn render(case: &Case) -> Value {
 }
 
 fn describe(pod: &TaskPod) -> Value {
-    let claims = pod
-        .claims
-        .iter()
-        .flat_map(|claim| [claim.persistent_volume(NAMESPACE), claim.persistent_volume_claim(NAMESPACE)]);
     let findings = pod.findings.iter().map(|finding| {
         let how = if finding.is_approximated { "approximated" } else { "no effect" };
         format!("{}: {how}: {}", finding.path, finding.why)
@@ -56,8 +69,8 @@ fn describe(pod: &TaskPod) -> Value {
         "spec": pod.spec,
         "labels": pod.labels,
         "annotations": pod.annotations,
-        "serviceAccount": pod.service_account.as_ref().map(|role| role.service_account(NAMESPACE)),
-        "claims": claims.collect::<Vec<_>>(),
+        "shared": pod.shared,
+        "clusterScoped": pod.cluster_scoped,
         "ports": ports.collect::<Vec<_>>(),
         "minReadySeconds": pod.min_ready_seconds,
         "findings": findings.collect::<Vec<_>>(),

@@ -5,6 +5,8 @@ use api::task_definition::TaskDefinitionSpec;
 use ecs::health::HealthStatus;
 use ecs::lifecycle::{LastStatus, StopCode};
 use jiff::Timestamp;
+use plan::facts::Facts;
+use plan::policy::NamespacePolicy;
 use plan::task::observe::{Task, observe};
 use plan::task::{TaskInput, pod};
 use plan::{Kind, Stored};
@@ -29,8 +31,14 @@ fn annotations(has_health_check: bool) -> Value {
         {"name": "init", "image": "a", "memory": 64, "essential": false},
     ]}))
     .unwrap();
-    let input =
-        TaskInput { task_definition: &definition, volume_configurations: &[], is_fargate: false, namespace: "shop" };
+    let input = TaskInput {
+        task_definition: &definition,
+        volume_configurations: &[],
+        is_fargate: false,
+        namespace: "shop",
+        facts: &Facts::default(),
+        policy: &NamespacePolicy::default(),
+    };
     json!(pod(&input).unwrap().annotations)
 }
 
@@ -238,8 +246,14 @@ fn when_a_restart_is_ecs_s_own_then_it_is_no_failure() {
         {"name": "app", "image": "a", "memory": 64, "restartPolicy": {"enabled": true, "ignoredExitCodes": [9]}},
     ]}))
     .unwrap();
-    let input =
-        TaskInput { task_definition: &definition, volume_configurations: &[], is_fargate: false, namespace: "shop" };
+    let input = TaskInput {
+        task_definition: &definition,
+        volume_configurations: &[],
+        is_fargate: false,
+        namespace: "shop",
+        facts: &Facts::default(),
+        policy: &NamespacePolicy::default(),
+    };
     let annotations = json!(pod(&input).unwrap().annotations);
     for (code, failed) in [(1, 0), (9, 1)] {
         let mut pod = healthy_pod(false);

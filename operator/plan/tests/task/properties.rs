@@ -3,14 +3,22 @@
 use std::collections::BTreeSet;
 
 use api::task_definition::TaskDefinitionSpec;
+use plan::facts::Facts;
+use plan::policy::NamespacePolicy;
 use plan::task::{TaskInput, TaskPod, pod};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn render(definition: &Value) -> Result<TaskPod, Vec<String>> {
     let definition: TaskDefinitionSpec = serde_json::from_value(definition.clone()).unwrap();
-    let input =
-        TaskInput { task_definition: &definition, volume_configurations: &[], is_fargate: false, namespace: "shop" };
+    let input = TaskInput {
+        task_definition: &definition,
+        volume_configurations: &[],
+        is_fargate: false,
+        namespace: "shop",
+        facts: &Facts::default(),
+        policy: &NamespacePolicy::default(),
+    };
     pod(&input).map_err(|refusals| refusals.into_iter().map(|refusal| refusal.path).collect())
 }
 

@@ -1,12 +1,22 @@
 //! A namespace is a wall: what is outside of namespaces (volumes, directories of nodes, roles) is kept apart by name.
 
 use api::task_definition::TaskDefinitionSpec;
+use plan::facts::Facts;
+use plan::policy::NamespacePolicy;
 use plan::task::{TaskInput, TaskPod, pod};
 use serde_json::{Value, json};
 
 fn render(namespace: &str, definition: &Value) -> TaskPod {
     let definition: TaskDefinitionSpec = serde_json::from_value(definition.clone()).unwrap();
-    pod(&TaskInput { task_definition: &definition, volume_configurations: &[], is_fargate: false, namespace }).unwrap()
+    pod(&TaskInput {
+        task_definition: &definition,
+        volume_configurations: &[],
+        is_fargate: false,
+        namespace,
+        facts: &Facts::default(),
+        policy: &NamespacePolicy::default(),
+    })
+    .unwrap()
 }
 
 fn with_volume(volume: Value) -> Value {
@@ -21,12 +31,11 @@ fn with_volume(volume: Value) -> Value {
 fn when_two_namespaces_mount_one_efs_file_system_then_each_has_a_volume_bound_to_its_own_claim() {
     let definition = with_volume(json!({"name": "data", "efsVolumeConfiguration": {"fileSystemId": "fs-1"}}));
     let volumes = ["shop", "shop-2"].map(|namespace| {
-        let claim = render(namespace, &definition).claims.remove(0);
-        let volume = claim.persistent_volume(namespace);
+        let pod = render(namespace, &definition);
+        let (volume, claim) = (&pod.cluster_scoped[0], &pod.shared[0]);
         assert_eq!(volume["spec"]["claimRef"]["namespace"], json!(namespace));
-        assert_eq!(volume["spec"]["claimRef"]["name"], json!(claim.name));
-        let body = claim.persistent_volume_claim(namespace);
-        assert_eq!(body["spec"]["volumeName"], volume["metadata"]["name"]);
+        assert_eq!(volume["spec"]["claimRef"]["name"], claim["metadata"]["name"]);
+        assert_eq!(claim["spec"]["volumeName"], volume["metadata"]["name"]);
         volume["metadata"]["name"].clone()
     });
     assert_ne!(volumes[0], volumes[1]);
@@ -36,7 +45,7 @@ fn when_two_namespaces_mount_one_efs_file_system_then_each_has_a_volume_bound_to
 fn when_efs_options_differ_then_the_claims_differ_and_when_they_mean_the_same_they_are_one() {
     let name = |efs: Value| {
         let definition = with_volume(json!({"name": "data", "efsVolumeConfiguration": efs}));
-        render("shop", &definition).claims.remove(0).name
+        render("shop", &definition).shared[0]["metadata"]["name"].clone()
     };
     let plain = name(json!({"fileSystemId": "fs-1"}));
     assert_eq!(plain, name(json!({"fileSystemId": "fs-1", "rootDirectory": "/", "transitEncryption": "DISABLED"})));
@@ -65,7 +74,7 @@ fn when_roles_of_two_accounts_have_one_name_then_they_are_two_service_accounts()
     let account = |role: &str| {
         let definition =
             json!({"taskRoleArn": role, "containerDefinitions": [{"name": "app", "image": "a", "memory": 64}]});
-        render("shop", &definition).service_account.unwrap().name
+        render("shop", &definition).shared[0]["metadata"]["name"].as_str().unwrap().to_owned()
     };
     let one = account("arn:aws:iam::111111111111:role/App");
     assert!(one.starts_with("ecs-role-app-") && one.len() <= 63, "{one}");
@@ -82,7 +91,7 @@ fn the_execution_role_is_never_the_identity_of_the_pod() {
     let definition = json!({"executionRoleArn": "arn:aws:iam::111111111111:role/Execution",
         "containerDefinitions": [{"name": "app", "image": "a", "memory": 64}]});
     let pod = render("shop", &definition);
-    assert_eq!(pod.service_account, None);
+    assert!(pod.shared.is_empty());
     assert_eq!(pod.spec["automountServiceAccountToken"], json!(false));
     assert!(!pod.spec.to_string().contains("Execution"));
 }

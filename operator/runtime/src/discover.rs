@@ -1,0 +1,59 @@
+//! Finds out what the API server is and serves: version, groups and their versions.
+
+use std::time::Duration;
+
+use kube::Client;
+use plan::Facts;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::execute_error::chain;
+
+/// How often the server is asked again. A cluster begins to serve another group when somebody installs something.
+const INTERVAL: Duration = Duration::from_mins(5);
+/// Pause after a failed question at the start.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// Asks once.
+///
+/// # Errors
+/// What the client says, or a version that cannot be read.
+async fn ask(client: &Client) -> Result<Facts, String> {
+    let version = client.apiserver_version().await.map_err(|error| chain(&error))?;
+    let kubernetes = format!("{}.{}", version.major, version.minor).parse().map_err(|error| format!("{error}"))?;
+    let groups = client.list_api_groups().await.map_err(|error| chain(&error))?;
+    let versions = groups.groups.into_iter().flat_map(|group| group.versions);
+    Ok(Facts { kubernetes, served: versions.map(|version| version.group_version).collect() })
+}
+
+/// Asks until there is an answer; `None` when told to stop before.
+pub async fn first(client: &Client, stop: &CancellationToken) -> Option<Facts> {
+    loop {
+        match ask(client).await {
+            Ok(facts) => {
+                info!(step = "discover", kubernetes = facts.kubernetes.to_string(), groups = facts.served.len());
+                return Some(facts);
+            }
+            Err(error) => warn!(step = "discover", error, "the API server does not say what it serves"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(PAUSE) => {}
+        }
+    }
+}
+
+/// Returns when the server says something else than `known`. A question without answer is no news.
+pub async fn news(client: &Client, known: &Facts) {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        match ask(client).await {
+            Ok(facts) if facts != *known => {
+                info!(step = "discover", "the API server serves something else now");
+                return;
+            }
+            Ok(_) => {}
+            Err(error) => warn!(step = "discover", error, "the API server does not say what it serves"),
+        }
+    }
+}
