@@ -59,10 +59,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 - apiGroups: [ecs-operator.dev]
   resources: [ecstaskdefinitions, ecsservices, ecsscalabletargets]
   verbs: [get, list, watch]
-# What the operator writes: once, as both are immutable. Revisions go with their task definition.
+# What the operator writes: once, as both are immutable. Revisions go with their task definition, or when nothing uses
+# them and there are more than their family keeps.
 - apiGroups: [ecs-operator.dev]
   resources: [ecstaskdefinitionrevisions]
-  verbs: [get, list, watch, create]
+  verbs: [get, list, watch, create, delete]
 - apiGroups: [ecs-operator.dev]
   resources: [ecsservicedeployments]
   verbs: [get, list, watch, create, delete]

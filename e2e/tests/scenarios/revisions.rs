@@ -71,3 +71,30 @@ async fn when_a_revision_is_deregistered_then_nothing_new_uses_it_and_what_runs_
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_family_keeps_few_revisions_then_older_ones_go_unless_something_uses_them() -> Result<()> {
+    Scenario::run("history", async |scenario| {
+        let keeping = |seconds: &str| with(sleeping(seconds), json!({ "kubernetes": { "revisionHistory": 1 } }));
+        scenario.given([manifest::cluster("main", &[]), keeping("1000")]).await?;
+        scenario.given([with(manifest::service("pinned", 1), json!({ "taskDefinition": "web:1" }))]).await?;
+        scenario.then_within(60).the_service("pinned").is_steady_on("web:1").await?;
+        for (seconds, latest) in [("2000", 2), ("3000", 3)] {
+            scenario.when_applied([keeping(seconds)]).await?;
+            let then = scenario.then_within(30);
+            then.object("ECSTaskDefinition", "web", "has the new revision", move |family| {
+                family.pointer("/status/latestRevision") == Some(&json!(latest))
+            })
+            .await?;
+        }
+        let then = scenario.then_within(30);
+        then.object("ECSTaskDefinition", "web", "lists what is used and the latest", |family| {
+            let listed = family.pointer("/status/revisions").and_then(Value::as_array);
+            let numbers: Vec<_> = listed.into_iter().flatten().filter_map(|one| one["revision"].as_i64()).collect();
+            numbers == [3, 1]
+        })
+        .await?;
+        scenario.then_within(10).the_service("pinned").is_steady_on("web:1").await
+    })
+    .await
+}

@@ -49,7 +49,7 @@ fn in_a_namespace() -> BTreeSet<Right> {
         // For the finalizer.
         rights(OURS, &["ecsclusters"], &["patch"]),
         rights(OURS, &OPERATOR_KINDS, &["get", "list", "watch", "create"]),
-        rights(OURS, &["ecsservicedeployments"], &["delete"]),
+        rights(OURS, &OPERATOR_KINDS, &["delete"]),
         rights(OURS, &status, &["patch"]),
         rights(OURS, &finalizers, &["update"]),
         rights("apps", &["deployments"], &KEEP),

@@ -60,6 +60,10 @@ pub struct TaskDefinitionRevisionSpec {
     /// SHA-256 of what the revision means for tasks, in hexadecimal; equal hashes register nothing new.
     #[schemars(length(min = 1, max = 128))]
     pub content_hash: String,
+    /// `metadata.generation` of the family that it was registered from. An older copy of the family registers nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub family_generation: Option<i64>,
 }
 
 /// A task definition exactly as it was applied, members that this version does not know included.

@@ -290,6 +290,51 @@ fn when_a_revision_is_deregistered_then_services_on_it_go_on_and_new_ones_are_re
 }
 
 #[test]
+fn when_there_are_more_revisions_than_are_kept_then_the_oldest_that_nothing_uses_go() {
+    let mut cluster = steady("web", 1);
+    let with_history = |image: &str| {
+        let mut family = task_definition("web", image);
+        family["spec"]["kubernetes"] = json!({"revisionHistory": 2});
+        family
+    };
+    cluster.apply(service("pinned", "web:2", 1));
+    for number in 2..=6 {
+        cluster.apply(with_history(&format!("example.com/web:{number}")));
+        cluster.run();
+    }
+    let numbers = |cluster: &Cluster| -> Vec<i64> {
+        let revisions = cluster.list(Kind::TaskDefinitionRevision);
+        let mut numbers: Vec<i64> =
+            revisions.iter().map(|revision| revision["spec"]["revision"].as_i64().unwrap()).collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    let used_by_deployments: Vec<i64> = cluster
+        .list(Kind::ServiceDeployment)
+        .iter()
+        .map(|record| record["spec"]["taskDefinition"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap())
+        .collect();
+    let expected: Vec<i64> =
+        (1..=6).filter(|number| *number >= 5 || *number == 2 || used_by_deployments.contains(number)).collect();
+    assert_eq!(numbers(&cluster), expected);
+    // What is gone is never given again, and keeping another number of revisions registers none.
+    cluster.edit(Kind::TaskDefinition, "web", |web| web["spec"]["kubernetes"]["revisionHistory"] = json!(1));
+    cluster.run();
+    assert_eq!(cluster.get(Kind::TaskDefinition, "web")["status"]["latestRevision"], 6);
+}
+
+#[test]
+fn when_a_family_is_read_from_before_its_latest_revision_then_the_old_document_is_not_registered_again() {
+    let mut cluster = steady("web", 1);
+    cluster.edit(Kind::TaskDefinitionRevision, "web-1", |revision| revision["spec"]["familyGeneration"] = json!(9));
+    cluster.edit(Kind::TaskDefinition, "web", |web| {
+        web["spec"]["containerDefinitions"][0]["image"] = json!("example.com/web:old");
+    });
+    cluster.run();
+    assert_eq!(cluster.list(Kind::TaskDefinitionRevision).len(), 1);
+}
+
+#[test]
 fn when_two_services_claim_one_ecs_name_then_the_older_keeps_it() {
     let mut cluster = steady("web", 1);
     cluster.pass(10);

@@ -207,6 +207,11 @@ pub struct TaskDefinitionKubernetes {
     /// When images are pulled; Always for tags and IfNotPresent for digests when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<ImagePullPolicy>,
+    /// How many revisions are kept besides those that a service or one of its deployments uses, 1 to 10000; 100 when
+    /// absent. Changing it registers nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub revision_history: Option<i32>,
 }
 
 /// Whether a revision may be used by something new.
