@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use plan::report::Refusal;
-use plan::{Facts, Kind, ObjectKey, Settings, labels, validate};
+use plan::{Facts, ImageResolution, Kind, ObjectKey, Settings, labels, validate};
 use serde_json::{Map, Value, json};
 
 use crate::input::{Input, Inputs, families_in_use};
@@ -35,7 +35,8 @@ const TIMES: [&str; 6] =
 #[must_use]
 pub fn render(inputs: &Inputs, options: &Options) -> Report {
     let objects = &inputs.objects;
-    let settings = Settings { facts: options.facts.clone(), ..Settings::default() };
+    let settings =
+        Settings { facts: options.facts.clone(), images: ImageResolution::LeftToOperator, ..Settings::default() };
     let outcome = simulate::simulate(objects, &settings, options.now.unwrap_or(Timestamp::UNIX_EPOCH));
     let mut lines = inputs.notes.clone();
     let mut exit = Exit::Fine;
@@ -137,9 +138,20 @@ fn children(objects: &[Input], outcome: &Outcome) -> Vec<Printed> {
                 // A child's status is somebody else's to write.
                 members.remove("status");
             }
-            Printed { comments: vec![format!("from {place}")], object }
+            let mut comments = vec![format!("from {place}")];
+            if has_tags(&object) {
+                comments.push("the operator pins image tags to digests when a deployment starts, unless versionConsistency is disabled".to_owned());
+            }
+            Printed { comments, object }
         })
         .collect()
+}
+
+/// Whether an image is named by its tag. Which digest it is only a registry knows.
+fn has_tags(object: &Value) -> bool {
+    let lists = ["/spec/template/spec/initContainers", "/spec/template/spec/containers"];
+    let containers = lists.iter().filter_map(|list| object.pointer(list)?.as_array()).flatten();
+    containers.filter_map(|container| container.get("image")?.as_str()).any(|image| !image.contains('@'))
 }
 
 /// Pods of task definitions that no service among the inputs runs.

@@ -194,6 +194,12 @@ spelled_enum! {
         Deleting,
         /// Every secret that is named exists.
         SecretsResolved,
+        /// A deployment waits for registries to say which digests its image tags name.
+        ResolvingImages,
+        /// Every image tag of the deployment is pinned to a digest.
+        ImagesResolved,
+        /// A registry did not say which digest a tag names: the tag is pulled at every start.
+        ImageDigestUnresolved,
         /// Task starts are slowed down after repeated failures.
         Throttled,
     }

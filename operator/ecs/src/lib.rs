@@ -12,6 +12,7 @@ pub mod dependency;
 pub mod environment_file;
 pub mod event;
 pub mod health;
+pub mod image;
 pub mod lifecycle;
 pub mod name;
 pub mod process;

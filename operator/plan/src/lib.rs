@@ -1,7 +1,7 @@
 //! Pure planning: what the operator would do about one root object, as a function of what is known and of the time.
 //!
 //! ```text
-//! World ──gather──> snapshot ──validate──> plan(now) ──> Plan { ops, status, notices, wake }
+//! World ──gather──> snapshot ──validate──> plan(now) ──> Plan { ops, status, notices, images, wake }
 //! ```
 //!
 //! Nothing in this crate can reach the network: it links neither tokio nor hyper nor kube's client, and a test in
@@ -11,6 +11,7 @@
 mod decide;
 pub mod diff;
 pub mod facts;
+pub mod image;
 pub mod kind;
 pub mod labels;
 pub mod object;
@@ -37,6 +38,7 @@ pub mod task_definition;
 
 pub use decide::plan;
 pub use facts::Facts;
+pub use image::{ImageAnswer, ImageQuery, ImageResolution};
 pub use kind::{Kind, ObjectKey};
 pub use op::{Notice, NoticeKind, Op, Plan};
 pub use settings::Settings;

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::image::ImageQuery;
 use crate::kind::ObjectKey;
 
 /// Field manager of everything the operator applies, unless an operation names a narrower one.
@@ -150,6 +151,8 @@ pub struct Plan {
     pub previous_status: Value,
     /// What to tell people. Published only when the status write they belong to succeeded or was not needed.
     pub notices: Vec<Notice>,
+    /// Images whose digests this plan depends on, known or not. While one is not, the deployment that needs it waits.
+    pub images: Vec<ImageQuery>,
     /// When something changes by itself (40 seconds of health, a steady-state announcement).
     pub wake: Option<Timestamp>,
 }

@@ -3,6 +3,7 @@
 use ecs::arn::Identity;
 
 use crate::facts::Facts;
+use crate::image::ImageResolution;
 
 /// What an administrator set for the whole operator, and what the cluster offers. Fixed while the operator reconciles:
 /// when the cluster begins to serve something else, it starts again with that.
@@ -12,4 +13,6 @@ pub struct Settings {
     pub identity: Identity,
     /// What the API server is and serves.
     pub facts: Facts,
+    /// Whether image tags are resolved to digests when a deployment starts.
+    pub images: ImageResolution,
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ecs::arn::{last_segment, task_definition_reference};
 use serde_json::Value;
 
+use crate::image::{ImageAnswer, ImageQuery};
 use crate::kind::{Kind, ObjectKey};
 use crate::labels;
 use crate::store::Stored;
@@ -41,6 +42,8 @@ pub trait World {
     fn find(&self, kind: Kind, namespace: Option<&str>, term: &Term) -> Vec<Arc<Stored>>;
     /// All objects of a kind; `namespace: None` looks everywhere.
     fn list(&self, kind: Kind, namespace: Option<&str>) -> Vec<Arc<Stored>>;
+    /// What a registry said about an image; `None` while nobody asked or it has not answered.
+    fn image(&self, query: &ImageQuery) -> Option<ImageAnswer>;
 }
 
 /// A world in memory: the index behind the runtime's stores, `render` and tests alike.
@@ -49,6 +52,7 @@ pub struct MemoryWorld {
     objects: BTreeMap<ObjectKey, Arc<Stored>>,
     /// One flat set: most terms lead to a single object, and a set of its own for each would cost ten times its content.
     found_by: BTreeSet<(Kind, Term, ObjectKey)>,
+    images: BTreeMap<ImageQuery, ImageAnswer>,
 }
 
 impl MemoryWorld {
@@ -69,6 +73,16 @@ impl MemoryWorld {
             self.found_by.remove(&(key.kind, term.clone(), key.clone()));
         }
         Some(previous)
+    }
+
+    /// Takes in what a registry said about an image.
+    pub fn insert_image(&mut self, query: ImageQuery, answer: ImageAnswer) {
+        self.images.insert(query, answer);
+    }
+
+    /// Forgets what a registry said.
+    pub fn remove_image(&mut self, query: &ImageQuery) {
+        self.images.remove(query);
     }
 
     /// Keys of all objects of a kind.
@@ -112,6 +126,10 @@ impl World for MemoryWorld {
             .take_while(|(key, _)| key.kind == kind && (namespace.is_none() || key.namespace.as_deref() == namespace))
             .map(|(_, stored)| stored.clone())
             .collect()
+    }
+
+    fn image(&self, query: &ImageQuery) -> Option<ImageAnswer> {
+        self.images.get(query).cloned()
     }
 }
 

@@ -4,11 +4,13 @@
 //!
 //! 1. [`snapshot`]: gather everything the decision depends on;
 //! 2. [`wanted`]: resolve what the spec asks for into a [`revision::ServiceRevision`], or say why that is not possible;
-//! 3. [`rollout`]: is that a new deployment, and how many tasks of which deployment should each workload run;
-//! 4. [`children`]: the objects that make it so;
-//! 5. [`report`]: the status that is true of what was observed.
+//! 3. [`images`]: if that is a new deployment, pin its images, or wait for what registries say;
+//! 4. [`rollout`]: is that a new deployment, and how many tasks of which deployment should each workload run;
+//! 5. [`children`]: the objects that make it so;
+//! 6. [`report`]: the status that is true of what was observed.
 
 mod children;
+mod images;
 mod placement;
 mod record;
 mod report;
@@ -36,9 +38,10 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
         // Children have owner references: the garbage collector ends them with the service.
         return Plan::default();
     }
-    let wanted = wanted::resolve(world, &snapshot, settings);
-    let rollout = rollout::decide(&snapshot, &wanted, now);
+    let mut wanted = wanted::resolve(world, &snapshot, settings);
     let mut plan = snapshot.plan.clone();
+    images::pin(world, &snapshot, settings, &mut wanted, &mut plan);
+    let rollout = rollout::decide(&snapshot, &wanted, now);
     let conflicts = children::ensure(world, &snapshot, &rollout, &mut plan);
     report::report(&snapshot, &wanted, &rollout, &conflicts, settings, now, &mut plan);
     plan

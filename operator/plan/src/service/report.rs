@@ -155,13 +155,40 @@ fn conditions(
     }
     stuck(snapshot, rollout, &mut conditions);
     secrets(snapshot, &mut conditions);
+    images(rollout, &mut conditions);
     if let Some(missing) = &wanted.missing {
         conditions.set(ConditionType::Accepted, false, missing.reason, &missing.message);
         conditions.progressing(missing.reason, &missing.message);
         return conditions.finish();
     }
+    if !wanted.resolving.is_empty() {
+        let message = format!("the next deployment starts when the digest of {} is known", wanted.resolving.join(", "));
+        conditions.set(ConditionType::ImagesResolved, false, Reason::ResolvingImages, &message);
+        conditions.progressing(Reason::ResolvingImages, &message);
+        return conditions.finish();
+    }
     summary(snapshot, rollout, conflicts, is_steady, &mut conditions);
     conditions.finish()
+}
+
+/// Whether the tasks of the PRIMARY deployment run one image each. It says nothing of deployments that pin none.
+fn images(rollout: &Rollout, conditions: &mut Conditions) {
+    let images = rollout.primary.as_ref().map(|record| record.revision.container_images.as_slice()).unwrap_or_default();
+    if images.is_empty() {
+        return conditions.remove(ConditionType::ImagesResolved);
+    }
+    let unresolved: Vec<String> = images
+        .iter()
+        .filter_map(|image| {
+            let reason = image.unresolved.as_ref()?;
+            Some(format!("container {}: {} is pulled by its tag: {reason}", image.container_name, image.image))
+        })
+        .collect();
+    if unresolved.is_empty() {
+        let message = "every task of the deployment runs the same digests";
+        return conditions.set(ConditionType::ImagesResolved, true, Reason::ImagesResolved, message);
+    }
+    conditions.set(ConditionType::ImagesResolved, false, Reason::ImageDigestUnresolved, unresolved.join("; "));
 }
 
 fn stuck(snapshot: &ServiceSnapshot, rollout: &Rollout, conditions: &mut Conditions) {

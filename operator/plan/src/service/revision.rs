@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::diff;
+use crate::image::ContainerImage;
 use crate::object::without_nothing;
 
 /// The frozen inputs of one deployment, stored in its `ECSServiceDeployment`.
@@ -34,6 +35,9 @@ pub struct ServiceRevision {
     pub service_ports: Vec<Value>,
     /// Where tasks run, and in which proportion.
     pub capacity: Vec<CapacityPart>,
+    /// Containers whose tags were resolved when the deployment started, as DescribeServiceRevisions lists them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub container_images: Vec<ContainerImage>,
 }
 
 /// One item of a capacity provider strategy with the nodes behind it. A service without strategy has one part without

@@ -68,10 +68,21 @@ pub(super) fn decide(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp
     rollout
 }
 
-/// The newest record, or a new one when a field that starts a deployment changed.
-fn primary(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp) -> Option<Record> {
+/// A deployment that does not exist yet and would be started now.
+pub(super) struct Starting {
+    /// `ecs-svc/<19 digits>`
+    pub(super) id: String,
+    /// Why, for people.
+    trigger: &'static str,
+    /// [`revision::request_hash`] of the spec.
+    request: String,
+}
+
+/// Whether what is asked for is a new deployment. The id follows from what is asked for and from the deployment before, so
+/// it is the same until that deployment exists.
+pub(super) fn starting(snapshot: &ServiceSnapshot, wanted: &Wanted) -> Option<Starting> {
+    let revision = wanted.revision.as_ref()?;
     let current = snapshot.primary();
-    let Some(revision) = &wanted.revision else { return current.cloned() };
     let request = revision::request_hash(&snapshot.document);
     let is_forced = snapshot.spec.as_ref().is_ok_and(|spec| spec.force_new_deployment == Some(true));
     let trigger = match current {
@@ -79,13 +90,23 @@ fn primary(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp) -> Optio
         Some(record) if record.spec.task_definition != revision.task_definition => "taskDefinition changed",
         Some(record) if record.spec.trigger_hash != wanted.trigger => "a field that starts a deployment changed",
         Some(record) if is_forced && record.spec.force_hash.as_ref() != Some(&request) => "forceNewDeployment",
-        Some(record) => return Some(record.clone()),
+        Some(_) => return None,
+    };
+    let before = current.map(Record::id).unwrap_or_default();
+    let id = ecs::arn::deployment_id(&format!("{}/{before}/{}/{request}", snapshot.metadata.uid, wanted.trigger));
+    Some(Starting { id, trigger, request })
+}
+
+/// The newest record, or a new one when a field that starts a deployment changed.
+fn primary(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp) -> Option<Record> {
+    let current = snapshot.primary();
+    let (Some(Starting { id, trigger, request }), Some(revision)) = (starting(snapshot, wanted), &wanted.revision)
+    else {
+        return current.cloned();
     };
     // Times order the records; a clock that went backwards must not reorder them.
     let created_at = current.map_or(now, |record| now.max(record.created_at + SignedDuration::from_micros(1)));
     let previous = current.map(|record| record.key.name.clone());
-    let before = current.map(Record::id).unwrap_or_default();
-    let id = ecs::arn::deployment_id(&format!("{}/{before}/{}/{request}", snapshot.metadata.uid, wanted.trigger));
     let name = ecs::name::child_name(&snapshot.key.name, ecs::arn::last_segment(&id), 253);
     Some(Record {
         key: ObjectKey::namespaced(Kind::ServiceDeployment, &snapshot.namespace, name),

@@ -12,6 +12,7 @@ use ecs::rolling::Percentages;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::images::WantedImages;
 use super::revision::{self, CapacityPart, Placement, ServiceRevision};
 use super::snapshot::ServiceSnapshot;
 use crate::kind::Kind;
@@ -35,6 +36,10 @@ pub(super) struct Wanted {
     pub(super) missing: Option<Missing>,
     /// What a deployment started now would freeze. `None` while refused or missing something.
     pub(super) revision: Option<ServiceRevision>,
+    /// Images of it that version consistency asks to pin.
+    pub(super) images: WantedImages,
+    /// Images whose digest is not known yet, so that `revision` cannot be started.
+    pub(super) resolving: Vec<String>,
     /// [`revision::trigger_hash`] of it.
     pub(super) trigger: String,
     /// The strategy in effect for tasks added now; empty while unknown.
@@ -128,6 +133,7 @@ fn resolve_references(
     let service_label = ecs::name::label_value(&snapshot.key.name);
     let mut pod_spec = pod.spec.as_object().cloned().unwrap_or_default();
     super::placement::apply(spec, is_fargate, &service_label, &mut pod_spec);
+    wanted.images = WantedImages::of(&task_definition, &pod_spec);
     let ours = BTreeMap::from([
         (labels::MANAGED_BY.to_owned(), labels::OPERATOR.to_owned()),
         (labels::APP_NAME.to_owned(), ecs::name::label_value(&snapshot.ecs_name)),
@@ -146,6 +152,7 @@ fn resolve_references(
         cluster_children: pod.cluster_scoped,
         service_ports: pod.ports.iter().map(service_port).collect(),
         capacity: wanted.capacity.clone(),
+        container_images: Vec::new(),
     });
     Ok(())
 }

@@ -88,11 +88,11 @@ pub(super) const FIELDS: &[Field] = &[
         "becomes the budget of a startup probe, and only for a container that others wait for as HEALTHY",
     ),
     honoured("containerDefinitions[].stopTimeout"),
-    approximated(
+    with_note(
         "containerDefinitions[].versionConsistency",
-        "the tag is pulled at every start instead of being pinned to one digest per deployment",
-    )
-    .cases(&[fine("disabled")]),
+        "where image resolution is switched off, or leaves the registry out, the tag is pulled at every start, which is \
+         reported; a digest that cannot be learnt is a condition",
+    ),
     approximated("containerDefinitions[].hostname", "holds for every container of the task"),
     honoured("containerDefinitions[].workingDirectory"),
     refused(

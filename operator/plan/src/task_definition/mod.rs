@@ -15,6 +15,7 @@ use ecs::arn::task_definition_reference;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::image;
 use crate::kind::{Kind, ObjectKey};
 use crate::labels;
 use crate::object::{Metadata, child, owner_reference};
@@ -112,7 +113,10 @@ fn judge(world: &dyn World, root: &Root, family: &str, settings: &Settings) -> (
                     policy: &NamespacePolicy::of(world, &root.metadata.namespace),
                 };
                 match task::pod(&input) {
-                    Ok(pod) => findings = support::merge(findings, pod.findings),
+                    Ok(pod) => {
+                        findings = support::merge(findings, pod.findings);
+                        findings.extend(image::findings(&spec, settings));
+                    }
                     // What the service configures at launch is not known here, and not missing.
                     Err(found) => refusals.extend(
                         found

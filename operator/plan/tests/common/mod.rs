@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 pub struct Cluster {
     pub world: MemoryWorld,
     pub now: Timestamp,
+    pub settings: Settings,
     /// Every operation that was carried out, in one line each, status writes included.
     pub log: Vec<String>,
     version: u64,
@@ -22,7 +23,8 @@ pub const NAMESPACE: &str = "shop";
 impl Cluster {
     pub fn new() -> Self {
         let now = "2026-03-01T10:00:00Z".parse().unwrap();
-        let mut cluster = Self { world: MemoryWorld::default(), now, log: Vec::new(), version: 1 };
+        let settings = Settings::default();
+        let mut cluster = Self { world: MemoryWorld::default(), now, settings, log: Vec::new(), version: 1 };
         cluster.apply(json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCluster", "metadata": {"name": "default"}, "spec": {}}));
         cluster
     }
@@ -79,7 +81,7 @@ impl Cluster {
 
     /// One reconcile of one root, carried out.
     pub fn reconcile(&mut self, root: &ObjectKey) -> Plan {
-        let plan = plan(&self.world, root, &Settings::default(), self.now);
+        let plan = plan(&self.world, root, &self.settings, self.now);
         for op in &plan.ops {
             self.log.push(op.to_string());
             self.carry_out(op);
