@@ -5,6 +5,8 @@
 
 pub mod bench;
 pub mod cluster;
+pub mod http;
+pub mod oci;
 pub mod operator;
 pub mod progress;
 pub mod rights;

@@ -32,6 +32,8 @@ pub enum Binary {
     Helm,
     /// Serves `metrics.k8s.io` from what the nodes report.
     MetricsServer,
+    /// What containers on a real node run; of this repository.
+    TaskApp,
 }
 
 /// A Go module that builds one or more programs.
@@ -53,8 +55,14 @@ const KWOK: Component = Component { folder: "kwok", module: "sigs.k8s.io/kwok", 
 const HELM: Component = Component { folder: "helm", module: "helm.sh/helm/v4", first_build: "about 2 minutes" };
 const METRICS_SERVER: Component =
     Component { folder: "metrics-server", module: "sigs.k8s.io/metrics-server", first_build: "about 3 minutes" };
+/// No release of anybody: it has no version besides its source.
+const TASK_APP: Component =
+    Component { folder: "taskapp", module: "ecs-operator.dev/e2e/kubernetes/taskapp", first_build: "a few seconds" };
 
 impl Binary {
+    /// What real nodes need besides.
+    pub const REAL: [Self; 3] = [Self::Kubelet, Self::KubeProxy, Self::TaskApp];
+
     /// What a scenario on KWOK nodes needs.
     pub const LOCAL: [Self; 8] = [
         Self::Etcd,
@@ -81,6 +89,7 @@ impl Binary {
             Self::Kwok => "kwok",
             Self::Helm => "helm",
             Self::MetricsServer => "metrics-server",
+            Self::TaskApp => "taskapp",
         }
     }
 
@@ -92,6 +101,7 @@ impl Binary {
             Self::Kwok => KWOK,
             Self::Helm => HELM,
             Self::MetricsServer => METRICS_SERVER,
+            Self::TaskApp => TASK_APP,
             Self::KubeApiserver
             | Self::KubeControllerManager
             | Self::KubeScheduler
@@ -115,6 +125,7 @@ impl Binary {
             Self::Kwok => "sigs.k8s.io/kwok/cmd/kwok",
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
             Self::MetricsServer => "sigs.k8s.io/metrics-server/cmd/metrics-server",
+            Self::TaskApp => TASK_APP.module,
         }
     }
 
@@ -171,13 +182,16 @@ impl Component {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("kubernetes").join(self.folder)
     }
 
-    /// The pinned version, such as `v1.36.3`, from the module file.
+    /// The pinned version, such as `v1.36.3`, from the module file; `v0.0.0` for a module of this repository.
     ///
     /// # Errors
     /// When the module file cannot be read or does not require the module.
     pub fn version(self) -> Result<String> {
         let path = self.path().join("go.mod");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        if text.lines().any(|line| line.strip_prefix("module ") == Some(self.module)) {
+            return Ok("v0.0.0".to_owned());
+        }
         text.lines()
             .find_map(|line| {
                 let mut words = line.trim().trim_start_matches("require ").split_whitespace();
@@ -192,14 +206,24 @@ impl Component {
     /// When a module file cannot be read.
     pub fn fingerprint(self) -> Result<String> {
         let mut hash = Sha256::new();
-        for file in ["go.mod", "go.sum"] {
-            let path = self.path().join(file);
+        for path in self.sources()? {
             hash.update(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
         }
         hash.update(self.linker_flags()?);
         hash.update([std::env::consts::OS, std::env::consts::ARCH].join("/"));
         let digest = hash.finalize();
         Ok(digest.iter().take(6).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    }
+
+    /// `go.mod`, `go.sum` and, for a module of this repository, its source; by name.
+    fn sources(self) -> Result<Vec<PathBuf>> {
+        let folder = self.path();
+        let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        let is_source = |extension: &std::ffi::OsStr| ["go", "mod", "sum"].iter().any(|&known| known == extension);
+        paths.retain(|path| path.extension().is_some_and(is_source));
+        paths.sort();
+        Ok(paths)
     }
 
     /// Linker flags: no debug tables, and the release's version where the release build stamps it. Without the stamp the
@@ -258,7 +282,7 @@ mod tests {
 
     #[test]
     fn when_a_module_file_is_read_then_it_pins_the_component_and_lists_its_programs_as_tools() {
-        for binary in [Binary::LOCAL.as_slice(), &[Binary::Kubelet, Binary::KubeProxy]].concat() {
+        for binary in [Binary::LOCAL.as_slice(), &Binary::REAL].concat() {
             let component = binary.component();
             assert!(component.version().unwrap().starts_with('v'));
             let text = fs::read_to_string(component.path().join("go.mod")).unwrap();

@@ -11,6 +11,7 @@ use super::components::Binary;
 use super::kubeconfig::{self, Credentials};
 use super::pki::Pki;
 use super::process::Launch;
+use super::real::{self, RealNodes};
 use super::stages;
 
 /// A process of the local cluster.
@@ -28,30 +29,47 @@ pub enum Process {
     Kwok,
     /// metrics-server.
     MetricsServer,
+    /// With real nodes: keeps the network namespace of everything else.
+    Network,
+    /// With real nodes: leads a port on loopback to the API server.
+    Forward,
+    /// A real node with all its pods; the first is 1.
+    Node(u8),
 }
 
 impl Process {
-    /// Every process, in the order in which they start; they end the other way round.
+    /// Every process of a cluster with KWOK nodes, in the order in which they start; they end the other way round.
     pub const ALL: [Self; 6] =
         [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Kwok, Self::MetricsServer];
 
-    /// The program it runs.
+    /// The program it runs; `None` for what only real nodes need.
     #[must_use]
-    pub const fn binary(self) -> Binary {
+    pub const fn binary(self) -> Option<Binary> {
         match self {
-            Self::Etcd => Binary::Etcd,
-            Self::ApiServer => Binary::KubeApiserver,
-            Self::ControllerManager => Binary::KubeControllerManager,
-            Self::Scheduler => Binary::KubeScheduler,
-            Self::Kwok => Binary::Kwok,
-            Self::MetricsServer => Binary::MetricsServer,
+            Self::Etcd => Some(Binary::Etcd),
+            Self::ApiServer => Some(Binary::KubeApiserver),
+            Self::ControllerManager => Some(Binary::KubeControllerManager),
+            Self::Scheduler => Some(Binary::KubeScheduler),
+            Self::Kwok => Some(Binary::Kwok),
+            Self::MetricsServer => Some(Binary::MetricsServer),
+            Self::Network | Self::Forward | Self::Node(_) => None,
         }
     }
 
-    /// The program's name, such as `kube-apiserver`.
+    /// The name, such as `kube-apiserver` or `node-1`.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        self.binary().name()
+        match self.binary() {
+            Some(binary) => binary.name(),
+            None => match self {
+                Self::Network => "network",
+                Self::Forward => "forward",
+                Self::Node(1) => "node-1",
+                Self::Node(2) => "node-2",
+                Self::Node(3) => "node-3",
+                _ => "node",
+            },
+        }
     }
 }
 
@@ -101,7 +119,8 @@ impl Ports {
     pub const fn of(&self, process: Process) -> u16 {
         match process {
             Process::Etcd => self.etcd,
-            Process::ApiServer => self.api,
+            // Also of what leads to it, and of what listens nowhere on loopback.
+            Process::ApiServer | Process::Forward | Process::Network | Process::Node(_) => self.api,
             Process::ControllerManager => self.controller_manager,
             Process::Scheduler => self.scheduler,
             Process::Kwok => self.kwok,
@@ -119,6 +138,8 @@ pub struct Plan {
     pub ports: Ports,
     /// Programs.
     pub programs: Programs,
+    /// Real nodes, if the cluster has any.
+    pub real: Option<RealNodes>,
 }
 
 impl Plan {
@@ -169,6 +190,9 @@ impl Plan {
         }
         fs::write(self.folder.join("audit-policy.yaml"), AUDIT_POLICY)?;
         fs::write(self.folder.join("kwok.yaml"), stages::configuration())?;
+        if let Some(nodes) = &self.real {
+            real::write_files(self, nodes, &pki)?;
+        }
         Ok(pki)
     }
 
@@ -177,6 +201,9 @@ impl Plan {
     /// # Errors
     /// When its program was not resolved.
     pub fn launch(&self, process: Process) -> Result<Launch> {
+        if let Some(launch) = real::launch(self, process)? {
+            return Ok(launch);
+        }
         let arguments = match process {
             Process::Etcd => self.etcd(),
             Process::ApiServer => self.api_server(),
@@ -184,9 +211,11 @@ impl Plan {
             Process::Scheduler => self.scheduler(),
             Process::Kwok => self.kwok(),
             Process::MetricsServer => self.metrics_server(),
+            Process::Network | Process::Forward | Process::Node(_) => Vec::new(),
         };
-        let program = self.programs.get(&process.binary()).context("program was not resolved")?.clone();
-        Ok(Launch { name: process.name(), program, arguments, log: self.log(process) })
+        let program = process.binary().and_then(|binary| self.programs.get(&binary));
+        let program = program.context("program was not resolved")?.clone();
+        Ok(Launch { name: process.name(), program, arguments, log: self.log(process), listen: None })
     }
 
     fn etcd(&self) -> Vec<String> {
@@ -207,17 +236,13 @@ impl Plan {
     }
 
     fn api_server(&self) -> Vec<String> {
-        vec![
+        let mut flags = vec![
             flag("--etcd-servers", format!("http://127.0.0.1:{}", self.ports.etcd)),
-            flag("--bind-address", "127.0.0.1"),
-            flag("--advertise-address", "127.0.0.1"),
-            // EndpointSlices may not hold loopback addresses, so nobody keeps the `kubernetes` Service's.
-            flag("--endpoint-reconciler-type", "none"),
             flag("--secure-port", self.ports.api),
             flag("--tls-cert-file", self.file("pki/serving.crt")),
             flag("--tls-private-key-file", self.file("pki/serving.key")),
             flag("--client-ca-file", self.file("pki/ca.crt")),
-            flag("--service-cluster-ip-range", "10.96.0.0/16"),
+            flag("--service-cluster-ip-range", real::network::SERVICES),
             flag("--service-account-issuer", "https://kubernetes.default.svc"),
             flag("--service-account-key-file", self.file("pki/service-account.pub")),
             flag("--service-account-signing-key-file", self.file("pki/service-account.key")),
@@ -237,7 +262,27 @@ impl Plan {
             flag("--audit-log-maxsize", 1024),
             flag("--audit-log-maxbackup", 2),
             flag("--shutdown-delay-duration", "0s"),
-        ]
+        ];
+        if self.real.is_some() {
+            flags.extend([
+                // Every address of the network namespace that the cluster has for its own.
+                flag("--bind-address", "0.0.0.0"),
+                flag("--advertise-address", real::network::CONTROL_PLANE),
+                flag("--enable-admission-plugins", "NodeRestriction"),
+                flag("--kubelet-preferred-address-types", "InternalIP"),
+                flag("--kubelet-certificate-authority", self.file("pki/ca.crt")),
+                flag("--kubelet-client-certificate", self.file("pki/kubelet-client.crt")),
+                flag("--kubelet-client-key", self.file("pki/kubelet-client.key")),
+            ]);
+        } else {
+            flags.extend([
+                flag("--bind-address", "127.0.0.1"),
+                flag("--advertise-address", "127.0.0.1"),
+                // EndpointSlices may not hold loopback addresses, so nobody keeps the `kubernetes` Service's.
+                flag("--endpoint-reconciler-type", "none"),
+            ]);
+        }
+        flags
     }
 
     fn controller_manager(&self) -> Vec<String> {

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 use super::binaries::tail;
 use super::control_plane::{Plan, Process};
 use super::process::{self, ProcessId, Watchdog};
+use super::real::{self, cgroups};
 use super::wait::{self, ProcessEnded};
+use crate::progress;
 
 /// What is written into the cluster's folder, so that another command can end exactly these processes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -93,11 +95,29 @@ impl Local {
         if processes.get(&process).is_some_and(|(_, id)| id.is_running()) {
             return Ok(());
         }
-        let started = self.plan.launch(process)?.spawn()?;
+        let launch = self.plan.launch(process)?;
+        // The network itself and the nodes make namespaces of their own.
+        let launch = match processes.get(&Process::Network) {
+            Some((_, network)) if !matches!(process, Process::Network | Process::Node(_)) => {
+                real::inside(launch, network.pid)
+            }
+            _ => launch,
+        };
+        let started = launch.spawn()?;
         if let Some((mut child, _)) = processes.insert(process, started) {
             let _ = child.wait();
         }
         self.record(&processes)
+    }
+
+    /// The id of a process that was started.
+    ///
+    /// # Errors
+    /// When it was not.
+    pub fn id(&self, process: Process) -> Result<ProcessId> {
+        let processes = self.lock();
+        let (_, id) = processes.get(&process).with_context(|| format!("{} does not run", process.name()))?;
+        Ok(id.clone())
     }
 
     /// Ends a process: TERM, a second later KILL. Its data stays.
@@ -180,6 +200,9 @@ impl Drop for Local {
             return;
         }
         self.end();
+        if let Err(error) = cgroups::remove(&self.plan.folder) {
+            progress::note(format!("{error:#}"));
+        }
         if !self.keep_folder {
             let _ = fs::remove_dir_all(&self.plan.folder);
         }
@@ -194,6 +217,7 @@ pub fn down(folder: &Path) -> Result<usize> {
     let running = State::read(folder)?.map(|state| state.running()).unwrap_or_default();
     let last_started_first: Vec<_> = running.into_iter().rev().collect();
     process::end(&last_started_first, &mut []);
+    cgroups::remove(folder)?;
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove {}", folder.display()))

@@ -22,6 +22,7 @@ pub mod nodes;
 pub mod paths;
 mod pki;
 mod process;
+pub mod real;
 pub mod stages;
 mod tools;
 mod wait;
@@ -39,6 +40,7 @@ use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use kube::api::{DeleteParams, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
+use tokio::process::Command;
 
 pub use binaries::{Programs, resolve};
 pub use components::{Binary, Component, Version};
@@ -46,6 +48,7 @@ pub use control_plane::{Plan, Ports, Process};
 pub use local::{Local, State, down};
 pub use nodes::{Capacity, CapacityLabel, NodeTemplate, Nodes};
 pub use process::ProcessId;
+pub use real::RealNodes;
 pub use stages::fate;
 pub use tools::Tools;
 pub use wait::{ProcessEnded, until};
@@ -111,7 +114,16 @@ impl Cluster {
     /// # Errors
     /// When a program cannot be had, a port is taken or a process ends; the message says what to do.
     pub async fn start(options: Options) -> Result<Self> {
-        let programs = resolve(&Binary::LOCAL).await?;
+        let real = match &options.nodes {
+            Nodes::Real(nodes) => Some(nodes.clone()),
+            Nodes::Kwok(_) | Nodes::None => None,
+        };
+        let mut wanted = Binary::LOCAL.to_vec();
+        if real.is_some() {
+            real::require().await?;
+            wanted.extend(Binary::REAL);
+        }
+        let programs = resolve(&wanted).await?;
         let folder = paths::clusters()?.join(options.name.clone().unwrap_or_else(unique_name));
         if let Some(state) = State::read(&folder)?
             && !state.running().is_empty()
@@ -122,9 +134,10 @@ impl Cluster {
             );
         }
         if folder.exists() {
+            real::cgroups::remove(&folder)?;
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
-        let plan = Plan { folder: folder.clone(), ports: Ports::free(options.api_port)?, programs };
+        let plan = Plan { folder: folder.clone(), ports: Ports::free(options.api_port)?, programs, real };
         plan.write_files()?;
         let kubeconfig = plan.kubeconfig();
         let cluster = Self {
@@ -147,9 +160,17 @@ impl Cluster {
     async fn bring_up(&self, options: &Options) -> Result<()> {
         let local = self.local()?;
         let client = self.client()?;
+        let real = local.plan().real.as_ref();
+        if let Some(nodes) = real {
+            real::start_network(local, nodes).await?;
+        }
         let step = progress::step("starting etcd and kube-apiserver");
         local.start(Process::Etcd)?;
         local.start(Process::ApiServer)?;
+        if let Some(nodes) = real {
+            // Meanwhile: kubelet asks again until the API server answers.
+            real::start_nodes(local, nodes).await?;
+        }
         self.wait_ready().await?;
         step.done();
 
@@ -160,7 +181,9 @@ impl Cluster {
             local.start(Process::Kwok)?;
             nodes::add(&client, templates).await?;
         }
-        extras::storage_class(&client).await?;
+        if real.is_none() {
+            extras::storage_class(&client).await?;
+        }
         if options.metrics {
             local.start(Process::MetricsServer)?;
             extras::metrics_api(&client, local.plan().ports.metrics).await?;
@@ -172,9 +195,11 @@ impl Cluster {
         })
         .await?;
         let nodes: Api<Node> = Api::all(client);
-        until("every node is ready", Duration::from_secs(30), async || {
+        let expected = real.map_or(0, |nodes| usize::from(nodes.count));
+        until("every node is ready", Duration::from_mins(1), async || {
             local.check()?;
-            Ok(nodes.list(&ListParams::default()).await?.items.iter().all(can_run_pods).then_some(()))
+            let nodes = nodes.list(&ListParams::default()).await?.items;
+            Ok((nodes.len() >= expected && nodes.iter().all(can_run_pods)).then_some(()))
         })
         .await?;
         local.check()?;
@@ -318,6 +343,22 @@ impl Cluster {
     /// [`NotLocal`] when the cluster is not a local one: skip the scenario.
     pub fn local(&self) -> Result<&Local, NotLocal> {
         self.local.as_ref().ok_or(NotLocal)
+    }
+
+    /// A command that reaches pods and Services: on a cluster with real nodes it runs in the network of the nodes.
+    ///
+    /// # Errors
+    /// When that network is gone.
+    pub fn command(&self, program: &Path) -> Result<Command> {
+        match &self.local {
+            Some(local) if local.plan().real.is_some() => {
+                let mut command = Command::new(real::tool("nsenter"));
+                let network = local.id(Process::Network)?.pid;
+                command.arg(format!("--net=/proc/{network}/ns/net")).arg("--").arg(program);
+                Ok(command)
+            }
+            _ => Ok(Command::new(program)),
+        }
     }
 
     /// The API server's audit log: one JSON line per finished request.

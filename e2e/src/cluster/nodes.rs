@@ -6,6 +6,7 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 
+use super::real::RealNodes;
 use super::stages;
 
 /// Who plays the nodes of a local cluster.
@@ -13,6 +14,8 @@ use super::stages;
 pub enum Nodes {
     /// KWOK plays these; pods on them have the fates that their annotations say.
     Kwok(Vec<NodeTemplate>),
+    /// Kubelets with containers; needs Linux and root, see [`super::real::require`].
+    Real(RealNodes),
     /// No nodes: every pod stays Pending. For benches that are about objects.
     None,
 }

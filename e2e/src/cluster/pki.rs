@@ -53,11 +53,19 @@ impl Pki {
         write_private(&pki.path("service-account.key"), &tokens.serialize_pem())?;
         write_private(&pki.path("service-account.pub"), &tokens.public_key_pem())?;
 
-        // 10.96.0.1 is the first address of the Service range: the `kubernetes` Service.
-        let names =
-            ["127.0.0.1", "10.96.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+        // 10.96.0.1 is the first address of the Service range: the `kubernetes` Service. 10.99.0.1 is what real nodes call.
+        let names = [
+            "127.0.0.1",
+            "10.99.0.1",
+            "10.96.0.1",
+            "localhost",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+        ];
         pki.write("serving", &pki.sign("kube-apiserver", None, &names)?)?;
         pki.write("front-proxy", &pki.sign("front-proxy", None, &[])?)?;
+        pki.write("kubelet-client", &pki.client("e2e:kubelet-client", Some("system:masters"))?)?;
         Ok(pki)
     }
 
@@ -73,6 +81,14 @@ impl Pki {
     /// When it cannot be signed.
     pub fn client(&self, user: &str, group: Option<&str>) -> Result<Identity> {
         self.sign(user, group, &[])
+    }
+
+    /// Writes a serving certificate for these names and addresses, and its key.
+    ///
+    /// # Errors
+    /// When it cannot be signed or written.
+    pub fn write_serving(&self, file: &str, user: &str, hosts: &[&str]) -> Result<()> {
+        self.write(file, &self.sign(user, None, hosts)?)
     }
 
     /// The path of a file in the folder.

@@ -1,6 +1,8 @@
 //! Child processes: started with a log file of their own, ended by the ids that were started and no others.
 
 use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -24,6 +26,8 @@ pub struct Launch {
     pub arguments: Vec<String>,
     /// Standard output and error go here; a restart appends.
     pub log: PathBuf,
+    /// A port on loopback to listen on; the process has the socket as its standard input.
+    pub listen: Option<u16>,
 }
 
 /// A process known by id and start time: an id alone may have been given to another process since.
@@ -51,9 +55,16 @@ impl Launch {
             .append(true)
             .open(&self.log)
             .with_context(|| format!("cannot write {}", self.log.display()))?;
+        let input = match self.listen {
+            None => Stdio::null(),
+            Some(port) => {
+                let socket = TcpListener::bind(("127.0.0.1", port));
+                OwnedFd::from(socket.with_context(|| format!("cannot listen on port {port}"))?).into()
+            }
+        };
         let child = Command::new(&self.program)
             .args(&self.arguments)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
@@ -161,6 +172,14 @@ impl Watchdog {
                 while read -r pid; do ours "$pid" "$1" 2>/dev/null && kill -s "$signal" "$pid"; done <pids
                 [ "$signal" = TERM ] && sleep 1
             done
+            if [ -r cgroup ]; then
+                name=$(cat cgroup)
+                for try in $(seq 100); do
+                    left=$(find /sys/fs/cgroup/"$name" /sys/fs/cgroup/*/"$name" -depth -type d 2>/dev/null)
+                    [ -n "$left" ] || break
+                    echo "$left" | xargs rmdir 2>/dev/null || sleep 0.1
+                done
+            fi
             [ -e keep ] || { cd /; rm -rf "$1"; }
         "#;
         let child = Command::new("sh")
@@ -192,7 +211,13 @@ mod tests {
     use super::*;
 
     fn sleeper(log: &Path) -> Launch {
-        Launch { name: "sleep", program: "sleep".into(), arguments: vec!["60".to_owned()], log: log.to_owned() }
+        Launch {
+            name: "sleep",
+            program: "sleep".into(),
+            arguments: vec!["60".to_owned()],
+            log: log.to_owned(),
+            listen: None,
+        }
     }
 
     #[test]

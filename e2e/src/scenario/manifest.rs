@@ -41,6 +41,32 @@ pub fn task_definition(family: &str) -> Value {
     )
 }
 
+/// A task definition for real nodes with these containers. Its images are on every node and are never pulled.
+#[must_use]
+pub fn real_task_definition(family: &str, containers: &[Value]) -> Value {
+    let spec = json!({
+        "family": family,
+        "requiresCompatibilities": ["EC2"],
+        "networkMode": "bridge",
+        "containerDefinitions": containers,
+        "kubernetes": { "imagePullPolicy": "IfNotPresent" },
+    });
+    object("ECSTaskDefinition", family, spec)
+}
+
+/// A small container from one of the test images (`app`, `shell`, …) with a command; essential, as ECS has it.
+#[must_use]
+pub fn real_container(name: &str, image: &str, command: &[&str]) -> Value {
+    json!({ "name": name, "image": format!("e2e.local/{image}:1"), "cpu": 10, "memory": 32, "command": command })
+}
+
+/// The value with more in it: maps are merged, everything else is replaced.
+#[must_use]
+pub fn and(mut value: Value, more: Value) -> Value {
+    merge(&mut value, more);
+    value
+}
+
 /// The same for Fargate: `awsvpc` and a task size.
 #[must_use]
 pub fn fargate_task_definition(family: &str) -> Value {

@@ -23,6 +23,7 @@ pub mod manifest;
 mod report;
 pub mod sampler;
 mod steps;
+pub mod task;
 pub mod then;
 pub mod view;
 
@@ -41,6 +42,7 @@ use serde_json::json;
 
 pub use sampler::{Bounds, Sampler};
 pub use steps::Documents;
+pub use task::Ended;
 pub use then::{ServiceThen, Then};
 pub use view::{Objects, View};
 

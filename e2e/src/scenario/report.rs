@@ -3,14 +3,20 @@
 use std::fs;
 use std::path::Path;
 
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ListParams, LogParams};
+use kube::{Api, ResourceExt as _};
 use serde_json::Value;
 
 use super::Scenario;
 use super::kinds::Known;
+use super::task;
 use super::then::text;
+use crate::operator::NAMESPACE;
 
-/// Log lines of the operator that are shown.
+/// Pods whose logs are shown.
+const MOST_PODS: usize = 6;
+/// Log lines of the operator or a container that are shown.
 const MOST_LOG_LINES: usize = 60;
 /// Objects that are shown: a scenario with hundreds is about none in particular.
 const MOST_OBJECTS: usize = 40;
@@ -33,11 +39,41 @@ impl Scenario {
         }
         println!("──── events");
         self.print_events().await;
+        for pod in self.objects("Pod").iter().take(MOST_PODS) {
+            println!("──── pod {}", task::describe(pod));
+            self.print_containers(pod).await;
+        }
+        if self.environment.logs.is_empty() {
+            self.print_operator_pods().await;
+        }
         for log in &self.environment.logs {
             println!("──── {} about this namespace", log.display());
             print_log(log, self.namespace());
         }
         println!("──── end of namespace {}", self.namespace());
+    }
+
+    /// What the containers wrote, where there are any: on real nodes.
+    async fn print_containers(&self, pod: &Value) {
+        for status in task::statuses(pod) {
+            let container = text(status, "/name");
+            if let Ok(log) = self.log(task::name(pod), container).await {
+                println!("──── {} {container}", task::name(pod));
+                print_last(log.lines());
+            }
+        }
+    }
+
+    /// What an operator that runs in the cluster said about this namespace.
+    async fn print_operator_pods(&self) {
+        let pods: Api<Pod> = Api::namespaced(self.client().clone(), NAMESPACE);
+        for pod in pods.list(&ListParams::default()).await.into_iter().flatten() {
+            let name = pod.name_any();
+            if let Ok(log) = pods.logs(&name, &LogParams::default()).await {
+                println!("──── {name} about this namespace");
+                print_last(log.lines().filter(|line| line.contains(self.namespace())));
+            }
+        }
     }
 
     async fn print_events(&self) {
@@ -72,7 +108,11 @@ fn print_log(log: &Path, namespace: &str) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) => return println!("cannot be read: {error}"),
     };
-    let lines: Vec<_> = text.lines().filter(|line| line.contains(namespace)).collect();
+    print_last(text.lines().filter(|line| line.contains(namespace)));
+}
+
+fn print_last<'a>(lines: impl Iterator<Item = &'a str>) {
+    let lines: Vec<_> = lines.collect();
     for line in lines.iter().skip(lines.len().saturating_sub(MOST_LOG_LINES)) {
         println!("{line}");
     }

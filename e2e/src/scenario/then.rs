@@ -12,8 +12,8 @@ use super::{Scenario, kinds};
 /// Expectations with a limit.
 #[derive(Clone, Copy)]
 pub struct Then<'a> {
-    scenario: &'a Scenario,
-    limit: Duration,
+    pub(super) scenario: &'a Scenario,
+    pub(super) limit: Duration,
 }
 
 /// Expectations about one service.

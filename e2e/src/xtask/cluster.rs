@@ -1,11 +1,14 @@
 //! `cargo xtask cluster up|down|status`: a local Kubernetes that stays up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
 
-use crate::cluster::{self, CapacityLabel, Cluster, NodeTemplate, Nodes, Options, State, nodes, paths};
+use super::NodeKind;
+use crate::cluster::{
+    self, CapacityLabel, Cluster, NodeTemplate, Nodes, Options, Process, RealNodes, State, nodes, paths,
+};
 use crate::progress;
 
 /// Arguments.
@@ -37,9 +40,16 @@ struct Up {
     /// The API server's port; a free one if not given.
     #[arg(long)]
     port: Option<u16>,
-    /// How many nodes, over three zones; the second half are spot nodes.
-    #[arg(long, default_value_t = 6)]
-    nodes: usize,
+    /// Who plays the nodes.
+    #[arg(long, value_enum, default_value = "kwok")]
+    nodes: NodeKind,
+    /// How many nodes. Simulated ones are spread over three zones, and the second half are spot nodes; the default is 6.
+    /// The default for real ones is 1, the most are 9.
+    #[arg(long)]
+    count: Option<u8>,
+    /// An image archive for real nodes; can be given several times.
+    #[arg(long, value_name = "ARCHIVE")]
+    image: Vec<PathBuf>,
     /// The label that says on-demand or spot.
     #[arg(long, value_enum, default_value = "karpenter")]
     capacity_label: Label,
@@ -85,14 +95,20 @@ async fn start(up: Up) -> Result<()> {
     let options = Options {
         name: Some(name.to_owned()),
         api_port: up.port,
-        nodes: Nodes::Kwok(templates(up.nodes, label)),
+        nodes: match up.nodes {
+            NodeKind::Kwok => Nodes::Kwok(templates(up.count.unwrap_or(6).into(), label)),
+            NodeKind::Real => Nodes::Real(RealNodes { count: up.count.unwrap_or(1), images: up.image }),
+        },
         detached: true,
         ..Options::default()
     };
     let cluster = Cluster::start(options).await?;
     println!("kubectl: {}", cluster.tools().kubectl.display());
     println!("helm:    {}", cluster.tools().helm.display());
-    explain(name, cluster.kubeconfig());
+    match up.nodes {
+        NodeKind::Kwok => explain(name, cluster.kubeconfig()),
+        NodeKind::Real => explain_real(name, &cluster)?,
+    }
     Ok(())
 }
 
@@ -114,6 +130,18 @@ fn explain(name: &str, kubeconfig: &Path) {
          kubectl create deployment web --image=example.com/web:1 --replicas=20 && kubectl rollout status deployment/web\n  \
          kubectl top pods\nEnd it:\n  cargo xtask cluster down{named}"
     );
+}
+
+fn explain_real(name: &str, cluster: &Cluster) -> Result<()> {
+    let named = if name == "dev" { String::new() } else { format!(" --name {name}") };
+    let kubeconfig = cluster.kubeconfig().display();
+    let network = cluster.local()?.id(Process::Network)?.pid;
+    println!(
+        "\nexport KUBECONFIG={kubeconfig}\n\nTry:\n  kubectl create deployment web --image=e2e.local/app:1 --replicas=2 -- /bin/taskapp serve 8080\n  \
+         kubectl expose deployment web --port=80 --target-port=8080\nPods and Services are reached from the nodes' own network:\n  \
+         nsenter --net=/proc/{network}/ns/net -- curl -s http://CLUSTER-IP/\nEnd it:\n  cargo xtask cluster down{named}"
+    );
+    Ok(())
 }
 
 fn stop(name: &str) -> Result<()> {

@@ -1,19 +1,15 @@
 //! `cargo xtask image`: a runnable image of the operator as an OCI archive, without a container engine.
-//!
-//! The archive is an OCI image layout in a tar file, with the `manifest.json` that `docker load` wants beside it. The same
-//! binary gives the same bytes: every time is zero and every owner is root.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::json;
 use tokio::process::Command;
 
+use crate::oci::{self, Image, LayerBuilder};
 use crate::progress;
 
 /// Arguments.
@@ -31,6 +27,7 @@ pub struct Args {
 }
 
 const PACKAGE: &str = "ecs-operator";
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The user of distroless images; the chart runs the pod as this user.
 const USER: u32 = 65532;
 
@@ -39,13 +36,11 @@ const USER: u32 = 65532;
 /// # Errors
 /// When the binary cannot be built or is not a static Linux binary.
 pub async fn run(args: Args) -> Result<()> {
-    let version = env!("CARGO_PKG_VERSION");
-    let architecture = architecture()?;
-    // Kubernetes reads `ecs-operator:0.1.0` as docker.io/library/ecs-operator:0.1.0; containerd stores the long form.
-    let name = args.name.unwrap_or_else(|| format!("docker.io/library/{PACKAGE}:{version}"));
+    let architecture = oci::architecture()?;
+    let name = args.name.unwrap_or_else(default_name);
     let output = match args.output {
         Some(output) => output,
-        None => super::target_folder().join(format!("{PACKAGE}-{version}-{architecture}.tar")),
+        None => super::target_folder().join(format!("{PACKAGE}-{VERSION}-{architecture}.tar")),
     };
     let binary = match args.binary {
         Some(binary) => binary,
@@ -60,7 +55,7 @@ pub async fn run(args: Args) -> Result<()> {
         fs::create_dir_all(folder)?;
     }
     let file = File::create(&output).with_context(|| format!("cannot write {}", output.display()))?;
-    let digest = write_archive(file, &program, &name, architecture)?;
+    let digest = oci::write_archive(file, &[image(name, &program, &[])?], architecture)?.join(", ");
     step.done_with(format!("{} MB, {digest}", fs::metadata(&output)?.len() / 1_000_000));
     let shown = output.display();
     println!(
@@ -69,13 +64,9 @@ pub async fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The architecture in the spelling of OCI.
-fn architecture() -> Result<&'static str> {
-    match std::env::consts::ARCH {
-        "x86_64" => Ok("amd64"),
-        "aarch64" => Ok("arm64"),
-        other => bail!("no image for {other}: only x86_64 and aarch64 are known"),
-    }
+/// Kubernetes reads `ecs-operator:0.1.0` as docker.io/library/ecs-operator:0.1.0; containerd stores the long form.
+fn default_name() -> String {
+    format!("docker.io/library/{PACKAGE}:{VERSION}")
 }
 
 /// Builds the binary without dynamic libraries: musl where its target and C compiler are installed, else static glibc.
@@ -138,140 +129,71 @@ fn is_dynamic(elf: &[u8]) -> bool {
     (0..count).any(|index| number(table.saturating_add(index.saturating_mul(size)), 4) == Some(3))
 }
 
-/// Writes the archive and returns the manifest's digest.
-fn write_archive(output: impl Write, program: &[u8], name: &str, architecture: &str) -> Result<String> {
-    let layer = layer(program)?;
-    let layer_digest = digest(&layer);
-    let config = serde_json::to_vec(&json!({
-        "created": "1970-01-01T00:00:00Z",
-        "architecture": architecture,
-        "os": "linux",
-        "config": {
-            "User": format!("{USER}:{USER}"),
-            "Entrypoint": [format!("/{PACKAGE}")],
-            "WorkingDir": "/",
-            "Labels": {
-                "org.opencontainers.image.title": PACKAGE,
-                "org.opencontainers.image.version": env!("CARGO_PKG_VERSION"),
-                "org.opencontainers.image.licenses": "Apache-2.0",
-            },
-        },
-        // The layer is not compressed, so its content and its blob have the same digest.
-        "rootfs": { "type": "layers", "diff_ids": [layer_digest] },
-        "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "cargo xtask image" }],
-    }))?;
-    let manifest = serde_json::to_vec(&json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": descriptor("application/vnd.oci.image.config.v1+json", &config),
-        "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", &layer)],
-    }))?;
-    let manifest_digest = digest(&manifest);
-    let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", &manifest);
-    if let Some(entry) = entry.as_object_mut() {
-        let tag = name.rsplit(':').next().unwrap_or_default();
-        let annotations = json!({ "io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag });
-        entry.insert("annotations".to_owned(), annotations);
-        entry.insert("platform".to_owned(), json!({ "os": "linux", "architecture": architecture }));
-    }
-    let index = json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": [entry],
-    });
-    let docker = json!([{ "Config": blob(&config), "RepoTags": [name], "Layers": [blob(&layer)] }]);
-
-    let mut archive = tar::Builder::new(output);
-    append(&mut archive, "oci-layout", 0o644, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-    append(&mut archive, "index.json", 0o644, &serde_json::to_vec(&index)?)?;
-    append(&mut archive, "manifest.json", 0o644, &serde_json::to_vec(&docker)?)?;
-    for content in [&config, &manifest, &layer] {
-        append(&mut archive, &blob(content), 0o644, content)?;
-    }
-    archive.into_inner()?.flush()?;
-    Ok(manifest_digest)
-}
-
-/// The only layer: the program, and the names of its user for tools that look them up.
-fn layer(program: &[u8]) -> Result<Vec<u8>> {
-    let mut archive = tar::Builder::new(Vec::new());
-    append(&mut archive, PACKAGE, 0o755, program)?;
+/// The image: the program, and the names of its user for tools that look them up.
+fn image(name: String, program: &[u8], libraries: &[(String, Vec<u8>)]) -> Result<Image> {
     let passwd = format!("root:x:0:0:root:/:/sbin/nologin\nnonroot:x:{USER}:{USER}:nonroot:/:/sbin/nologin\n");
-    append(&mut archive, "etc/passwd", 0o644, passwd.as_bytes())?;
-    append(&mut archive, "etc/group", 0o644, format!("root:x:0:\nnonroot:x:{USER}:\n").as_bytes())?;
-    Ok(archive.into_inner()?)
+    let mut layer = LayerBuilder::new()
+        .file(PACKAGE, 0o755, program)?
+        .file("etc/passwd", 0o644, passwd.as_bytes())?
+        .file("etc/group", 0o644, format!("root:x:0:\nnonroot:x:{USER}:\n").as_bytes())?;
+    for (path, content) in libraries {
+        layer = layer.file(path.trim_start_matches('/'), 0o755, content)?;
+    }
+    let config = json!({
+        "User": format!("{USER}:{USER}"),
+        "Entrypoint": [format!("/{PACKAGE}")],
+        "WorkingDir": "/",
+        "Labels": {
+            "org.opencontainers.image.title": PACKAGE,
+            "org.opencontainers.image.version": VERSION,
+            "org.opencontainers.image.licenses": "Apache-2.0",
+        },
+    });
+    Ok(Image { name, layer: layer.build()?, config })
 }
 
-fn append(archive: &mut tar::Builder<impl Write>, path: &str, mode: u32, content: &[u8]) -> Result<()> {
-    let mut header = tar::Header::new_ustar();
-    header.set_mode(mode);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(content.len().try_into()?);
-    archive.append_data(&mut header, path, content.take(u64::MAX)).with_context(|| format!("cannot pack {path}"))
+/// The image for tests: the debug build, with the dynamic libraries of this machine that it needs. It is built already, so
+/// that a suite does not wait minutes for a release build.
+///
+/// # Errors
+/// When there is no such build, or its libraries cannot be told.
+pub async fn pack_debug_build(output: &Path) -> Result<()> {
+    let binary = crate::operator::program();
+    let program = fs::read(&binary)
+        .with_context(|| format!("cannot read {}: build it with `cargo build -p {PACKAGE}`", binary.display()))?;
+    let libraries = if is_dynamic(&program) { libraries(&binary).await? } else { Vec::new() };
+    let file = File::create(output).with_context(|| format!("cannot write {}", output.display()))?;
+    let image = image(default_name(), &program, &libraries)?;
+    oci::write_archive(file, &[image], oci::architecture()?)?;
+    Ok(())
 }
 
-fn descriptor(media_type: &str, content: &[u8]) -> Value {
-    json!({ "mediaType": media_type, "digest": digest(content), "size": content.len() })
+/// The loader and the libraries that a program is linked to, by the paths at which it looks for them.
+async fn libraries(binary: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let output = Command::new("ldd").arg(binary).output().await.context("cannot run ldd")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let paths = library_paths(&text);
+    if paths.is_empty() {
+        bail!("ldd tells no library of {}", binary.display());
+    }
+    let read = |path: &str| fs::read(path).with_context(|| format!("cannot read {path}"));
+    paths.into_iter().map(|path| Ok((path.to_owned(), read(path)?))).collect()
 }
 
-fn digest(content: &[u8]) -> String {
-    let hash = Sha256::digest(content);
-    hash.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
-}
-
-fn blob(content: &[u8]) -> String {
-    format!("blobs/{}", digest(content).replace(':', "/"))
+/// The paths in lines such as `libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x0000)` and
+/// `/lib64/ld-linux-x86-64.so.2 (0x0000)`; the kernel's own object has none.
+fn library_paths(text: &str) -> Vec<&str> {
+    text.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/'))).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::path::Path;
-
     use super::*;
 
-    fn pack() -> Vec<u8> {
-        let mut bytes = Vec::new();
-        write_archive(&mut bytes, b"program", "docker.io/library/ecs-operator:1", "amd64").unwrap();
-        bytes
-    }
-
-    fn unpack(bytes: &[u8]) -> BTreeMap<PathBuf, Vec<u8>> {
-        let mut archive = tar::Archive::new(bytes);
-        let entries = archive.entries().unwrap().map(|entry| {
-            let mut entry = entry.unwrap();
-            let mut content = Vec::new();
-            entry.read_to_end(&mut content).unwrap();
-            (entry.path().unwrap().into_owned(), content)
-        });
-        entries.collect()
-    }
-
     #[test]
-    fn when_an_archive_is_packed_then_every_reference_in_it_resolves_to_a_blob_of_that_digest() {
-        let files = unpack(&pack());
-        let open = |descriptor: &Value| {
-            let name = descriptor["digest"].as_str().unwrap();
-            let content = &files[Path::new(&format!("blobs/{}", name.replace(':', "/")))];
-            assert_eq!(digest(content), name);
-            assert_eq!(descriptor["size"], content.len());
-            content.clone()
-        };
-        let index: Value = serde_json::from_slice(&files[Path::new("index.json")]).unwrap();
-        let entry = &index["manifests"][0];
-        assert_eq!(entry["annotations"]["io.containerd.image.name"], "docker.io/library/ecs-operator:1");
-        let manifest: Value = serde_json::from_slice(&open(entry)).unwrap();
-        let config: Value = serde_json::from_slice(&open(&manifest["config"])).unwrap();
-        assert_eq!(config["config"]["User"], "65532:65532");
-        let layer = unpack(&open(&manifest["layers"][0]));
-        assert_eq!(layer[Path::new("ecs-operator")], b"program");
-    }
-
-    #[test]
-    fn when_the_same_binary_is_packed_twice_then_the_bytes_are_the_same() {
-        assert_eq!(pack(), pack());
+    fn when_libraries_are_told_then_their_paths_are_read() {
+        let text = "\tlinux-vdso.so.1 (0x0001)\n\tlibc.so.6 => /lib/libc.so.6 (0x0002)\n\t/lib64/ld.so.2 (0x0003)\n";
+        assert_eq!(library_paths(text), ["/lib/libc.so.6", "/lib64/ld.so.2"]);
     }
 
     #[test]

@@ -10,6 +10,15 @@ pub mod demo;
 pub mod image;
 pub mod test;
 
+/// Who plays the nodes of a local cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum NodeKind {
+    /// Simulated by KWOK: a task does what its annotations say.
+    Kwok,
+    /// kubelet, containerd and runc: a task is processes. Needs Linux and root.
+    Real,
+}
+
 /// The repository.
 #[must_use]
 pub fn root() -> PathBuf {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -15,8 +16,8 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
-use super::{cargo, root};
-use crate::cluster::{Cluster, Options, until};
+use super::{NodeKind, cargo, image, root};
+use crate::cluster::{Cluster, Nodes, Options, RealNodes, real, until};
 use crate::operator::{self, Launch, NAMESPACE, Operator, RELEASE};
 use crate::progress;
 use crate::scenario::{Environment, NAMESPACE_LABEL};
@@ -28,20 +29,15 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// Who plays the nodes of the local cluster.
-    #[arg(long, value_enum, default_value = "kwok")]
-    nodes: NodeKind,
+    /// Without it, everything runs: scenarios on simulated nodes, then those that need real ones, where these can be had.
+    #[arg(long, value_enum)]
+    nodes: Option<NodeKind>,
     /// Run the operator in the cluster, from its image, and not as a process here; for clusters with real nodes.
     #[arg(long)]
     inside: bool,
     /// Leave the cluster's folder, with all logs, and the scenarios' namespaces.
     #[arg(long)]
     keep: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum NodeKind {
-    /// Simulated: a task does what its annotations say.
-    Kwok,
 }
 
 /// Scenarios mostly wait; more of them at once than cores costs nothing but memory.
@@ -51,6 +47,8 @@ const PARALLEL_SCENARIOS: usize = 12;
 const FAULTS: &str = "faults";
 /// Scenarios, side by side on one cluster.
 const SCENARIOS: &str = "scenarios";
+/// Scenarios whose tasks are processes, side by side on one real node.
+const REAL_NODE: &str = "real_node";
 
 /// What cargo's own summary lines added up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,11 +62,23 @@ struct Count {
 /// # Errors
 /// When something does not hold; says what and what to do.
 pub async fn run(args: Args) -> Result<()> {
-    let mut tests = Tests { count: Count::default(), failures: Vec::new() };
-    if args.only.is_none() {
+    let mut tests = Tests { count: Count::default(), failures: Vec::new(), summary: Vec::new() };
+    if args.only.is_none() && args.nodes != Some(NodeKind::Real) {
         tests.static_checks().await?;
     }
-    tests.on_a_cluster(&args).await?;
+    // One build for all that follows, so that no scenario waits for the compiler.
+    let advice = "correct the error above";
+    check("building the operator", &["build", "--quiet", "--package", "ecs-operator"], advice).await?;
+    let binaries = build_tests().await?;
+    if args.nodes != Some(NodeKind::Real) {
+        tests.on_a_cluster(&args, &binaries).await?;
+    }
+    if args.nodes != Some(NodeKind::Kwok) {
+        tests.on_a_real_node(&args, &binaries).await?;
+    }
+    for line in &tests.summary {
+        println!("{line}");
+    }
     let Count { passed, failed } = tests.count;
     if !tests.failures.is_empty() {
         for failure in &tests.failures {
@@ -89,6 +99,8 @@ pub async fn run(args: Args) -> Result<()> {
 struct Tests {
     count: Count,
     failures: Vec<String>,
+    /// A line for each part, with its time.
+    summary: Vec<String>,
 }
 
 impl Tests {
@@ -104,12 +116,7 @@ impl Tests {
     }
 
     /// Everything that needs an API server.
-    async fn on_a_cluster(&mut self, args: &Args) -> Result<()> {
-        // One build for all that follows, so that no scenario waits for the compiler.
-        let advice = "correct the error above";
-        check("building the operator", &["build", "--quiet", "--package", "ecs-operator"], advice).await?;
-        let binaries = build_tests().await?;
-        let NodeKind::Kwok = args.nodes;
+    async fn on_a_cluster(&mut self, args: &Args, binaries: &BTreeMap<String, PathBuf>) -> Result<()> {
         let is_local = {
             let options = Options { keep_folder: args.keep, ..Options::default() };
             let cluster = Cluster::from_env_or_start(options).await?;
@@ -120,10 +127,11 @@ impl Tests {
             }
             let threads = format!("--test-threads={PARALLEL_SCENARIOS}");
             let arguments: Vec<_> = std::iter::once(threads.as_str()).chain(args.only.as_deref()).collect();
-            self.test_binary(&binaries, SCENARIOS, &arguments, &environment).await?;
-            for name in binaries.keys().filter(|name| ![SCENARIOS, FAULTS].contains(&name.as_str())) {
-                self.test_binary(&binaries, name, &args.only.as_deref().into_iter().collect::<Vec<_>>(), &environment)
-                    .await?;
+            self.test_binary(&cluster, binary(binaries, SCENARIOS)?, &arguments, &environment).await?;
+            let only: Vec<_> = args.only.as_deref().into_iter().collect();
+            let others = binaries.iter().filter(|(name, _)| ![SCENARIOS, FAULTS, REAL_NODE].contains(&name.as_str()));
+            for (name, path) in others {
+                self.test_binary(&cluster, (name, path), &only, &environment).await?;
             }
             let is_local = cluster.local().is_ok();
             if !args.keep {
@@ -137,7 +145,47 @@ impl Tests {
         }
         let arguments: Vec<_> = std::iter::once("--test-threads=1").chain(args.only.as_deref()).collect();
         let keep: Vec<_> = args.keep.then(|| ("E2E_KEEP", OsString::from("1"))).into_iter().collect();
-        self.test_binary(&binaries, FAULTS, &arguments, &keep).await
+        let mut command = Command::new(binary(binaries, FAULTS)?.1);
+        command.args(&arguments).current_dir(root().join("e2e"));
+        self.test(FAULTS, command, &keep).await
+    }
+
+    /// What needs containers, where they can be had. The operator runs in the cluster, as its users run it.
+    async fn on_a_real_node(&mut self, args: &Args, binaries: &BTreeMap<String, PathBuf>) -> Result<()> {
+        let scenarios = binary(binaries, REAL_NODE)?;
+        if !has_any(scenarios, args.only.as_deref()).await? {
+            return Ok(());
+        }
+        if std::env::var_os(Environment::KUBECONFIG).is_some_and(|path| !path.is_empty()) {
+            progress::note(
+                "skipped: scenarios on a real node bring their own, and E2E_KUBECONFIG names another cluster",
+            );
+            return Ok(());
+        }
+        if let Err(missing) = real::require().await {
+            ensure!(args.nodes.is_none(), missing);
+            progress::note(format!("skipped: {missing}"));
+            self.summary.push(format!("real node: skipped, {missing}"));
+            return Ok(());
+        }
+        let archive = super::target_folder().join(format!("ecs-operator-debug-{}.tar", std::process::id()));
+        let step = progress::step("packing the operator's image");
+        image::pack_debug_build(&archive).await?;
+        step.done();
+        let nodes = RealNodes { images: vec![archive.clone()], ..RealNodes::default() };
+        let options = Options { nodes: Nodes::Real(nodes), keep_folder: args.keep, ..Options::default() };
+        let cluster = Cluster::start(options).await;
+        let _ = fs::remove_file(&archive);
+        let cluster = cluster?;
+        let system = System::start(&cluster, true).await?;
+        let mut environment = system.environment();
+        if args.keep {
+            environment.push(("E2E_KEEP", "1".into()));
+        }
+        let threads = format!("--test-threads={PARALLEL_SCENARIOS}");
+        let arguments: Vec<_> = std::iter::once(threads.as_str()).chain(args.only.as_deref()).collect();
+        self.test_binary(&cluster, scenarios, &arguments, &environment).await?;
+        if args.keep { Ok(()) } else { system.end(&cluster).await }
     }
 
     /// Runs `cargo test`.
@@ -150,13 +198,12 @@ impl Tests {
     /// Runs a test binary of this package as `cargo test --test NAME` would.
     async fn test_binary(
         &mut self,
-        binaries: &BTreeMap<String, PathBuf>,
-        name: &str,
+        cluster: &Cluster,
+        (name, program): (&str, &Path),
         arguments: &[&str],
         environment: &[(&str, OsString)],
     ) -> Result<()> {
-        let program = binaries.get(name).with_context(|| format!("there is no e2e/tests/{name}"))?;
-        let mut command = Command::new(program);
+        let mut command = cluster.command(program)?;
         command.args(arguments).current_dir(root().join("e2e"));
         self.test(&name.replace('_', " "), command, environment).await
     }
@@ -187,6 +234,7 @@ impl Tests {
         self.count.passed += count.passed;
         self.count.failed += count.failed;
         let remark = format!("{} passed, {} failed", count.passed, count.failed);
+        self.summary.push(format!("{what}: {remark} in {}", progress::seconds(step.elapsed())));
         if status.success() {
             step.done_with(remark);
         } else {
@@ -232,6 +280,13 @@ impl System {
         for chart in ["ecs-operator-crds", "ecs-operator"] {
             let path = charts.join(chart).display().to_string();
             cluster.helm(["lint", "--strict", &path]).await.with_context(|| format!("chart {chart}"))?;
+        }
+        if is_inside {
+            // The chart must do with the strictest rules for pods.
+            let labels = serde_json::json!({ "pod-security.kubernetes.io/enforce": "restricted" });
+            let metadata = serde_json::json!({ "name": NAMESPACE, "labels": labels });
+            let namespace = serde_json::json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata });
+            cluster.kubectl_with_input(["apply", "-f", "-"], &namespace.to_string()).await?;
         }
         operator::install_with_replicas(cluster, if is_inside { 2 } else { 0 }).await?;
         step.done();
@@ -300,6 +355,18 @@ async fn build_tests() -> Result<BTreeMap<String, PathBuf>> {
     let binaries: BTreeMap<_, _> = String::from_utf8_lossy(&output.stdout).lines().filter_map(executable).collect();
     step.done();
     Ok(binaries)
+}
+
+/// One of the test binaries with its name.
+fn binary<'a>(binaries: &'a BTreeMap<String, PathBuf>, name: &'a str) -> Result<(&'a str, &'a Path)> {
+    let path = binaries.get(name).with_context(|| format!("there is no e2e/tests/{name}"))?;
+    Ok((name, path))
+}
+
+/// Whether a test binary has a test whose name holds `only`.
+async fn has_any((_, program): (&str, &Path), only: Option<&str>) -> Result<bool> {
+    let output = Command::new(program).arg("--list").args(only).output().await.context("cannot list the scenarios")?;
+    Ok(String::from_utf8_lossy(&output.stdout).lines().any(|line| line.ends_with(": test")))
 }
 
 /// Name and path of a test binary, from one line of cargo's messages.

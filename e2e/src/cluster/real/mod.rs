@@ -1,0 +1,125 @@
+//! Real nodes: kubelet, kube-proxy, containerd and runc, so that tasks are processes.
+//!
+//! Everything is in namespaces of the run. One network namespace holds a bridge and the control plane; a process in it
+//! keeps it. Each node has its own network, mount and process namespace, joined to the bridge. What is outside sees one
+//! port on loopback that leads to the API server. With the processes the kernel takes the namespaces, links and mounts
+//! away; only the cgroup folders have to be removed.
+
+pub(super) mod cgroups;
+mod images;
+pub(super) mod network;
+mod node;
+mod requirements;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+pub use requirements::{Missing, require};
+
+use super::components::Binary;
+use super::control_plane::{Plan, Process};
+use super::local::Local;
+use super::pki::Pki;
+use super::process::Launch;
+use requirements::program;
+
+/// Real nodes as a cluster is asked for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealNodes {
+    /// How many, at most 9: `node-1`, `node-2` and so on.
+    pub count: u8,
+    /// Image archives that every node gets besides the test images.
+    pub images: Vec<PathBuf>,
+}
+
+impl Default for RealNodes {
+    /// One node.
+    fn default() -> Self {
+        Self { count: 1, images: Vec::new() }
+    }
+}
+
+/// The most nodes a cluster may have; each has the whole machine for its own.
+pub const MOST_NODES: u8 = 9;
+
+/// Writes what the nodes read: certificates, configurations and image archives.
+///
+/// # Errors
+/// When something cannot be written.
+pub(super) fn write_files(plan: &Plan, nodes: &RealNodes, pki: &Pki) -> Result<()> {
+    let folder = plan.folder.join("images");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let app = plan.programs.get(&Binary::TaskApp).context("program was not resolved")?;
+    images::write(&folder.join("test.tar"), app, program("busybox").as_deref())?;
+    for (index, archive) in nodes.images.iter().enumerate() {
+        let copy = folder.join(format!("given-{index}.tar"));
+        fs::copy(archive, &copy).with_context(|| format!("cannot copy {}", archive.display()))?;
+    }
+    node::write_proxy_kubeconfig(plan, pki)?;
+    for index in 1..=nodes.count {
+        node::write_files(plan, index, pki)?;
+    }
+    fs::write(plan.folder.join(cgroups::FILE), cgroups::name(&plan.folder))?;
+    Ok(())
+}
+
+/// Makes the network in which everything else is started, and the way into it.
+///
+/// # Errors
+/// When a namespace or link cannot be made.
+pub(super) async fn start_network(local: &Local, nodes: &RealNodes) -> Result<()> {
+    local.start(Process::Network)?;
+    network::make(local.id(Process::Network)?.pid, nodes.count).await?;
+    local.start(Process::Forward)
+}
+
+/// Starts every node. It becomes ready as soon as it finds the API server.
+///
+/// # Errors
+/// When a cgroup, namespace or link cannot be made.
+pub(super) async fn start_nodes(local: &Local, nodes: &RealNodes) -> Result<()> {
+    let network = local.id(Process::Network)?.pid;
+    for index in 1..=nodes.count {
+        cgroups::create(&cgroups::name(&local.plan().folder), &node::name(index))?;
+        local.start(Process::Node(index))?;
+        network::join(network, local.id(Process::Node(index))?.pid, index).await?;
+        fs::write(node::folder(local.plan(), index).join("network"), "")?;
+    }
+    Ok(())
+}
+
+/// How the processes are started that only a cluster with real nodes has.
+///
+/// # Errors
+/// When a program was not resolved.
+pub(super) fn launch(plan: &Plan, process: Process) -> Result<Option<Launch>> {
+    let app = || plan.programs.get(&Binary::TaskApp).context("program was not resolved");
+    let folder = plan.folder.display().to_string();
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let (program, arguments, listen) = match process {
+        Process::Network => {
+            let app = app()?.display().to_string();
+            (tool("unshare"), words(&["--net", "--", &app, "pause", &folder]), None)
+        }
+        Process::Forward => {
+            let address = format!("127.0.0.1:{}", plan.ports.api);
+            (app()?.clone(), words(&["forward", &address, &folder]), Some(plan.ports.api))
+        }
+        Process::Node(index) => (tool("unshare"), node::arguments(plan, index)?, None),
+        _ => return Ok(None),
+    };
+    Ok(Some(Launch { name: process.name(), program, arguments, log: plan.log(process), listen }))
+}
+
+/// The program in the network namespace that a process is in. Replaces itself by the program: the id stays.
+pub(super) fn inside(launch: Launch, pid: i32) -> Launch {
+    let own = [format!("--net=/proc/{pid}/ns/net"), "--".to_owned(), launch.program.display().to_string()];
+    Launch { program: tool("nsenter"), arguments: own.into_iter().chain(launch.arguments).collect(), ..launch }
+}
+
+/// Where a program is, or its name: then starting it says that it is missing.
+pub(super) fn tool(name: &str) -> PathBuf {
+    program(name).unwrap_or_else(|| Path::new(name).to_owned())
+}
