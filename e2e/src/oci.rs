@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -25,9 +26,16 @@ pub struct Image {
     pub config: Value,
 }
 
-/// A layer that is being put together.
-#[derive(Clone, Debug, Default)]
-pub struct Layer(Vec<u8>);
+/// A layer as it is stored. It may be large, so its digest is found once.
+#[derive(Clone, Debug)]
+pub struct Layer(Arc<Blob>);
+
+/// Content under its digest.
+#[derive(Debug)]
+struct Blob {
+    content: Vec<u8>,
+    digest: String,
+}
 
 /// Adds files to a [`Layer`].
 pub struct LayerBuilder(tar::Builder<Vec<u8>>);
@@ -75,7 +83,7 @@ impl LayerBuilder {
     /// # Errors
     /// When the archive cannot be finished.
     pub fn build(self) -> Result<Layer> {
-        Ok(Layer(self.0.into_inner()?))
+        Ok(Layer(Arc::new(Blob::new(self.0.into_inner()?))))
     }
 }
 
@@ -105,23 +113,23 @@ pub fn write_archive(output: impl Write, images: &[Image], architecture: &str) -
     let mut blobs = Blobs { archive: tar::Builder::new(output), written: BTreeSet::new() };
     let (mut index, mut docker, mut digests) = (Vec::new(), Vec::new(), Vec::new());
     append(&mut blobs.archive, "oci-layout", 0o644, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-    for Image { name, layer: Layer(layer), config } in images {
-        let config = serde_json::to_vec(&json!({
+    for Image { name, layer, config } in images {
+        let config = Blob::new(serde_json::to_vec(&json!({
             "created": EPOCH,
             "architecture": architecture,
             "os": "linux",
             "config": config,
             // The layer is not compressed, so its content and its blob have the same digest.
-            "rootfs": { "type": "layers", "diff_ids": [digest(layer)] },
+            "rootfs": { "type": "layers", "diff_ids": [layer.0.digest] },
             "history": [{ "created": EPOCH, "created_by": "cargo xtask image" }],
-        }))?;
-        let manifest = serde_json::to_vec(&json!({
+        }))?);
+        let manifest = Blob::new(serde_json::to_vec(&json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": descriptor("application/vnd.oci.image.config.v1+json", &config),
-            "layers": [descriptor("application/vnd.oci.image.layer.v1.tar", layer)],
-        }))?;
-        let mut entry = descriptor("application/vnd.oci.image.manifest.v1+json", &manifest);
+            "config": config.descriptor("application/vnd.oci.image.config.v1+json"),
+            "layers": [layer.0.descriptor("application/vnd.oci.image.layer.v1.tar")],
+        }))?);
+        let mut entry = manifest.descriptor("application/vnd.oci.image.manifest.v1+json");
         if let Some(entry) = entry.as_object_mut() {
             let tag = name.rsplit(':').next().unwrap_or_default();
             let annotations = json!({ "io.containerd.image.name": name, "org.opencontainers.image.ref.name": tag });
@@ -129,10 +137,10 @@ pub fn write_archive(output: impl Write, images: &[Image], architecture: &str) -
             entry.insert("platform".to_owned(), json!({ "os": "linux", "architecture": architecture }));
         }
         index.push(entry);
-        docker.push(json!({ "Config": blob(&config), "RepoTags": [name], "Layers": [blob(layer)] }));
-        digests.push(digest(&manifest));
-        for content in [&config, &manifest, layer] {
-            blobs.add(content)?;
+        docker.push(json!({ "Config": config.path(), "RepoTags": [name], "Layers": [layer.0.path()] }));
+        digests.push(manifest.digest.clone());
+        for blob in [&config, &manifest, &layer.0] {
+            blobs.add(blob)?;
         }
     }
     let index = json!({
@@ -152,12 +160,26 @@ struct Blobs<W: Write> {
 }
 
 impl<W: Write> Blobs<W> {
-    fn add(&mut self, content: &[u8]) -> Result<()> {
-        let path = blob(content);
+    fn add(&mut self, blob: &Blob) -> Result<()> {
+        let path = blob.path();
         if self.written.insert(path.clone()) {
-            append(&mut self.archive, &path, 0o644, content)?;
+            append(&mut self.archive, &path, 0o644, &blob.content)?;
         }
         Ok(())
+    }
+}
+
+impl Blob {
+    fn new(content: Vec<u8>) -> Self {
+        Self { digest: digest(&content), content }
+    }
+
+    fn descriptor(&self, media_type: &str) -> Value {
+        json!({ "mediaType": media_type, "digest": self.digest, "size": self.content.len() })
+    }
+
+    fn path(&self) -> String {
+        format!("blobs/{}", self.digest.replace(':', "/"))
     }
 }
 
@@ -176,17 +198,9 @@ fn append(archive: &mut tar::Builder<impl Write>, path: &str, mode: u32, content
     archive.append_data(&mut header, path, content.take(u64::MAX)).with_context(|| format!("cannot pack {path}"))
 }
 
-fn descriptor(media_type: &str, content: &[u8]) -> Value {
-    json!({ "mediaType": media_type, "digest": digest(content), "size": content.len() })
-}
-
 fn digest(content: &[u8]) -> String {
     let hash = Sha256::digest(content);
     hash.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
-}
-
-fn blob(content: &[u8]) -> String {
-    format!("blobs/{}", digest(content).replace(':', "/"))
 }
 
 #[cfg(test)]

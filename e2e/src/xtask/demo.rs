@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::{cargo, root};
+use super::{NodeKind, cargo, demo_real, root};
 use crate::cluster::{Cluster, Options, fate};
 use crate::operator::{self, Launch};
 use crate::progress;
@@ -21,6 +21,9 @@ pub struct Args {
     /// End after the story instead of staying up.
     #[arg(long)]
     once: bool,
+    /// Who plays the nodes.
+    #[arg(long, value_enum, default_value = "kwok")]
+    nodes: NodeKind,
 }
 
 const NAMESPACE: &str = "demo";
@@ -31,6 +34,9 @@ const NAMESPACE: &str = "demo";
 /// When a step fails; says which and what to do.
 pub async fn run(args: Args) -> Result<()> {
     build().await?;
+    if args.nodes == NodeKind::Real {
+        return demo_real::run(args.once).await;
+    }
     let options = Options { name: Some("demo".to_owned()), ..Options::default() };
     let cluster = Cluster::start(options).await?;
     let step = progress::step("helm install ecs-operator-crds, helm install ecs-operator");
@@ -115,7 +121,7 @@ async fn story(cluster: &Cluster, scenario: &Scenario) -> Result<()> {
 }
 
 /// Prints each event of each service when it appears, in the words of ECS.
-fn tell_events(scenario: &Scenario) {
+pub(super) fn tell_events(scenario: &Scenario) {
     let mut told = BTreeSet::new();
     scenario.view().observe(Box::new(move |objects: &Objects| {
         for ((_, _), service) in objects.iter().filter(|((kind, _), _)| *kind == "ECSService") {

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod cluster;
 pub mod crds;
 pub mod demo;
+mod demo_real;
 pub mod image;
 pub mod test;
 

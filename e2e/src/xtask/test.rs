@@ -69,7 +69,7 @@ pub async fn run(args: Args) -> Result<()> {
     // One build for all that follows, so that no scenario waits for the compiler.
     let advice = "correct the error above";
     check("building the operator", &["build", "--quiet", "--package", "ecs-operator"], advice).await?;
-    let binaries = build_tests().await?;
+    let binaries = build_tests(if args.nodes == Some(NodeKind::Real) { REAL_NODE } else { "*" }).await?;
     if args.nodes != Some(NodeKind::Real) {
         tests.on_a_cluster(&args, &binaries).await?;
     }
@@ -184,8 +184,8 @@ impl Tests {
         }
         let threads = format!("--test-threads={PARALLEL_SCENARIOS}");
         let arguments: Vec<_> = std::iter::once(threads.as_str()).chain(args.only.as_deref()).collect();
-        self.test_binary(&cluster, scenarios, &arguments, &environment).await?;
-        if args.keep { Ok(()) } else { system.end(&cluster).await }
+        // What is left goes with the cluster: nobody waits until stubborn containers are killed.
+        self.test_binary(&cluster, scenarios, &arguments, &environment).await
     }
 
     /// Runs `cargo test`.
@@ -259,7 +259,7 @@ impl Count {
 }
 
 /// Chart and operator on a cluster.
-struct System {
+pub(super) struct System {
     /// `None` when the operator runs in the cluster itself.
     operator: Option<Operator>,
     kubeconfig: PathBuf,
@@ -267,7 +267,8 @@ struct System {
 }
 
 impl System {
-    async fn start(cluster: &Cluster, is_inside: bool) -> Result<Self> {
+    /// Installs the charts and waits until an operator leads, in the cluster or beside it.
+    pub(super) async fn start(cluster: &Cluster, is_inside: bool) -> Result<Self> {
         // The tests run in another folder.
         let kubeconfig = std::path::absolute(cluster.kubeconfig())?;
         let audit_log = cluster.audit_log().ok();
@@ -340,12 +341,20 @@ async fn runs_inside(cluster: &Cluster) -> Result<bool> {
     Ok(replicas.is_some_and(|replicas| replicas > 0))
 }
 
-/// Builds the integration tests of this package once and tells where each is, so that none of them waits for a compiler
+/// Builds the integration tests of this package that a pattern names once and tells where each is, so that none of them waits for a compiler
 /// while a cluster runs.
-async fn build_tests() -> Result<BTreeMap<String, PathBuf>> {
+async fn build_tests(which: &str) -> Result<BTreeMap<String, PathBuf>> {
     let step = progress::step("building the scenarios");
-    let arguments =
-        ["test", "--quiet", "--package", "e2e", "--test", "*", "--no-run", "--message-format=json-render-diagnostics"];
+    let arguments = [
+        "test",
+        "--quiet",
+        "--package",
+        "e2e",
+        "--test",
+        which,
+        "--no-run",
+        "--message-format=json-render-diagnostics",
+    ];
     let mut command = Command::new(cargo());
     command.args(arguments).current_dir(root()).stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
     let output = command.output().await.context("cannot run cargo")?;

@@ -6,7 +6,11 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod exits;
+mod order;
 mod process;
+mod secrets;
+mod volumes;
+mod web;
 
 use anyhow::Result;
 use e2e::scenario::Scenario;
@@ -22,4 +26,17 @@ async fn given_a_task(scenario: &Scenario, name: &str, containers: &[Value]) -> 
 async fn given_a_task_with(scenario: &Scenario, name: &str, containers: &[Value], more: Value) -> Result<()> {
     let definition = manifest::with(real_task_definition(name, containers), more);
     scenario.given([manifest::cluster("main", &[]), definition, manifest::service(name, 1)]).await
+}
+
+/// A volume of the node that every task of the namespace finds under this name.
+fn shared_volume(name: &str) -> Value {
+    json!({ "name": name, "dockerVolumeConfiguration": { "scope": "shared", "autoprovision": true } })
+}
+
+/// A task that serves the files of a shared volume.
+async fn reader(scenario: &Scenario, volume: &str, path: &str) -> Result<Value> {
+    let mounts = json!({ "mountPoints": [{ "sourceVolume": volume, "containerPath": path }] });
+    let container = manifest::and(manifest::real_container("app", "app", &["serve", "8080"]), mounts);
+    given_a_task_with(scenario, "reader", &[container], json!({ "volumes": [shared_volume(volume)] })).await?;
+    scenario.then_within(60).a_task_of("reader").await
 }

@@ -5,7 +5,7 @@ use e2e::scenario::Scenario;
 use e2e::scenario::manifest::{and, real_container};
 use serde_json::{Value, json};
 
-use super::{given_a_task, given_a_task_with};
+use super::given_a_task;
 
 /// What the process of the only container, which serves on port 8080, tells of itself.
 async fn told(scenario: &Scenario, service: &str, settings: &[&str]) -> Result<Value> {
@@ -99,7 +99,7 @@ async fn when_linux_parameters_are_set_then_the_process_has_these_rights_and_siz
                 "systemControls": [{ "namespace": "net.core.somaxconn", "value": "4242" }],
             }),
         );
-        given_a_task_with(scenario, "app", &[container], json!({ "networkMode": "awsvpc" })).await?;
+        given_a_task(scenario, "app", &[container]).await?;
         let id = told(scenario, "app", &["net.core.somaxconn"]).await?;
         let capabilities = id["capabilities"].as_array().unwrap();
         let has = |name: &str| capabilities.contains(&json!(name));

@@ -44,7 +44,7 @@ fn variants(plain: &Layer) -> Vec<Image> {
     vec![
         image("pause", plain, json!({ "Entrypoint": ["/bin/taskapp", "pause"] })),
         image("app", plain, json!({ "Entrypoint": ["/bin/taskapp"] })),
-        image("cmd", plain, json!({ "Cmd": ["/bin/taskapp", "id"], "WorkingDir": "/data" })),
+        image("cmd", plain, json!({ "Cmd": ["/bin/taskapp", "serve", "8080"], "WorkingDir": "/data" })),
         image("user", plain, json!({ "Entrypoint": ["/bin/taskapp"], "User": "1234:5678" })),
         image("stopsignal", plain, json!({ "Entrypoint": ["/bin/taskapp"], "StopSignal": "SIGINT" })),
     ]
