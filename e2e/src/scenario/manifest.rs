@@ -57,7 +57,15 @@ pub fn real_task_definition(family: &str, containers: &[Value]) -> Value {
 /// A small container from one of the test images (`app`, `shell`, …) with a command; essential, as ECS has it.
 #[must_use]
 pub fn real_container(name: &str, image: &str, command: &[&str]) -> Value {
-    json!({ "name": name, "image": format!("e2e.local/{image}:1"), "cpu": 10, "memory": 32, "command": command })
+    json!({
+        "name": name,
+        "image": format!("e2e.local/{image}:1"),
+        // There is no registry that could tell its digest.
+        "versionConsistency": "disabled",
+        "cpu": 10,
+        "memory": 32,
+        "command": command,
+    })
 }
 
 /// The value with more in it: maps are merged, everything else is replaced.
