@@ -16,6 +16,7 @@ pub mod image;
 pub mod lifecycle;
 pub mod name;
 pub mod process;
+pub mod query;
 pub mod rolling;
 pub mod secret;
 pub mod size;

@@ -31,6 +31,8 @@ pub const ECS_NAMES: &str = "ecs-operator.dev/ecs-names";
 pub const APPLIED: &str = "ecs-operator.dev/applied";
 /// On a pod template: the task's containers in ECS's terms (name, essential), for reading pods without the template.
 pub const CONTAINERS: &str = "ecs-operator.dev/containers";
+/// On a pod: the tags of the task as a JSON object.
+pub const TAGS: &str = "ecs-operator.dev/tags";
 /// On an ECSTaskDefinitionRevision: set to `true` by a user to deregister it.
 pub const DEREGISTER: &str = "ecs-operator.dev/deregister";
 

@@ -8,6 +8,8 @@
 //! `tests/boundaries.rs` reads the dependency graph to prove it. The same [`plan()`] runs in the operator, in
 //! `kubectl ecs render` and in every test.
 
+mod attribute;
+pub mod constraint;
 mod decide;
 pub mod diff;
 pub mod facts;

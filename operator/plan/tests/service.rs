@@ -346,3 +346,83 @@ fn when_two_services_claim_one_ecs_name_then_the_older_keeps_it() {
     assert!(condition(&other, "Accepted")["message"].as_str().unwrap().contains("not idempotent"));
     assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
 }
+
+#[test]
+fn when_service_and_task_definition_have_constraints_then_a_node_must_meet_both_and_be_the_providers() {
+    let mut cluster = Cluster::new();
+    cluster.edit(Kind::Cluster, "default", |cluster| cluster["spec"]["capacityProviders"] = json!(["gpu"]));
+    let group = "arn:aws:autoscaling:eu-west-1:123456789012:autoScalingGroup:x:autoScalingGroupName/gpu";
+    cluster.apply(json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCapacityProvider",
+        "metadata": {"name": "gpu"}, "spec": {"autoScalingGroupProvider": {"autoScalingGroupArn": group},
+            "kubernetes": {"nodeSelector": {"pool": "gpu"}}}}));
+    let mut family = task_definition("web", "example.com/web:1");
+    family["spec"]["placementConstraints"] = json!([{"type": "memberOf", "expression": "attribute:stack == prod"}]);
+    cluster.apply(family);
+    let mut web = service("web", "web", 1);
+    web["spec"]["capacityProviderStrategy"] = json!([{"capacityProvider": "gpu", "weight": 1}]);
+    web["spec"]["placementConstraints"] = json!([
+        {"type": "distinctInstance"},
+        {"type": "memberOf", "expression": "attribute:ecs.availability-zone in [a, b] and task:group != service:batch"},
+    ]);
+    cluster.apply(web);
+    cluster.run();
+    let deployment = cluster.list(Kind::Deployment).remove(0);
+    let affinity = &deployment["spec"]["template"]["spec"]["affinity"];
+    let terms = &affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
+    assert_eq!(
+        *terms,
+        json!([{"matchExpressions": [
+            {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["a", "b"]},
+            {"key": "attributes.ecs-operator.dev/stack", "operator": "In", "values": ["prod"]},
+            {"key": "pool", "operator": "In", "values": ["gpu"]},
+        ]}])
+    );
+    let apart = &affinity["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];
+    assert_eq!(apart.as_array().unwrap().len(), 2, "distinctInstance, and not beside the group: {apart}");
+}
+
+#[test]
+fn when_a_constraint_is_no_expression_then_service_and_task_definition_are_refused_with_its_column() {
+    let mut cluster = steady("web", 1);
+    cluster.edit(Kind::Service, "web", |web| {
+        web["spec"]["placementConstraints"] = json!([{"type": "memberOf", "expression": "attribute:a = b"}]);
+    });
+    let mut other = task_definition("other", "example.com/other:1");
+    other["spec"]["placementConstraints"] = json!([{"type": "memberOf", "expression": "stack == prod"}]);
+    cluster.apply(other);
+    cluster.run();
+    let message = |kind, name| {
+        let object = cluster.get(kind, name);
+        let accepted = condition(&object, "Accepted");
+        assert_eq!(
+            (accepted["status"].as_str(), accepted["reason"].as_str()),
+            (Some("False"), Some("InvalidParameterException"))
+        );
+        accepted["message"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        message(Kind::Service, "web"),
+        "spec.placementConstraints[0].expression: InvalidParameterException: column 13: an operator is missing, such as =="
+    );
+    assert!(message(Kind::TaskDefinition, "other").starts_with("spec.placementConstraints[0].expression: "));
+    assert_eq!(cluster.get(Kind::Service, "web")["status"]["runningCount"], 1);
+}
+
+#[test]
+fn when_tags_are_propagated_then_tasks_carry_them_and_changing_them_replaces_nothing() {
+    let mut cluster = steady("web", 1);
+    cluster.edit(Kind::Service, "web", |web| {
+        web["spec"]["tags"] = json!([{"key": "team", "value": "shop"}]);
+        web["spec"]["propagateTags"] = json!("SERVICE");
+        web["spec"]["enableECSManagedTags"] = json!(true);
+    });
+    cluster.run();
+    assert_eq!(cluster.list(Kind::ServiceDeployment).len(), 1);
+    cluster.edit(Kind::Service, "web", |web| web["spec"]["forceNewDeployment"] = json!(true));
+    cluster.run();
+    let deployment = cluster.get(Kind::Deployment, "web");
+    assert_eq!(
+        deployment["spec"]["template"]["metadata"]["annotations"]["ecs-operator.dev/tags"],
+        r#"{"aws:ecs:clusterName":"default","aws:ecs:serviceName":"web","team":"shop"}"#
+    );
+}

@@ -11,6 +11,7 @@ use super::record::Record;
 use super::revision::ServiceRevision;
 use super::rollout::{Rollout, WantedWorkload};
 use super::snapshot::ServiceSnapshot;
+use crate::constraint::all_of;
 use crate::diff::{Difference, first_difference, seal};
 use crate::kind::{Kind, ObjectKey};
 use crate::labels;
@@ -253,6 +254,9 @@ fn deployment_body(wanted: &WantedWorkload, snapshot: &ServiceSnapshot, owner: &
     body
 }
 
+/// Where an affinity has the alternatives that a `memberOf` constraint allows.
+const NODE_TERMS: &str = "/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
+
 /// The frozen pod template with what differs per deployment and provider.
 fn template(wanted: &WantedWorkload, provider: &str) -> Value {
     let mut template = wanted.record.revision.pod_template.clone();
@@ -264,16 +268,11 @@ fn template(wanted: &WantedWorkload, provider: &str) -> Value {
     if let Some(spec) = template.get_mut("spec") {
         if !placement.node_selector_terms.is_empty() {
             let mut affinity = spec.get("affinity").cloned().unwrap_or_else(|| Value::Object(Map::new()));
+            let constraint = affinity.pointer(NODE_TERMS).and_then(Value::as_array).map(Vec::as_slice);
+            let terms = all_of(constraint.unwrap_or_default(), &placement.node_selector_terms);
             // Required, never preferred: ECS does not spill over to another provider.
-            put(
-                &mut affinity,
-                "nodeAffinity",
-                json!({
-                    "requiredDuringSchedulingIgnoredDuringExecution": {
-                        "nodeSelectorTerms": placement.node_selector_terms,
-                    },
-                }),
-            );
+            let required = json!({ "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": terms } });
+            put(&mut affinity, "nodeAffinity", required);
             put(spec, "affinity", affinity);
         }
         if !placement.tolerations.is_empty() {

@@ -18,6 +18,7 @@ mod revision;
 mod rollout;
 mod service_events;
 mod snapshot;
+mod tags;
 mod wanted;
 mod workload;
 

@@ -4,14 +4,14 @@
 //! starts no deployment and moves nothing that runs.
 
 use api::service::{PlacementConstraintType, PlacementStrategyType, ServiceSpec};
+use api::task_definition::TaskDefinitionSpec;
 use serde_json::{Map, Value, json};
 
+use crate::attribute::{HOSTNAME, ZONE, label};
+use crate::constraint::{self, NodeRules};
 use crate::labels;
-
-const ZONE: &str = "topology.kubernetes.io/zone";
-const HOSTNAME: &str = "kubernetes.io/hostname";
-/// Custom attributes of container instances are node labels below this prefix.
-const ATTRIBUTE_PREFIX: &str = "attributes.ecs-operator.dev/";
+use crate::report::Refusal;
+use crate::world::World;
 
 /// Adds topology spread and anti-affinity to a pod spec.
 pub(super) fn apply(spec: &ServiceSpec, is_fargate: bool, service_label: &str, pod_spec: &mut Map<String, Value>) {
@@ -61,15 +61,24 @@ fn topologies(spec: &ServiceSpec) -> Vec<String> {
 
 /// The node label behind a spread field.
 fn topology_of(field: &str) -> String {
-    let attribute = field.strip_prefix("attribute:").unwrap_or(field);
-    match attribute {
+    match field.strip_prefix("attribute:").unwrap_or(field) {
         "instanceId" | "host" => HOSTNAME.to_owned(),
-        "ecs.availability-zone" => ZONE.to_owned(),
-        "ecs.instance-type" => "node.kubernetes.io/instance-type".to_owned(),
-        "ecs.os-type" => "kubernetes.io/os".to_owned(),
-        "ecs.cpu-architecture" => "kubernetes.io/arch".to_owned(),
-        custom => format!("{ATTRIBUTE_PREFIX}{}", ecs::name::label_value(custom)),
+        attribute => label(attribute),
     }
+}
+
+/// Scheduling rules of the `memberOf` constraints of a service and its task definition, all of which must hold.
+pub(super) fn members_of(
+    world: &dyn World,
+    spec: &ServiceSpec,
+    task_definition: &TaskDefinitionSpec,
+) -> Result<NodeRules, Vec<Refusal>> {
+    let of_service = spec.placement_constraints.iter().flatten().map(|constraint| constraint.expression.as_ref());
+    let of_task =
+        task_definition.placement_constraints.iter().flatten().map(|constraint| constraint.expression.as_ref());
+    let mut constraints = constraint::listed("spec.", of_service);
+    constraints.extend(constraint::listed("spec.taskDefinition: ", of_task));
+    constraint::translate(&constraints, &constraint::nodes(world))
 }
 
 fn is_distinct_instance(spec: &ServiceSpec) -> bool {

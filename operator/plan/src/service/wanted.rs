@@ -134,6 +134,16 @@ fn resolve_references(
     let mut pod_spec = pod.spec.as_object().cloned().unwrap_or_default();
     super::placement::apply(spec, is_fargate, &service_label, &mut pod_spec);
     wanted.images = WantedImages::of(&task_definition, &pod_spec);
+    match super::placement::members_of(world, spec, &task_definition) {
+        Ok(rules) => {
+            rules.apply(&mut pod_spec);
+            wanted.findings = support::merge(std::mem::take(&mut wanted.findings), rules.findings);
+        }
+        Err(refusals) => {
+            wanted.refusals = refusals;
+            return Ok(());
+        }
+    }
     let ours = BTreeMap::from([
         (labels::MANAGED_BY.to_owned(), labels::OPERATOR.to_owned()),
         (labels::APP_NAME.to_owned(), ecs::name::label_value(&snapshot.ecs_name)),
@@ -143,7 +153,9 @@ fn resolve_references(
         (labels::REVISION.to_owned(), revision.number.to_string()),
         (labels::GROUP.to_owned(), ecs::name::label_value(&format!("service:{}", snapshot.ecs_name))),
     ]);
-    let metadata = revision::template_metadata(spec, &pod.labels, &pod.annotations, ours);
+    let mut annotations = pod.annotations;
+    annotations.extend(super::tags::annotation(spec, &task_definition, &snapshot.cluster, &snapshot.ecs_name));
+    let metadata = revision::template_metadata(spec, &pod.labels, &annotations, ours);
     wanted.revision = Some(ServiceRevision {
         task_definition: reference,
         pod_template: without_nothing_but_empty_dirs(&json!({ "metadata": metadata, "spec": pod_spec })),

@@ -3,8 +3,8 @@
 use super::field::{Field, fine, honoured, ignored, no_effect, nothing, refused, roughly, with_note};
 use super::{kubernetes, service_connect, service_deployment, service_traffic, service_volume};
 
-const MEMBER_OF: &str = "memberOf expressions are not evaluated by this version, and a placement constraint is binding";
-const TAGS: &str = "not applied by this version: tags stay in the spec and are not copied to any child";
+const MEMBER_OF: &str = "becomes a required node affinity; =~ and ec2InstanceId are compared with the nodes there are when a deployment starts, and agentVersion, registeredAt and runningTasksCount are refused";
+const TAGS: &str = "tasks carry them, as an annotation of the pod, when propagateTags is SERVICE";
 const MONITORING: &str = "metrics are scraped at the resolution of the cluster's own metrics pipeline";
 
 /// Every field of a service.
@@ -35,7 +35,7 @@ pub(super) const FIELDS: &[Field] = &[
     no_effect("role", "nothing here calls a load balancer with this role"),
     honoured("placementConstraints"),
     honoured("placementConstraints[].type"),
-    refused("placementConstraints[].expression", MEMBER_OF),
+    with_note("placementConstraints[].expression", MEMBER_OF),
     honoured("placementStrategy"),
     honoured("placementStrategy[].type")
         .cases(&[nothing("binpack", "not applied by this version: no scheduler profile packs nodes")]),
@@ -51,12 +51,15 @@ pub(super) const FIELDS: &[Field] = &[
     refused("schedulingStrategy", "DAEMON services are not run by this version").cases(&[fine("REPLICA")]),
     honoured("deploymentController"),
     refused("deploymentController.type", "only the ECS deployment controller exists here").cases(&[fine("ECS")]),
-    no_effect("tags", TAGS),
-    no_effect("tags[].key", TAGS),
-    no_effect("tags[].value", TAGS),
+    with_note("tags", TAGS),
+    with_note("tags[].key", TAGS),
+    with_note("tags[].value", TAGS),
     no_effect("enableECSManagedTags", "every pod carries the names of its cluster and service as labels in any case")
         .cases(&[fine("false")]),
-    no_effect("propagateTags", "not applied by this version: tags are not copied to tasks").cases(&[fine("NONE")]),
+    with_note(
+        "propagateTags",
+        "copied to the annotation of the pods that a deployment starts, as the tags were when it began",
+    ),
     no_effect(
         "enableExecuteCommand",
         "whoever may create pods/exec can run commands in a task; RBAC decides, not the service",

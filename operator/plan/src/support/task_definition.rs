@@ -5,8 +5,9 @@ use super::{container_definition, container_linux, kubernetes, volume};
 
 const BRIDGE: &str =
     "containers of a task share one network namespace, and a hostPort of 0 reserves no port of the node";
-const MEMBER_OF: &str = "memberOf expressions are not evaluated by this version, and a placement constraint is binding";
-const TAGS: &str = "not applied by this version: tags stay in the spec and are not copied to any child";
+const MEMBER_OF: &str = "becomes a required node affinity; =~ and ec2InstanceId are compared with the nodes there are when a deployment starts, and agentVersion, registeredAt and runningTasksCount are refused";
+const TAGS: &str =
+    "tasks carry them, as an annotation of the pod, when a service propagates the tags of its task definition";
 const PROXY: &str = "App Mesh has ended; a mesh of the cluster is set up by its own annotations";
 const INFERENCE: &str = "Elastic Inference has been discontinued";
 const TRUSTED: &str = "no sandbox of this kind is set up, and running without it would not be safe";
@@ -32,13 +33,13 @@ pub(super) const FIELDS: &[Field] = &[
     ]),
     honoured("placementConstraints"),
     honoured("placementConstraints[].type"),
-    refused("placementConstraints[].expression", MEMBER_OF),
+    with_note("placementConstraints[].expression", MEMBER_OF),
     honoured("requiresCompatibilities"),
     honoured("cpu"),
     honoured("memory"),
-    no_effect("tags", TAGS),
-    no_effect("tags[].key", TAGS),
-    no_effect("tags[].value", TAGS),
+    with_note("tags", TAGS),
+    with_note("tags[].key", TAGS),
+    with_note("tags[].value", TAGS),
     honoured("pidMode"),
     honoured("ipcMode").cases(&[roughly("none", "the containers of a pod always share one IPC namespace")]),
     no_effect("proxyConfiguration", PROXY),

@@ -36,6 +36,7 @@ use serde_json::{Map, Value};
 
 pub use efs::EfsClaim;
 pub use metadata::LOG_CONFIGURATION;
+pub(crate) use platform::windows_build;
 pub use roles::TaskRole;
 
 use crate::facts::Facts;

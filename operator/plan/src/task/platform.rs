@@ -37,7 +37,7 @@ pub(super) fn put(pod: &mut Map<String, Value>, definition: &TaskDefinitionSpec,
 }
 
 /// The build that containers of a Windows release need on the host; none for Linux.
-fn windows_build(family: OsFamily) -> Option<&'static str> {
+pub(crate) fn windows_build(family: OsFamily) -> Option<&'static str> {
     match family {
         OsFamily::Linux => None,
         OsFamily::WindowsServer2016Full => Some("10.0.14393"),

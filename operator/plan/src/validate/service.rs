@@ -12,10 +12,11 @@ use serde_json::Value;
 use super::capacity::strategy;
 use super::from_violations;
 use super::task_definition::below;
+use crate::constraint;
 use crate::kind::Kind;
 use crate::report::Refusal;
 
-/// The reference to the task definition, the capacity provider strategy, managed volumes, tags.
+/// The reference to the task definition, the capacity provider strategy, placement expressions, managed volumes, tags.
 ///
 /// Paths start with `spec.`; the exception is that of CreateService.
 #[must_use]
@@ -45,7 +46,10 @@ pub fn service(spec: &ServiceSpec) -> Vec<Refusal> {
     let tags = spec.tags.iter().flatten();
     let pairs = tags.map(|tag| (tag.key.as_str(), tag.value.as_deref().unwrap_or_default()));
     violations.extend(ecs::tags::check_tags("tags", pairs));
-    from_violations(Kind::Service, violations)
+    let mut refusals = from_violations(Kind::Service, violations);
+    let constraints = spec.placement_constraints.iter().flatten();
+    refusals.extend(constraint::check(constraints.map(|constraint| constraint.expression.as_ref())));
+    refusals
 }
 
 fn ebs(volume: &ServiceManagedEbsVolumeConfiguration) -> EbsVolume {

@@ -13,13 +13,14 @@ use ecs::size::{ContainerSize, TaskSize, check_sizes, cpu_units, memory_mib};
 use ecs::volume::{EfsVolume, check_efs};
 
 use super::{from_violations, ports};
+use crate::constraint;
 use crate::kind::Kind;
 use crate::report::Refusal;
 
 /// ECS takes no larger task definition, as JSON.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Sizes, circles of dependencies, secrets that do not parse, clashing ports, EFS volumes, tags, total length.
+/// Sizes, circles of dependencies, placement expressions, secrets that do not parse, clashing ports, EFS volumes, tags, total length.
 ///
 /// Paths start with `spec.`; the exception is that of RegisterTaskDefinition.
 #[must_use]
@@ -40,6 +41,8 @@ pub fn task_definition(spec: &TaskDefinitionSpec) -> Vec<Refusal> {
     violations.extend(ecs::tags::check_tags("tags", pairs));
     let mut refusals = from_violations(Kind::TaskDefinition, violations);
     refusals.extend(ports::check(spec));
+    let constraints = spec.placement_constraints.iter().flatten();
+    refusals.extend(constraint::check(constraints.map(|constraint| constraint.expression.as_ref())));
     refusals.extend(length(spec));
     refusals
 }
