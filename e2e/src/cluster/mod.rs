@@ -138,7 +138,11 @@ impl Cluster {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
         let plan = Plan { folder: folder.clone(), ports: Ports::free(options.api_port)?, programs, real };
-        plan.write_files()?;
+        if let Err(error) = plan.write_files() {
+            // Nothing runs yet that would remove it.
+            let _ = fs::remove_dir_all(&folder);
+            return Err(error);
+        }
         let kubeconfig = plan.kubeconfig();
         let cluster = Self {
             config: read_config(&kubeconfig).await?,

@@ -47,6 +47,9 @@ struct Up {
     /// The default for real ones is 1, the most are 9.
     #[arg(long)]
     count: Option<u8>,
+    /// Stay here until Ctrl-C, and end the cluster then.
+    #[arg(long)]
+    foreground: bool,
     /// An image archive for real nodes; can be given several times.
     #[arg(long, value_name = "ARCHIVE")]
     image: Vec<PathBuf>,
@@ -99,7 +102,7 @@ async fn start(up: Up) -> Result<()> {
             NodeKind::Kwok => Nodes::Kwok(templates(up.count.unwrap_or(6).into(), label)),
             NodeKind::Real => Nodes::Real(RealNodes { count: up.count.unwrap_or(1), images: up.image }),
         },
-        detached: true,
+        detached: !up.foreground,
         ..Options::default()
     };
     let cluster = Cluster::start(options).await?;
@@ -108,6 +111,9 @@ async fn start(up: Up) -> Result<()> {
     match up.nodes {
         NodeKind::Kwok => explain(name, cluster.kubeconfig()),
         NodeKind::Real => explain_real(name, &cluster)?,
+    }
+    if up.foreground {
+        tokio::signal::ctrl_c().await?;
     }
     Ok(())
 }

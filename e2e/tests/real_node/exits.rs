@@ -24,7 +24,7 @@ async fn when_an_essential_container_ends_then_its_exit_code_is_told_and_the_tas
             given_a_task(scenario, name, &[real_container("app", "app", command)]).await?;
         }
         for (name, _, code, reason) in ENDS {
-            let ended = scenario.then_within(60).ends(name, "app").await?;
+            let ended = scenario.then_within(90).ends(name, "app").await?;
             ensure!((ended.code, ended.reason.as_str()) == (code, reason), "{name}: {} {}", ended.code, ended.reason);
             let first = ended.pod["metadata"]["uid"].clone();
             // Started again in its place, or another task in its stead.
@@ -32,7 +32,7 @@ async fn when_an_essential_container_ends_then_its_exit_code_is_told_and_the_tas
                 let restarts = e2e::scenario::task::status(pod, "app").and_then(|app| app["restartCount"].as_i64());
                 pod["metadata"]["uid"] != first || restarts > Some(0)
             };
-            scenario.then_within(60).pod(name, "it runs again", again).await.context(name)?;
+            scenario.then_within(90).pod(name, "it runs again", again).await.context(name)?;
         }
         Ok(())
     })
@@ -44,13 +44,13 @@ async fn when_a_container_that_is_not_essential_ends_then_the_task_goes_on() -> 
     Scenario::run("helper", async |scenario| {
         let helper = and(real_container("helper", "app", &["exit", "3"]), json!({ "essential": false }));
         given_a_task(scenario, "web", &[real_container("app", "app", &["serve", "8080"]), helper]).await?;
-        let ended = scenario.then_within(60).ends("web", "helper").await?;
+        let ended = scenario.then_within(90).ends("web", "helper").await?;
         ensure!(ended.code == 3, "it ended with {}", ended.code);
-        let before = scenario.then_within(10).get(&ended.pod, 8080, "/").await?;
+        let before = scenario.then_within(20).get(&ended.pod, 8080, "/").await?;
         let uids = scenario.task_uids("web");
         ensure!(uids == [ended.pod["metadata"]["uid"].as_str().unwrap()], "the task was replaced: {uids:?}");
         // The same process: it counts what it has answered.
-        let after = scenario.then_within(10).get(&ended.pod, 8080, "/").await?;
+        let after = scenario.then_within(20).get(&ended.pod, 8080, "/").await?;
         ensure!(before.contains(" 1 ") && after.contains(" 2 "), "{before} {after}");
         Ok(())
     })

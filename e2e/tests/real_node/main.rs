@@ -9,6 +9,7 @@ mod exits;
 mod order;
 mod process;
 mod secrets;
+mod teardown;
 mod volumes;
 mod web;
 
@@ -38,5 +39,5 @@ async fn reader(scenario: &Scenario, volume: &str, path: &str) -> Result<Value> 
     let mounts = json!({ "mountPoints": [{ "sourceVolume": volume, "containerPath": path }] });
     let container = manifest::and(manifest::real_container("app", "app", &["serve", "8080"]), mounts);
     given_a_task_with(scenario, "reader", &[container], json!({ "volumes": [shared_volume(volume)] })).await?;
-    scenario.then_within(60).a_task_of("reader").await
+    scenario.then_within(90).a_task_of("reader").await
 }

@@ -58,8 +58,8 @@ async fn when_containers_depend_on_start_health_and_success_then_each_starts_whe
             ),
         ];
         given_a_task_with(scenario, "web", &containers, json!({ "volumes": [{ "name": "order" }] })).await?;
-        let task = scenario.then_within(60).a_task_of("web").await?;
-        let lines = scenario.then_within(10).file(&task, 8080, "/order/log", |lines| !lines.is_empty()).await?;
+        let task = scenario.then_within(90).a_task_of("web").await?;
+        let lines = scenario.then_within(20).file(&task, 8080, "/order/log", |lines| !lines.is_empty()).await?;
         let pairs = [("migrate", "migrated"), ("migrated", "db"), ("db", "healthy"), ("healthy", "app"), ("proxy", "app")];
         in_order(&names(&lines), &pairs)
     })
@@ -73,7 +73,7 @@ async fn when_a_container_must_succeed_first_and_fails_then_what_depends_on_it_n
         let depends = json!({ "dependsOn": [{ "containerName": "migrate", "condition": "SUCCESS" }] });
         let app = and(real_container("app", "app", &["serve", "8080"]), depends);
         given_a_task(scenario, "web", &[migrate, app]).await?;
-        let ended = scenario.then_within(60).ends("web", "migrate").await?;
+        let ended = scenario.then_within(90).ends("web", "migrate").await?;
         ensure!(ended.code == 1, "it ended with {}", ended.code);
         let never = "app never starts";
         scenario
@@ -115,12 +115,12 @@ async fn when_a_task_stops_then_containers_are_told_in_reverse_order_by_the_sign
         let has = |wanted: usize| {
             move |lines: &[&str]| names(lines).iter().filter(|line| line.ends_with("started")).count() == wanted
         };
-        scenario.then_within(60).file(&reader, 8080, "/order/log", has(3)).await?;
+        scenario.then_within(90).file(&reader, 8080, "/order/log", has(3)).await?;
 
         scenario.when_scaled("web", 0).await?;
         scenario.when_scaled("signal", 0).await?;
         let all_ended = |lines: &[&str]| names(lines).iter().filter(|line| line.ends_with("ended")).count() == 3;
-        let lines = names(&scenario.then_within(40).file(&reader, 8080, "/order/log", all_ended).await?);
+        let lines = names(&scenario.then_within(90).file(&reader, 8080, "/order/log", all_ended).await?);
         let pairs = [
             ("app received SIGTERM", "app ended"),
             ("app ended", "proxy received SIGTERM"),
@@ -137,13 +137,13 @@ async fn when_a_container_ignores_sigterm_then_it_is_killed_after_its_stop_timeo
     Scenario::run("stubborn", async |scenario| {
         let stubborn = trapping("app", "app", &["-delay", "-1s"], json!({ "stopTimeout": 4 }));
         given_a_task_with(scenario, "web", &[stubborn], json!({ "volumes": [shared_volume("order")] })).await?;
-        scenario.then_within(60).a_task_of("web").await?;
+        scenario.then_within(90).a_task_of("web").await?;
         let reader = reader(scenario, "order", "/order").await?;
-        scenario.then_within(60).file(&reader, 8080, "/order/log", |lines| lines.len() == 1).await?;
+        scenario.then_within(90).file(&reader, 8080, "/order/log", |lines| lines.len() == 1).await?;
         scenario.when_scaled("web", 0).await?;
-        let ended = scenario.then_within(30).ends("web", "app").await?;
+        let ended = scenario.then_within(90).ends("web", "app").await?;
         ensure!(ended.code == 137, "it ended with {}", ended.code);
-        let lines = scenario.then_within(10).file(&reader, 8080, "/order/log", |lines| lines.len() == 2).await?;
+        let lines = scenario.then_within(20).file(&reader, 8080, "/order/log", |lines| lines.len() == 2).await?;
         let (told, signal) = lines[1].split_once(' ').context("no time")?;
         ensure!(signal == "app received SIGTERM", "{lines:?}");
         // The end is told in whole seconds: 4.0 s after 10.3 s is 14.3 s, which is told as 14 s.

@@ -9,8 +9,8 @@ use super::given_a_task;
 
 /// What the process of the only container, which serves on port 8080, tells of itself.
 async fn told(scenario: &Scenario, service: &str, settings: &[&str]) -> Result<Value> {
-    let task = scenario.then_within(60).a_task_of(service).await?;
-    scenario.then_within(20).id(&task, 8080, settings).await
+    let task = scenario.then_within(90).a_task_of(service).await?;
+    scenario.then_within(30).id(&task, 8080, settings).await
 }
 
 /// Image, `entryPoint`, `command`, and the arguments of the process.

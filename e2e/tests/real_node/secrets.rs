@@ -19,7 +19,7 @@ async fn when_a_secret_is_missing_then_the_task_does_not_start_until_it_is_made(
             let reason = status(pod, "app").map(|app| text(app, "/state/waiting/reason"));
             reason == Some("CreateContainerConfigError")
         };
-        let pod = scenario.then_within(60).pod("web", "it waits for its secret", waits).await?;
+        let pod = scenario.then_within(90).pod("web", "it waits for its secret", waits).await?;
         let reference = &pod["spec"]["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"];
         let (name, key) = (text(reference, "/name"), text(reference, "/key"));
         scenario
@@ -30,8 +30,8 @@ async fn when_a_secret_is_missing_then_the_task_does_not_start_until_it_is_made(
                 "stringData": { key: "open sesame" },
             })])
             .await?;
-        let task = scenario.then_within(60).a_task_of("web").await?;
-        let environment = scenario.then_within(10).get(&task, 8080, "/env").await?;
+        let task = scenario.then_within(90).a_task_of("web").await?;
+        let environment = scenario.then_within(20).get(&task, 8080, "/env").await?;
         let environment: Value = serde_json::from_str(&environment)?;
         ensure!(environment["PASSWORD"] == "open sesame", "the process has {}", environment["PASSWORD"]);
         Ok(())

@@ -21,10 +21,10 @@ async fn when_containers_of_a_task_share_a_volume_then_one_reads_what_another_wr
         let app = and(real_container("app", "app", &["serve", "8080"]), depends);
         let containers = [mounting(writer, "data", "/data", false), mounting(app, "data", "/readable", true)];
         given_a_task_with(scenario, "web", &containers, json!({ "volumes": [{ "name": "data" }] })).await?;
-        let task = scenario.then_within(60).a_task_of("web").await?;
-        let text = scenario.then_within(10).get(&task, 8080, "/file?path=/readable/text").await?;
+        let task = scenario.then_within(90).a_task_of("web").await?;
+        let text = scenario.then_within(20).get(&task, 8080, "/file?path=/readable/text").await?;
         ensure!(text == "hello\n", "{text}");
-        let id = scenario.then_within(10).id(&task, 8080, &[]).await?;
+        let id = scenario.then_within(20).id(&task, 8080, &[]).await?;
         let mounts = id["mounts"].as_array().unwrap();
         let options = mounts.iter().find(|mount| mount["path"] == "/readable").map(|mount| mount["options"].as_str());
         ensure!(options.flatten().is_some_and(|options| options.starts_with("ro,")), "{options:?}");
@@ -44,16 +44,16 @@ async fn when_a_volume_is_of_the_host_or_shared_then_it_outlives_the_task_and_ot
             let writer = mounting(writer, name, &format!("/{name}"), false);
             let family = format!("{name}-writer");
             given_a_task_with(scenario, &family, &[writer], json!({ "volumes": [volume.clone()] })).await?;
-            scenario.then_within(60).ends(&family, "writer").await?;
+            scenario.then_within(90).ends(&family, "writer").await?;
             scenario.when_deleted("ECSService", &family).await?;
-            scenario.then_within(60).is_gone("ECSService", &family).await?;
+            scenario.then_within(90).is_gone("ECSService", &family).await?;
 
             let other = mounting(real_container("app", "app", &["serve", "8080"]), name, "/found", true);
             let family = format!("{name}-other");
             given_a_task_with(scenario, &family, &[other], json!({ "volumes": [volume] })).await?;
-            let task = scenario.then_within(60).a_task_of(&family).await?;
+            let task = scenario.then_within(90).a_task_of(&family).await?;
             let holds = |lines: &[&str]| lines.iter().all(|line| line.ends_with(" first")) && !lines.is_empty();
-            scenario.then_within(10).file(&task, 8080, "/found/text", holds).await?;
+            scenario.then_within(20).file(&task, 8080, "/found/text", holds).await?;
         }
         Ok(())
     })
@@ -71,7 +71,7 @@ async fn when_two_tasks_run_side_by_side_then_both_write_to_the_shared_volume() 
         }
         let reader = reader(scenario, "data", "/data").await?;
         let both = |lines: &[&str]| ["one", "two"].iter().all(|name| lines.iter().any(|line| line.ends_with(name)));
-        scenario.then_within(60).file(&reader, 8080, "/data/log", both).await?;
+        scenario.then_within(90).file(&reader, 8080, "/data/log", both).await?;
         Ok(())
     })
     .await

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::until;
@@ -61,7 +61,13 @@ async fn when_a_service_is_rolled_to_a_new_revision_then_no_request_fails() -> R
         let rollout = async {
             let rolled = async {
                 scenario.when_applied([web("two")]).await?;
-                scenario.then_within(120).the_service("web").is_steady_on("web:2").await
+                scenario.then_within(120).the_service("web").is_steady_on("web:2").await?;
+                // A steady state does not wait for tasks that are stopping, and these still answer.
+                let two = |objects: &_| match e2e::scenario::sampler::tasks(objects, "web").len() {
+                    2 => Ok(()),
+                    count => Err(format!("there are {count} pods")),
+                };
+                scenario.then_within(60).until("the stopped tasks are gone", two).await
             };
             let rolled = rolled.await;
             is_over.store(true, Ordering::Relaxed);
@@ -103,12 +109,14 @@ async fn when_the_pod_of_the_leading_operator_is_deleted_then_the_other_one_take
         ensure!(replicas.len() == 2, "there are {replicas:?}");
 
         pods.delete(&leading, &DeleteParams::default()).await?;
+        let deleted = Instant::now();
         let after = until("another pod leads", Duration::from_secs(30), async || {
             let now = leader(scenario).await?;
             ensure!(!now.contains(&leading), "{now} leads");
             Ok(Some(now))
         })
         .await?;
+        println!("{after} leads {:.1} s after {before} was deleted", deleted.elapsed().as_secs_f64());
         ensure!(of_pod(&after).is_some(), "{after} leads, which has not waited: {replicas:?}");
         // And it works.
         scenario.given([manifest::cluster("main", &[]), web("one"), manifest::service("web", 1)]).await?;
