@@ -14,6 +14,7 @@ mod definitions;
 mod deletion;
 mod hostile;
 mod names;
+mod placement;
 mod revisions;
 mod rights;
 mod rolling;

@@ -112,7 +112,7 @@ pub fn translate(constraints: &[Constraint], nodes: &[Node]) -> Result<NodeRules
     if alternatives.iter().flatten().any(looks_at_nodes) {
         let why = "compared with the nodes there are when a deployment starts: nodes that join later with another value \
                    count from the next deployment on";
-        let path = path.clone();
+        let path = path.trim_start_matches("spec.").to_owned();
         rules.findings.push(Finding { path, is_approximated: true, why: why.to_owned() });
     }
     Ok(rules)

@@ -209,3 +209,13 @@ fn when_a_spec_is_not_even_an_object_then_nothing_is_found() {
         }
     }
 }
+
+#[test]
+fn every_field_of_a_task_definition_is_in_the_page_for_people_who_come_from_ecs() {
+    let page = include_str!("../../../docs/migration/task-definitions.md");
+    let of_ecs = fields(Document::TaskDefinition)
+        .filter(|field| field.level != Level::Ignored && !field.path.starts_with("kubernetes"));
+    let names = of_ecs.map(|field| field.path.rsplit('.').next().unwrap_or_default().trim_end_matches("[]"));
+    let missing: Vec<_> = names.filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
