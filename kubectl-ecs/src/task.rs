@@ -25,6 +25,7 @@ pub fn pod(input: &Input, facts: &Facts) -> Result<Vec<Value>, Vec<String>> {
         task_definition: &spec,
         volume_configurations: &[],
         is_fargate: compatibilities.contains(&Compatibility::Fargate),
+        deployment: "",
         namespace,
         facts,
         policy: &NamespacePolicy::default(),

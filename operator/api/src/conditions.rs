@@ -124,6 +124,8 @@ spelled_enum! {
         ClientException,
         /// ECS exception: the feature does not exist here.
         UnsupportedFeatureException,
+        /// ECS exception: somebody with more rights has to allow it first.
+        AccessDeniedException,
         /// ECS exception: the task definition cannot run on the platform asked for.
         PlatformTaskDefinitionIncompatibilityException,
         /// Application Auto Scaling exception: a parameter is outside of what the API allows.

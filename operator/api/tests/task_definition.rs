@@ -64,13 +64,14 @@ fn every_rule_has_a_case_that_breaks_it() {
         .map(|case| case["says"].as_str().unwrap())
         .filter(|says| !says.is_empty())
         .collect();
-    let tables: [&[Rule]; 17] = [
+    let tables: [&[Rule]; 18] = [
         rules::TASK_DEFINITION_RULES,
         rules::FARGATE_RULES,
         rules::CONTAINER_RULES,
         rules::PORT_MAPPING_RULES,
         rules::ENVIRONMENT_RULES,
         rules::ENVIRONMENT_FILE_RULES,
+        rules::ENVIRONMENT_FILE_OBJECT_RULES,
         rules::MOUNT_POINT_RULES,
         rules::VOLUME_FROM_RULES,
         rules::HEALTH_CHECK_RULES,

@@ -2,6 +2,36 @@
 
 use std::collections::BTreeMap;
 
+use crate::name;
+
+/// Most files of one container.
+pub const MOST_FILES: usize = 10;
+
+/// The name of the ConfigMap (or Secret) of Kubernetes that holds the variables of a file, one key each.
+///
+/// It is `env-` and the ARN's bucket and key as a DNS label with at most 63 characters; a hash of the whole keeps files
+/// of other buckets and spellings apart: `arn:aws:s3:::config/prod/web.env` becomes `env-config-prod-web-env-` and 8 hex
+/// digits of the hash of `env-config/prod/web.env`.
+///
+/// `None` for what is no ARN of an object in S3.
+pub fn object_name(arn: &str) -> Option<String> {
+    const MAX: usize = 63;
+    let (partition, object) = arn.strip_prefix("arn:")?.split_once(":s3:::")?;
+    let (bucket, key) = object.split_once('/')?;
+    let is_partition = !partition.is_empty() && partition.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    if !is_partition || bucket.is_empty() || key.is_empty() {
+        return None;
+    }
+    Some(name::dns_label(&format!("env-{object}"), MAX))
+}
+
+/// Whether a variable can be a key of a ConfigMap or Secret, where a container takes whole objects from: at most 253 of
+/// letters, digits, `-`, `_` and `.`, and neither `.` nor `..` at the beginning.
+pub fn is_object_key(variable: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=253).contains(&variable.len()) && variable.chars().all(legal) && variable != "." && !variable.starts_with("..")
+}
+
 /// The variables of one file.
 ///
 /// A line is skipped when its first character is `#`, when it has no `=` or when nothing stands before the `=`. The
@@ -78,6 +108,32 @@ mod tests {
         let files = [variables(&[("A", "first"), ("B", "first")]), variables(&[("B", "second"), ("C", "second")])];
         let merged = merge(&variables(&[("A", "environment")]), &files);
         assert_eq!(merged, variables(&[("A", "environment"), ("B", "first"), ("C", "second")]));
+    }
+
+    #[test]
+    fn when_a_file_is_in_s3_then_its_object_has_a_name_of_its_own() {
+        let hashed = |stem: &str, original: &str| format!("{stem}-{}", name::hex(original, 8));
+        for (arn, expected) in [
+            ("arn:aws:s3:::config/prod/web.env", hashed("env-config-prod-web-env", "env-config/prod/web.env")),
+            ("arn:aws:s3:::config/web.env", hashed("env-config-web-env", "env-config/web.env")),
+            ("arn:aws-cn:s3:::config/web.env", hashed("env-config-web-env", "env-config/web.env")),
+            ("arn:aws:s3:::config/Web.env", hashed("env-config-web-env", "env-config/Web.env")),
+        ] {
+            assert_eq!(object_name(arn), Some(expected), "{arn}");
+        }
+        for arn in ["", "arn:aws:s3:::config", "arn:aws:s3:::config/", "arn:aws:s3:::/web.env", "s3://config/web.env"] {
+            assert_eq!(object_name(arn), None, "{arn}");
+        }
+        assert!(object_name(&format!("arn:aws:s3:::b/{}.env", "k".repeat(900))).is_some_and(|name| name.len() == 63));
+    }
+
+    #[test]
+    fn when_a_variable_has_other_characters_then_it_is_no_key() {
+        for (variable, is_key) in
+            [("A", true), ("a.b-c_1", true), (".a", true), ("", false), ("A ", false), ("..a", false), (".", false)]
+        {
+            assert_eq!(is_object_key(variable), is_key, "{variable:?}");
+        }
     }
 
     proptest! {

@@ -46,6 +46,12 @@ pub enum SecretError {
     /// Stage and id both select a version.
     #[error("version-stage and version-id exclude each other")]
     StageAndId,
+    /// An ARN whose account is not twelve digits, or that names no region.
+    #[error("{0:?} lacks its region or the twelve digits of its account")]
+    Incomplete(String),
+    /// Credentials of a registry are a secret as a whole.
+    #[error("credentials of a registry are the name or the ARN of a secret of Secrets Manager, without further fields")]
+    NotWhole,
 }
 
 /// The stage that counts when a reference names no version.
@@ -65,7 +71,13 @@ pub fn secret_reference(value_from: &str) -> Result<SecretReference, SecretError
         return parameter(value_from, value_from, None);
     }
     let fields: Vec<&str> = value_from.split(':').collect();
+    let is_incomplete = |region: &str, account: &str| {
+        region.is_empty() || account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit())
+    };
     match fields.as_slice() {
+        [_, _, "ssm" | "secretsmanager", region, account, ..] if is_incomplete(region, account) => {
+            Err(SecretError::Incomplete(value_from.to_owned()))
+        }
         [_, _, "ssm", region, _, resource] => match resource.strip_prefix("parameter/") {
             // The ARN of `db` is `parameter/db`, that of `/prod/db` is `parameter/prod/db`.
             Some(path) if path.contains('/') => parameter(value_from, &format!("/{path}"), Some(region)),
@@ -74,6 +86,35 @@ pub fn secret_reference(value_from: &str) -> Result<SecretReference, SecretError
         },
         fields if is_secret_arn(fields) => secret(value_from, fields),
         _ => Err(SecretError::OtherResource(value_from.to_owned())),
+    }
+}
+
+/// Reads a `repositoryCredentials.credentialsParameter`: the name or the ARN of a secret that holds a JSON object with
+/// `username` and `password`.
+///
+/// # Errors
+/// When it is neither, or has further fields.
+pub fn registry_credentials(parameter: &str) -> Result<SecretReference, SecretError> {
+    if !parameter.starts_with("arn:") {
+        const OTHERS: [char; 7] = ['/', '_', '+', '=', '.', '@', '-'];
+        let is_legal = |c: char| c.is_ascii_alphanumeric() || OTHERS.contains(&c);
+        if parameter.is_empty() || !parameter.chars().all(is_legal) {
+            return Err(SecretError::NotWhole);
+        }
+        return Ok(SecretReference::SecretsManager {
+            name: parameter.to_owned(),
+            arn: parameter.to_owned(),
+            region: String::new(),
+            json_key: None,
+            version_stage: None,
+            version_id: None,
+        });
+    }
+    match secret_reference(parameter)? {
+        reference @ SecretReference::SecretsManager {
+            json_key: None, version_stage: None, version_id: None, ..
+        } => Ok(reference),
+        _ => Err(SecretError::NotWhole),
     }
 }
 
@@ -154,6 +195,41 @@ impl SecretReference {
         }
     }
 
+    /// Whether one Secret of Kubernetes cannot hold both values under the name and key that follow from the references:
+    /// the parameter `db` and the secret `db`, or one name in two regions.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        if self.kubernetes_secret() != other.kubernetes_secret() {
+            return false;
+        }
+        match (self, other) {
+            (Self::SsmParameter { region: one, .. }, Self::SsmParameter { region: two, .. }) => {
+                one.is_some() && two.is_some() && one != two
+            }
+            (Self::SecretsManager { arn: one, .. }, Self::SecretsManager { arn: two, .. }) => one != two,
+            _ => true,
+        }
+    }
+
+    /// The key under which a Secret that is made for one task holds the value: readable, and with a hash that keeps
+    /// everything apart that ECS keeps apart, `prod-db.3f2a91c0`.
+    pub fn own_key(&self) -> String {
+        let region = match self {
+            Self::SsmParameter { region, .. } => region.as_deref().unwrap_or_default(),
+            Self::SecretsManager { .. } => "",
+        };
+        let version = self.remote_version().filter(|version| version != CURRENT_STAGE).unwrap_or_default();
+        let parts = [region, self.remote_key(), self.json_key().unwrap_or_default(), version.as_str()];
+        format!("{}.{}", self.kubernetes_secret().0, name::hex(&parts.join("\0"), 8))
+    }
+
+    /// The key in the JSON object that the secret holds.
+    pub fn json_key(&self) -> Option<&str> {
+        match self {
+            Self::SsmParameter { .. } => None,
+            Self::SecretsManager { json_key, .. } => json_key.as_deref(),
+        }
+    }
+
     /// `remoteRef.key` of the External Secrets Operator: the name of a parameter, the ARN of a secret.
     pub fn remote_key(&self) -> &str {
         match self {
@@ -162,12 +238,18 @@ impl SecretReference {
         }
     }
 
-    /// `remoteRef.property` of the External Secrets Operator: the json-key.
-    pub fn remote_property(&self) -> Option<&str> {
-        match self {
-            Self::SsmParameter { .. } => None,
-            Self::SecretsManager { json_key, .. } => json_key.as_deref(),
+    /// `remoteRef.property` of the External Secrets Operator: the json-key. It is a path there, in which `*`, `|` and
+    /// the like have a meaning unless a backslash stands before them; a `.` is tried as part of the key first.
+    pub fn remote_property(&self) -> Option<String> {
+        let key = self.json_key()?;
+        let mut property = String::with_capacity(key.len());
+        for c in key.chars() {
+            if c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.' | ':' | '/') {
+                property.push('\\');
+            }
+            property.push(c);
         }
+        Some(property)
     }
 
     /// `remoteRef.version` of the External Secrets Operator: the stage, or `uuid/` and the version id.

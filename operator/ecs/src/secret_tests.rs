@@ -70,9 +70,54 @@ fn when_a_reference_is_broken_then_the_reason_is_precise() {
         "arn:aws:secretsmanager:eu-west-1:123456789012:secret:",
         "arn:aws:secretsmanager:eu-west-1:123456789012:db",
         "arn:",
+        "arn:aws:ssm:eu-west-1:123456789012:parameter/db:3",
     ] {
         assert_eq!(secret_reference(text), Err(SecretError::OtherResource(text.to_owned())));
     }
+    for text in [
+        "arn:aws:ssm::123456789012:parameter/db",
+        "arn:aws:ssm:eu-west-1:1:parameter/db",
+        "arn:aws:secretsmanager:eu-west-1::secret:db-AbCd12",
+        "arn:aws:secretsmanager::123456789012:secret:db-AbCd12:password::",
+    ] {
+        assert_eq!(secret_reference(text), Err(SecretError::Incomplete(text.to_owned())));
+    }
+}
+
+#[test]
+fn when_registry_credentials_are_named_then_they_are_a_whole_secret() {
+    for text in ["prod/registry", ARN] {
+        assert_eq!(registry_credentials(text).unwrap().remote_key(), text);
+    }
+    assert_eq!(registry_credentials("db").unwrap().kubernetes_secret().0, "db");
+    for text in ["", "a b", "a:b"] {
+        assert_eq!(registry_credentials(text), Err(SecretError::NotWhole), "{text}");
+    }
+    for extra in [":password::", "::AWSPREVIOUS:", ":::9d4c"] {
+        assert_eq!(registry_credentials(&format!("{ARN}{extra}")), Err(SecretError::NotWhole), "{extra}");
+    }
+    let parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/registry";
+    assert_eq!(registry_credentials(parameter), Err(SecretError::NotWhole));
+}
+
+#[test]
+fn when_two_values_would_share_name_and_key_then_they_contradict_each_other_and_have_keys_of_their_own() {
+    let elsewhere = secret_reference(&ARN.replace("eu-west-1", "us-east-1")).unwrap();
+    for (one, two, contradicts) in [
+        (parameter("db", None), parameter("db", Some("eu-west-1")), false),
+        (parameter("db", Some("us-east-1")), parameter("db", Some("eu-west-1")), true),
+        (parameter("prod-db", None), secret("", "", ""), true),
+        (parameter("prod-db", None), secret("password", "", ""), false),
+        (secret("", "", ""), secret("", "AWSCURRENT", ""), false),
+        (secret("", "", ""), elsewhere, true),
+        (secret("a", "", ""), secret("b", "", ""), false),
+    ] {
+        assert_eq!(one.contradicts(&two), contradicts, "{one:?} {two:?}");
+        assert!(!contradicts || one.own_key() != two.own_key());
+    }
+    assert_eq!(secret("", "", "").own_key(), secret("", "AWSCURRENT", "").own_key());
+    assert_ne!(secret("", "", "").own_key(), secret("", "AWSPREVIOUS", "").own_key());
+    assert!(is_secret_key(&parameter("/prod/db", None).own_key()));
 }
 
 #[test]
@@ -110,7 +155,8 @@ fn when_a_secret_of_kubernetes_must_hold_the_value_then_its_name_and_key_are_pre
 fn when_an_external_store_fetches_the_value_then_key_property_and_version_are_its_own() {
     let reference = secret("password", "AWSPREVIOUS", "");
     assert_eq!(reference.remote_key(), ARN);
-    assert_eq!(reference.remote_property(), Some("password"));
+    assert_eq!(reference.remote_property().as_deref(), Some("password"));
+    assert_eq!(secret("a.b*|c", "", "").remote_property().as_deref(), Some(r"a.b\*\|c"));
     assert_eq!(reference.remote_version().as_deref(), Some("AWSPREVIOUS"));
     assert_eq!(secret("", "", "9d4c").remote_version().as_deref(), Some("uuid/9d4c"));
     assert_eq!(secret("", "", "").remote_version(), None);

@@ -39,13 +39,17 @@ pub enum Kind {
     HorizontalPodAutoscaler,
     /// `v1 Node`: a container instance
     Node,
+    /// `external-secrets.io/v1 ExternalSecret`: fetches the secrets of a deployment
+    ExternalSecret,
+    /// `secrets-store.csi.x-k8s.io/v1 SecretProviderClass`: what a container mounts to have its secrets
+    SecretProviderClass,
     /// `v1 Namespace`: its annotations hold what its administrator allows
     Namespace,
 }
 
 impl Kind {
     /// All kinds, each once.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Cluster,
         Self::CapacityProvider,
         Self::TaskDefinition,
@@ -62,6 +66,8 @@ impl Kind {
         Self::PersistentVolume,
         Self::HorizontalPodAutoscaler,
         Self::Node,
+        Self::ExternalSecret,
+        Self::SecretProviderClass,
         Self::Namespace,
     ];
 
@@ -72,6 +78,8 @@ impl Kind {
             Self::Deployment => "apps",
             Self::PodDisruptionBudget => "policy",
             Self::HorizontalPodAutoscaler => "autoscaling",
+            Self::ExternalSecret => "external-secrets.io",
+            Self::SecretProviderClass => "secrets-store.csi.x-k8s.io",
             Self::Pod
             | Self::KubernetesService
             | Self::ServiceAccount
@@ -122,6 +130,8 @@ impl Kind {
             Self::PersistentVolume => "PersistentVolume",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             Self::Node => "Node",
+            Self::ExternalSecret => "ExternalSecret",
+            Self::SecretProviderClass => "SecretProviderClass",
             Self::Namespace => "Namespace",
         }
     }
@@ -146,6 +156,8 @@ impl Kind {
             Self::PersistentVolume => "persistentvolumes",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
             Self::Node => "nodes",
+            Self::ExternalSecret => "externalsecrets",
+            Self::SecretProviderClass => "secretproviderclasses",
             Self::Namespace => "namespaces",
         }
     }
@@ -197,7 +209,7 @@ impl Kind {
     /// served ([`crate::Facts::serves`]), and does without it elsewhere.
     #[must_use]
     pub const fn is_optional(self) -> bool {
-        false
+        matches!(self, Self::ExternalSecret | Self::SecretProviderClass)
     }
 
     /// The kind with this `apiVersion` and `kind`, if the operator knows it.

@@ -33,6 +33,8 @@ pub const APPLIED: &str = "ecs-operator.dev/applied";
 pub const CONTAINERS: &str = "ecs-operator.dev/containers";
 /// On a pod: the tags of the task as a JSON object.
 pub const TAGS: &str = "ecs-operator.dev/tags";
+/// On a pod template: where the values of `secrets` come from, see [`crate::task::SecretSource`].
+pub const SECRET_SOURCE: &str = "ecs-operator.dev/secret-source";
 /// On an ECSTaskDefinitionRevision: set to `true` by a user to deregister it.
 pub const DEREGISTER: &str = "ecs-operator.dev/deregister";
 
@@ -42,6 +44,14 @@ pub const DOMAIN: &str = "ecs-operator.dev/";
 pub const ALLOWED_TASK_ROLES: &str = "ecs-operator.dev/allowed-task-roles";
 /// On a Namespace: what `valueFrom` the operator may have fetched for tasks in it.
 pub const ALLOWED_SECRETS: &str = "ecs-operator.dev/allowed-secrets";
+/// On a Namespace: `SecretStore/name` or `ClusterSecretStore/name` that reads Secrets Manager.
+pub const SECRET_STORE: &str = "ecs-operator.dev/secret-store";
+/// On a Namespace: `SecretStore/name` or `ClusterSecretStore/name` that reads the parameters of Systems Manager.
+pub const PARAMETER_STORE: &str = "ecs-operator.dev/parameter-store";
+/// On a Namespace: how long External Secrets keep what they fetched, such as `1h`; without it, as long as the deployment.
+pub const SECRET_REFRESH_INTERVAL: &str = "ecs-operator.dev/secret-refresh-interval";
+/// On a Namespace: the provider of the Secrets Store CSI driver that reads secrets and parameters; `aws`.
+pub const SECRETS_STORE_CSI: &str = "ecs-operator.dev/secrets-store-csi";
 /// On a Namespace: ids of the file systems that tasks in it may mount.
 pub const ALLOWED_FILE_SYSTEMS: &str = "ecs-operator.dev/allowed-file-systems";
 

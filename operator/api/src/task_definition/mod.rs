@@ -212,6 +212,30 @@ pub struct TaskDefinitionKubernetes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub revision_history: Option<i32>,
+    /// Objects that hold the variables of environment files, by the ARN in `environmentFiles[].value`; a ConfigMap whose
+    /// name follows from the ARN when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub environment_files: Option<BTreeMap<String, EnvironmentFileObject>>,
+    /// Whether containers have the names of their cluster, service and task definition in `ECS_…` variables; false when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata_environment: Option<bool>,
+}
+
+/// What holds the variables of an environment file: one key for each variable.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = validations(rules::ENVIRONMENT_FILE_OBJECT_RULES)))]
+pub struct EnvironmentFileObject {
+    /// Name of a ConfigMap in the same namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    pub config_map: Option<String>,
+    /// Name of a Secret in the same namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    pub secret: Option<String>,
 }
 
 /// Whether a revision may be used by something new.

@@ -247,6 +247,13 @@ pub const ENVIRONMENT_RULES: &[Rule] = &[Rule {
     cel: "self.?name.orValue('') != ''",
 }];
 
+/// Rules of the object that holds the variables of an environment file.
+pub const ENVIRONMENT_FILE_OBJECT_RULES: &[Rule] = &[Rule {
+    path: "",
+    message: "ClientException: The variables of an environment file are in a ConfigMap or in a Secret: name one of them.",
+    cel: "has(self.configMap) != has(self.secret)",
+}];
+
 /// Rules of one environment file.
 pub const ENVIRONMENT_FILE_RULES: &[Rule] = &[
     Rule {

@@ -3,7 +3,7 @@
 //! Order matters when the process ends between two writes: the record comes first, so that what follows is always
 //! explained by one; volumes and identities come before the Deployments whose pods need them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -13,6 +13,7 @@ use super::rollout::{Rollout, WantedWorkload};
 use super::snapshot::ServiceSnapshot;
 use crate::constraint::all_of;
 use crate::diff::{Difference, first_difference, seal};
+use crate::facts::Facts;
 use crate::kind::{Kind, ObjectKey};
 use crate::labels;
 use crate::object::{Metadata, child, owner_reference};
@@ -32,13 +33,15 @@ const REVISION_HISTORY_LIMIT: i64 = 2;
 const PROGRESS_DEADLINE_SECONDS: i64 = 2_147_483_647;
 
 /// Kinds that a service revision may ask for in its namespace. Nothing else is made of it, whoever wrote the record.
-const SHARED: [Kind; 2] = [Kind::ServiceAccount, Kind::PersistentVolumeClaim];
+const SHARED: [Kind; 4] =
+    [Kind::ServiceAccount, Kind::PersistentVolumeClaim, Kind::ExternalSecret, Kind::SecretProviderClass];
 
 /// Plans every child. Answers which names are taken.
 pub(super) fn ensure(
     world: &dyn World,
     snapshot: &ServiceSnapshot,
     rollout: &Rollout,
+    facts: &Facts,
     plan: &mut Plan,
 ) -> Vec<Conflict> {
     let mut conflicts = Vec::new();
@@ -47,11 +50,12 @@ pub(super) fn ensure(
         return conflicts;
     }
     let owner = owner_reference(Kind::Service, &snapshot.metadata, true);
-    let mut ensure = Ensure { world, snapshot, plan, conflicts: &mut conflicts };
+    let mut ensure = Ensure { world, snapshot, facts, plan, conflicts: &mut conflicts };
     if !primary.exists {
         ensure.plan.ops.push(Op::Create { key: primary.key.clone(), body: record_body(primary, &owner) });
     }
     ensure.shared(primary);
+    ensure.forget_secrets(primary, &rollout.in_use);
     ensure.kubernetes_service(&primary.revision, &owner);
     ensure.pod_disruption_budget(rollout, &owner);
     for workload in &rollout.workloads {
@@ -70,6 +74,7 @@ pub(super) fn ensure(
 struct Ensure<'a> {
     world: &'a dyn World,
     snapshot: &'a ServiceSnapshot,
+    facts: &'a Facts,
     plan: &'a mut Plan,
     conflicts: &'a mut Vec<Conflict>,
 }
@@ -121,7 +126,8 @@ impl Ensure<'_> {
         }
         let owner = owner_reference(Kind::Service, &self.snapshot.metadata, false);
         for shared in &primary.revision.shared_children {
-            let Some(kind) = kind_of(shared).filter(|kind| SHARED.contains(kind)) else { continue };
+            let is_served = |kind: &Kind| !kind.is_optional() || self.facts.serves(&kind.api_version());
+            let Some(kind) = kind_of(shared).filter(|kind| SHARED.contains(kind) && is_served(kind)) else { continue };
             let Some(name) = name_of(shared) else { continue };
             let key = ObjectKey::namespaced(kind, &self.snapshot.namespace, name);
             let mut body = shared.clone();
@@ -139,6 +145,21 @@ impl Ensure<'_> {
                         self.plan.ops.push(Op::Apply { key, body, manager, because });
                     }
                 }
+            }
+        }
+    }
+
+    /// Removes what fetched the secrets of deployments that nothing runs from any more: each deployment has its own, and
+    /// a value that was replaced should not be kept.
+    fn forget_secrets(&mut self, primary: &Record, in_use: &[Record]) {
+        let kept: BTreeSet<(Kind, &str)> = std::iter::once(primary)
+            .chain(in_use)
+            .flat_map(|record| &record.revision.shared_children)
+            .filter_map(|body| Some((kind_of(body)?, name_of(body)?)))
+            .collect();
+        for stored in &self.snapshot.fetchers {
+            if !kept.contains(&(stored.key.kind, stored.key.name.as_str())) {
+                self.remove(&stored.key);
             }
         }
     }

@@ -16,6 +16,7 @@ mod record;
 mod report;
 mod revision;
 mod rollout;
+mod secrets;
 mod service_events;
 mod snapshot;
 mod tags;
@@ -43,7 +44,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
     let mut plan = snapshot.plan.clone();
     images::pin(world, &snapshot, settings, &mut wanted, &mut plan);
     let rollout = rollout::decide(&snapshot, &wanted, now);
-    let conflicts = children::ensure(world, &snapshot, &rollout, &mut plan);
+    let conflicts = children::ensure(world, &snapshot, &rollout, &settings.facts, &mut plan);
     report::report(&snapshot, &wanted, &rollout, &conflicts, settings, now, &mut plan);
     plan
 }

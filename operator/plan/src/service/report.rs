@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::children::Conflict;
 use super::record::Record;
 use super::rollout::Rollout;
+use super::secrets;
 use super::service_events::{Facts, Told, tell};
 use super::snapshot::ServiceSnapshot;
 use super::wanted::Wanted;
@@ -154,7 +155,7 @@ fn conditions(
         conditions.set(ConditionType::SteadyState, false, Reason::NotSteady, message);
     }
     stuck(snapshot, rollout, &mut conditions);
-    secrets(snapshot, &mut conditions);
+    secrets::report(snapshot, rollout.primary.as_ref(), &mut conditions);
     images(rollout, &mut conditions);
     if let Some(missing) = &wanted.missing {
         conditions.set(ConditionType::Accepted, false, missing.reason, &missing.message);
@@ -198,19 +199,6 @@ fn stuck(snapshot: &ServiceSnapshot, rollout: &Rollout, conditions: &mut Conditi
     } else {
         let message = "minimumHealthyPercent and maximumPercent leave room to start or stop a task";
         conditions.set(ConditionType::DeploymentStuck, false, Reason::NotStuck, message);
-    }
-}
-
-/// Secrets are never read by the operator: what is missing is learnt from pods that wait for it.
-fn secrets(snapshot: &ServiceSnapshot, conditions: &mut Conditions) {
-    match snapshot.tasks.iter().filter(|task| !task.is_stopping).find_map(|task| task.missing_secret.as_deref()) {
-        Some(name) => {
-            let message = format!("Secret {name}, or the key in it that a container names, does not exist");
-            conditions.set(ConditionType::SecretsResolved, false, Reason::SecretNotFound, message);
-        }
-        None => {
-            conditions.set(ConditionType::SecretsResolved, true, Reason::SecretsResolved, "no task waits for a secret");
-        }
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Rollout {
     pub(super) primary: Option<Record>,
     /// Records that are no longer needed, oldest first.
     pub(super) obsolete: Vec<Record>,
+    /// Records that Deployments or tasks were made from, besides the PRIMARY one.
+    pub(super) in_use: Vec<Record>,
     pub(super) desired: i64,
     pub(super) bounds: Option<Bounds>,
     /// Deployments as they should be; those not listed are left alone.
@@ -63,7 +65,10 @@ pub(super) fn decide(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp
     let mut rollout = Rollout { desired, bounds: Some(bounds), ..Rollout::default() };
     place(snapshot, wanted, &primary, bounds, &mut rollout);
     rollout.is_complete = is_complete(snapshot, &primary, &rollout);
-    rollout.obsolete = obsolete(snapshot, &primary);
+    let (in_use, past): (Vec<&Record>, Vec<&Record>) =
+        snapshot.records.iter().partition(|record| is_used(snapshot, &primary, record));
+    rollout.obsolete = obsolete(snapshot, &past);
+    rollout.in_use = in_use.into_iter().filter(|record| record.id() != primary.id()).cloned().collect();
     rollout.primary = Some(primary);
     rollout
 }
@@ -92,9 +97,7 @@ pub(super) fn starting(snapshot: &ServiceSnapshot, wanted: &Wanted) -> Option<St
         Some(record) if is_forced && record.spec.force_hash.as_ref() != Some(&request) => "forceNewDeployment",
         Some(_) => return None,
     };
-    let before = current.map(Record::id).unwrap_or_default();
-    let id = ecs::arn::deployment_id(&format!("{}/{before}/{}/{request}", snapshot.metadata.uid, wanted.trigger));
-    Some(Starting { id, trigger, request })
+    Some(Starting { id: next_deployment(snapshot, &wanted.trigger), trigger, request })
 }
 
 /// The newest record, or a new one when a field that starts a deployment changed.
@@ -128,6 +131,13 @@ fn primary(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp) -> Optio
         created_at,
         exists: false,
     })
+}
+
+/// The id of the deployment that comes after the newest one if `trigger`, or the wish to force one, starts it.
+pub(super) fn next_deployment(snapshot: &ServiceSnapshot, trigger: &str) -> String {
+    let before = snapshot.primary().map(Record::id).unwrap_or_default();
+    let request = revision::request_hash(&snapshot.document);
+    ecs::arn::deployment_id(&format!("{}/{before}/{trigger}/{request}", snapshot.metadata.uid))
 }
 
 /// Decides counts and templates of all workloads.
@@ -349,8 +359,14 @@ fn is_complete(snapshot: &ServiceSnapshot, primary: &Record, rollout: &Rollout) 
         })
 }
 
+fn is_used(snapshot: &ServiceSnapshot, primary: &Record, record: &Record) -> bool {
+    record.id() == primary.id()
+        || snapshot.workloads.values().any(|workload| workload.deployment == record.digits())
+        || snapshot.tasks.iter().any(|task| task.deployment_id.as_deref() == Some(record.digits()))
+}
+
 /// Records beyond the history limit that nothing runs from any more.
-fn obsolete(snapshot: &ServiceSnapshot, primary: &Record) -> Vec<Record> {
+fn obsolete(snapshot: &ServiceSnapshot, past: &[&Record]) -> Vec<Record> {
     let limit = snapshot
         .spec
         .as_ref()
@@ -358,11 +374,5 @@ fn obsolete(snapshot: &ServiceSnapshot, primary: &Record) -> Vec<Record> {
         .and_then(|spec| spec.kubernetes.as_ref()?.deployment_history_limit)
         .and_then(|limit| usize::try_from(limit).ok())
         .unwrap_or(DEFAULT_HISTORY);
-    let is_used = |record: &Record| {
-        record.id() == primary.id()
-            || snapshot.workloads.values().any(|workload| workload.deployment == record.digits())
-            || snapshot.tasks.iter().any(|task| task.deployment_id.as_deref() == Some(record.digits()))
-    };
-    let past: Vec<&Record> = snapshot.records.iter().filter(|record| !is_used(record)).collect();
     past.iter().take(past.len().saturating_sub(limit)).map(|record| (*record).clone()).collect()
 }

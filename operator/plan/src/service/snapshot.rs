@@ -1,6 +1,7 @@
 //! Everything a service's plan depends on, gathered once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::service::{ServiceSpec, ServiceStatus};
 use ecs::arn::last_segment;
@@ -15,6 +16,7 @@ use crate::object::Metadata;
 use crate::op::Plan;
 use crate::report::Refusal;
 use crate::root::Root;
+use crate::store::Stored;
 use crate::task::observe::{PodView, Task, observe};
 use crate::validate;
 use crate::world::{DEFAULT_CLUSTER, Term, World};
@@ -41,9 +43,14 @@ pub(super) struct ServiceSnapshot {
     pub(super) workloads: BTreeMap<String, Workload>,
     /// The service's tasks, oldest first.
     pub(super) tasks: Vec<Task>,
+    /// What fetches secrets for deployments of the service.
+    pub(super) fetchers: Vec<Arc<Stored>>,
     /// An older service of the same ECS name in the same cluster, if there is one.
     pub(super) name_taken_by: Option<String>,
 }
+
+/// Kinds that fetch the secrets of one deployment. Unlike other shared children they belong to one service.
+pub(super) const FETCHERS: [Kind; 2] = [Kind::ExternalSecret, Kind::SecretProviderClass];
 
 #[derive(Deserialize)]
 struct WithSpec {
@@ -83,6 +90,8 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         .filter_map(|stored| stored.decode::<PodView>().ok())
         .map(|pod| observe(&pod, now))
         .collect();
+    let owner = Term::Owner(root.metadata.uid.clone());
+    let fetchers = FETCHERS.into_iter().flat_map(|kind| world.find(kind, Some(&namespace), &owner)).collect();
     tasks.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.uid.cmp(&other.uid)));
     Some(ServiceSnapshot {
         key: key.clone(),
@@ -97,6 +106,7 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         records,
         workloads,
         tasks,
+        fetchers,
         name_taken_by,
     })
 }

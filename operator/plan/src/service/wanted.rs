@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::images::WantedImages;
 use super::revision::{self, CapacityPart, Placement, ServiceRevision};
+use super::rollout;
 use super::snapshot::ServiceSnapshot;
 use crate::kind::Kind;
 use crate::object::without_nothing;
@@ -104,10 +105,13 @@ fn resolve_references(
         .task_definition()
         .map_err(|error| Missing::new(Reason::TaskDefinitionNotFound, format!("{}: {error}", revision.reference())))?;
     check_against_task_definition(spec, &task_definition, is_fargate)?;
+    let reference = revision.reference();
+    wanted.trigger = revision::trigger_hash(&reference, &snapshot.document);
     let pod = task::pod(&TaskInput {
         task_definition: &task_definition,
         volume_configurations: spec.volume_configurations.as_deref().unwrap_or_default(),
         is_fargate,
+        deployment: &rollout::next_deployment(snapshot, &wanted.trigger),
         namespace: &snapshot.namespace,
         facts: &settings.facts,
         policy: &NamespacePolicy::of(world, &snapshot.namespace),
@@ -128,8 +132,6 @@ fn resolve_references(
     // Fields of the task definition are reported on the object that carries them.
     let own = pod.findings.iter().filter(|finding| finding.path.starts_with("volumeConfigurations")).cloned();
     wanted.findings = support::merge(std::mem::take(&mut wanted.findings), own.collect());
-    let reference = revision.reference();
-    wanted.trigger = revision::trigger_hash(&reference, &snapshot.document);
     let service_label = ecs::name::label_value(&snapshot.key.name);
     let mut pod_spec = pod.spec.as_object().cloned().unwrap_or_default();
     super::placement::apply(spec, is_fargate, &service_label, &mut pod_spec);

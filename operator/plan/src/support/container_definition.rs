@@ -2,12 +2,11 @@
 
 use super::field::{Field, approximated, fine, honoured, no_effect, refused, with_note};
 
-const REGISTRY: &str =
-    "the credentials are read from a Secret of type kubernetes.io/dockerconfigjson that is named after the parameter";
+const REGISTRY: &str = "pulled with a Secret that External Secrets makes of them where the namespace's administrator allows it; otherwise with the one that is named after them";
 const RESTART: &str =
     "the kubelet restarts every container in place, with its own back-off and whatever the policy says";
-const ENVIRONMENT_FILES: &str =
-    "not applied by this version: objects in S3 are not read, so their variables are missing";
+const ENVIRONMENT_FILES: &str = "taken from a ConfigMap that is named after the file and has a key for each variable; `kubectl ecs env-file` makes it";
+const SECRETS: &str = "fetched by External Secrets or the Secrets Store CSI driver where the namespace's administrator allows it; otherwise read from a Secret whose name and key follow from it";
 const EXTRA_HOSTS: &str = "holds for every container of the task";
 const LOGS: &str =
     "standard output and error go to the log files of the node; an annotation tells its log agent what is wanted";
@@ -20,8 +19,8 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions"),
     honoured("containerDefinitions[].name"),
     honoured("containerDefinitions[].image"),
-    approximated("containerDefinitions[].repositoryCredentials", REGISTRY),
-    approximated("containerDefinitions[].repositoryCredentials.credentialsParameter", REGISTRY),
+    honoured("containerDefinitions[].repositoryCredentials"),
+    with_note("containerDefinitions[].repositoryCredentials.credentialsParameter", REGISTRY),
     honoured("containerDefinitions[].cpu"),
     honoured("containerDefinitions[].memory"),
     honoured("containerDefinitions[].memoryReservation"),
@@ -64,9 +63,9 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions[].environment"),
     honoured("containerDefinitions[].environment[].name"),
     honoured("containerDefinitions[].environment[].value"),
-    no_effect("containerDefinitions[].environmentFiles", ENVIRONMENT_FILES),
-    no_effect("containerDefinitions[].environmentFiles[].value", ENVIRONMENT_FILES),
-    no_effect("containerDefinitions[].environmentFiles[].type", ENVIRONMENT_FILES),
+    honoured("containerDefinitions[].environmentFiles"),
+    with_note("containerDefinitions[].environmentFiles[].value", ENVIRONMENT_FILES),
+    honoured("containerDefinitions[].environmentFiles[].type"),
     honoured("containerDefinitions[].mountPoints"),
     honoured("containerDefinitions[].mountPoints[].sourceVolume"),
     honoured("containerDefinitions[].mountPoints[].containerPath"),
@@ -76,7 +75,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions[].volumesFrom[].readOnly"),
     honoured("containerDefinitions[].secrets"),
     honoured("containerDefinitions[].secrets[].name"),
-    with_note("containerDefinitions[].secrets[].valueFrom", "read from a Secret whose name and key follow from it"),
+    with_note("containerDefinitions[].secrets[].valueFrom", SECRETS),
     honoured("containerDefinitions[].dependsOn"),
     honoured("containerDefinitions[].dependsOn[].containerName"),
     with_note(

@@ -10,6 +10,8 @@ pub(super) const TASK_DEFINITION: &[Field] = &[
     honoured("kubernetes.serviceAccountName"),
     honoured("kubernetes.imagePullPolicy"),
     honoured("kubernetes.revisionHistory"),
+    honoured("kubernetes.environmentFiles"),
+    honoured("kubernetes.metadataEnvironment"),
 ];
 
 /// `ECSService`

@@ -21,7 +21,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("family"),
     with_note(
         "taskRoleArn",
-        "becomes a ServiceAccount with the role in the annotation that the EKS identity webhook reads",
+        "becomes a ServiceAccount, with the role in the annotation that the EKS identity webhook reads if the namespace's administrator allows it",
     ),
     no_effect(
         "executionRoleArn",

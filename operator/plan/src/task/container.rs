@@ -1,19 +1,21 @@
 //! One container of the Pod, put together from its concepts.
 
-use api::task_definition::{ContainerDefinition, ImagePullPolicy};
+use api::task_definition::{ContainerDefinition, ImagePullPolicy, TaskDefinitionKubernetes};
 use serde_json::{Map, Value};
 
 use super::json::Members;
 use super::layout::{Container, Place};
 use super::notes::Notes;
 use super::ports::Ports;
+use super::secrets::Secrets;
 use super::volumes::Volumes;
 use super::{environment, health, linux, mounts, process};
 
 /// What all containers of a task are built with.
 pub(super) struct Builder<'a> {
     pub(super) definitions: &'a [ContainerDefinition],
-    pub(super) pull_policy: Option<ImagePullPolicy>,
+    pub(super) kubernetes: TaskDefinitionKubernetes,
+    pub(super) secrets: Secrets,
     pub(super) windows: bool,
     pub(super) ports: Ports,
     pub(super) volumes: Volumes,
@@ -29,7 +31,7 @@ impl Builder<'_> {
     ) -> Value {
         let mut spec = Map::new();
         spec.put("name", container.name.as_str());
-        let pull_policy = self.pull_policy.map(|policy| match policy {
+        let pull_policy = self.kubernetes.image_pull_policy.map(|policy| match policy {
             ImagePullPolicy::Always => "Always",
             ImagePullPolicy::IfNotPresent => "IfNotPresent",
             ImagePullPolicy::Never => "Never",
@@ -38,10 +40,11 @@ impl Builder<'_> {
         if matches!(container.place, Place::Sidecar { .. }) {
             spec.put("restartPolicy", "Always");
         }
-        environment::put(&mut spec, container, notes);
+        environment::put(&mut spec, container, &self.kubernetes, &self.secrets, notes);
         spec.put_list("ports", self.ports.by_container.remove(&container.name).unwrap_or_default());
         spec.put_map("resources", resources);
-        let mounts = mounts::mounts(container, self.definitions, &mut self.volumes, self.windows, notes);
+        let mut mounts = mounts::mounts(container, self.definitions, &mut self.volumes, self.windows, notes);
+        mounts.extend(self.secrets.mount(container.index));
         spec.put_list("volumeMounts", mounts);
         health::put(&mut spec, container, self.windows, notes);
         spec.put_map("securityContext", linux::security_context(container, self.windows, notes));

@@ -1,21 +1,43 @@
-//! Environment variables and the secrets behind them.
+//! Environment variables: values, files of them, and the secrets behind them.
 
-use api::task_definition::ContainerDefinition;
+use api::task_definition::{EnvironmentFileObject, TaskDefinitionKubernetes};
+use ecs::environment_file::{MOST_FILES, object_name};
 use ecs::process::escape_expansion;
-use ecs::secret::secret_reference;
 use serde_json::{Map, Value, json};
 
 use super::json::Members;
 use super::layout::Container;
 use super::notes::Notes;
+use super::secrets::Secrets;
+use crate::labels;
 
-/// Puts `env`: values as written, and secrets by reference to the Secret that [`secret_reference`] names. A secret that
-/// is missing keeps the container from starting, as on ECS, so a reference is never optional.
+/// Variables with the names of what a task belongs to, each from a label of its Pod. A label value is the ECS name unless
+/// that has more than 63 characters.
+const METADATA: [(&str, &str); 4] = [
+    ("ECS_CLUSTER", labels::CLUSTER),
+    ("ECS_SERVICE", labels::APP_NAME),
+    ("ECS_TASK_DEFINITION_FAMILY", labels::FAMILY),
+    ("ECS_TASK_DEFINITION_REVISION", labels::REVISION),
+];
+/// The variable that tells tasks apart: the uid of the Pod, which without its hyphens is the id of the task.
+const TASK_UID: &str = "ECS_TASK_UID";
+
+/// Puts `env` and `envFrom`: values as written, and secrets by reference. A secret or file that is missing keeps the
+/// container from starting, as on ECS, so a reference is never optional.
 ///
 /// Of equal names the last one counts, and a secret goes before a value: server-side apply takes each name once.
-pub(super) fn put(spec: &mut Map<String, Value>, container: &Container<'_>, notes: &mut Notes) {
+pub(super) fn put(
+    spec: &mut Map<String, Value>,
+    container: &Container<'_>,
+    kubernetes: &TaskDefinitionKubernetes,
+    secrets: &Secrets,
+    notes: &mut Notes,
+) {
     let definition = container.definition;
     let mut variables: Vec<(String, Value)> = Vec::new();
+    if kubernetes.metadata_environment == Some(true) {
+        put_metadata(&mut variables);
+    }
     for (index, pair) in definition.environment.iter().flatten().enumerate() {
         let name = pair.name.as_deref().unwrap_or_default();
         if check_name(name, &container.path(&format!("environment[{index}].name")), notes) {
@@ -24,19 +46,51 @@ pub(super) fn put(spec: &mut Map<String, Value>, container: &Container<'_>, note
         }
     }
     for (index, secret) in definition.secrets.iter().flatten().enumerate() {
-        if !check_name(&secret.name, &container.path(&format!("secrets[{index}].name")), notes) {
-            continue;
-        }
-        match secret_reference(&secret.value_from) {
-            Ok(reference) => {
-                let (object, key) = reference.kubernetes_secret();
-                let value = json!({"secretKeyRef": {"name": object, "key": key}});
-                set(&mut variables, &secret.name, json!({"name": secret.name, "valueFrom": value}));
-            }
-            Err(error) => notes.refuse(container.path(&format!("secrets[{index}].valueFrom")), error.to_string()),
+        let is_legal = check_name(&secret.name, &container.path(&format!("secrets[{index}].name")), notes);
+        if let Some(place) = secrets.find(container.index, &secret.value_from).filter(|_| is_legal) {
+            let value = json!({"secretKeyRef": {"name": place.name, "key": place.key}});
+            set(&mut variables, &secret.name, json!({"name": secret.name, "valueFrom": value}));
         }
     }
     spec.put_list("env", variables.into_iter().map(|(_, value)| value).collect());
+    spec.put_list("envFrom", files(container, kubernetes, notes));
+}
+
+/// `envFrom`, in reverse: Kubernetes lets the last of equal names win, ECS the first file that has it. Both let
+/// `environment` win over all files.
+fn files(container: &Container<'_>, kubernetes: &TaskDefinitionKubernetes, notes: &mut Notes) -> Vec<Value> {
+    let files = container.definition.environment_files.as_deref().unwrap_or_default();
+    if files.len() > MOST_FILES {
+        notes.refuse(container.path("environmentFiles"), "a container has at most 10 environment files");
+    }
+    let mut sources: Vec<Value> = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        let stated = kubernetes.environment_files.as_ref().and_then(|objects| objects.get(&file.value));
+        let source = match stated {
+            Some(EnvironmentFileObject { secret: Some(name), .. }) => json!({"secretRef": {"name": name}}),
+            Some(EnvironmentFileObject { config_map: Some(name), .. }) => json!({"configMapRef": {"name": name}}),
+            _ => match object_name(&file.value) {
+                Some(name) => json!({"configMapRef": {"name": name}}),
+                None => {
+                    let path = container.path(&format!("environmentFiles[{index}].value"));
+                    notes.refuse(path, "the value of an environment file must be the ARN of an S3 object");
+                    continue;
+                }
+            },
+        };
+        sources.push(source);
+    }
+    sources.reverse();
+    sources
+}
+
+fn put_metadata(variables: &mut Vec<(String, Value)>) {
+    let field = |path: String| json!({"fieldRef": {"apiVersion": "v1", "fieldPath": path}});
+    for (name, label) in METADATA {
+        let value = field(format!("metadata.labels['{label}']"));
+        set(variables, name, json!({"name": name, "valueFrom": value}));
+    }
+    set(variables, TASK_UID, json!({"name": TASK_UID, "valueFrom": field("metadata.uid".to_owned())}));
 }
 
 fn set(variables: &mut Vec<(String, Value)>, name: &str, value: Value) {
@@ -57,25 +111,4 @@ fn check_name(name: &str, path: &str, notes: &mut Notes) -> bool {
         notes.refuse(path, "the name of an environment variable is printable ASCII without =");
     }
     is_legal
-}
-
-/// `imagePullSecrets`: one per secret that `repositoryCredentials` name, each once.
-pub(super) fn pull_secrets(definitions: &[ContainerDefinition], notes: &mut Notes) -> Vec<Value> {
-    let mut names: Vec<String> = Vec::new();
-    for (index, definition) in definitions.iter().enumerate() {
-        let Some(credentials) = &definition.repository_credentials else { continue };
-        match secret_reference(&credentials.credentials_parameter) {
-            Ok(reference) => {
-                let (name, _) = reference.kubernetes_secret();
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-            Err(error) => notes.refuse(
-                format!("containerDefinitions[{index}].repositoryCredentials.credentialsParameter"),
-                error.to_string(),
-            ),
-        }
-    }
-    names.into_iter().map(|name| json!({"name": name})).collect()
 }

@@ -23,6 +23,7 @@ mod ports;
 mod process;
 mod resources;
 mod roles;
+mod secrets;
 mod stop;
 mod user;
 pub mod view;
@@ -38,6 +39,7 @@ pub use efs::EfsClaim;
 pub use metadata::LOG_CONFIGURATION;
 pub(crate) use platform::windows_build;
 pub use roles::TaskRole;
+pub use secrets::SecretSource;
 
 use crate::facts::Facts;
 use crate::labels;
@@ -46,6 +48,7 @@ use crate::report::{Finding, Refusal};
 use json::Members;
 use layout::{Container, Place};
 use notes::Notes;
+use secrets::Secrets;
 
 /// What a Pod is made from.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +59,8 @@ pub struct TaskInput<'a> {
     pub volume_configurations: &'a [ServiceVolumeConfiguration],
     /// Whether the task runs on Fargate: its defaults count.
     pub is_fargate: bool,
+    /// What the Pod is started by, such as the id of a deployment: what is fetched for it is fetched for it alone.
+    pub deployment: &'a str,
     /// Where the Pod will be. Volumes that are not in any namespace are kept apart by it.
     pub namespace: &'a str,
     /// What the cluster offers.
@@ -86,8 +91,8 @@ pub struct TaskPod {
     pub labels: BTreeMap<String, String>,
     /// Annotations that the user wants and those that tell about containers.
     pub annotations: BTreeMap<String, String>,
-    /// What the Pod needs in its namespace: the ServiceAccount of its role, claims of its volumes. Names follow from
-    /// content, so tasks that need the same thing share one.
+    /// What the Pod needs in its namespace: the ServiceAccount of its role, claims of its volumes, what fetches its
+    /// secrets. Names follow from content, so tasks that need the same thing share one.
     pub shared: Vec<Value>,
     /// What it needs outside of any namespace: volumes behind its claims.
     pub cluster_scoped: Vec<Value>,
@@ -123,8 +128,9 @@ pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
     network::put(&mut spec, mode, definitions, &containers, &mut notes);
     kernel::put(&mut spec, definition, mode, windows, &mut notes);
     platform::put(&mut spec, definition, input.is_fargate);
-    let role = roles::put(&mut spec, definition, &mut notes);
-    spec.put_list("imagePullSecrets", environment::pull_secrets(definitions, &mut notes));
+    let role = roles::put(&mut spec, input, &mut notes);
+    let secrets = Secrets::of(input, &mut notes);
+    spec.put_list("imagePullSecrets", secrets.pull_secrets());
     spec.put("restartPolicy", "Always");
     spec.put("enableServiceLinks", false);
     spec.put("terminationGracePeriodSeconds", stop::grace_period(&containers));
@@ -133,22 +139,25 @@ pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
     let mut ports = ports::ports(mode, &containers, &mut notes);
     let task_ports = std::mem::take(&mut ports.task);
     let volumes = volumes::Volumes::of(input, &mut notes);
-    let pull_policy = kubernetes.image_pull_policy;
-    let mut builder = container::Builder { definitions, pull_policy, windows, ports, volumes };
+    let mut builder = container::Builder { definitions, kubernetes, secrets, windows, ports, volumes };
     let mut lists: (Vec<Value>, Vec<Value>) = Default::default();
     for (container, resources) in containers.iter().zip(resources) {
         let built = builder.build(container, resources, &mut notes);
         let list = if container.place == Place::Main { &mut lists.1 } else { &mut lists.0 };
         list.push(built);
     }
-    let (volumes, claims) = builder.volumes.finish();
+    let container::Builder { kubernetes, secrets, volumes, .. } = builder;
+    let (mut volumes, claims) = volumes.finish();
+    volumes.extend(secrets.volumes());
     spec.put_list("initContainers", lists.0);
     spec.put_list("containers", lists.1);
     spec.put_list("volumes", volumes);
     let mut annotations = users_own(kubernetes.pod_annotations, "podAnnotations", &mut notes);
     annotations.extend(metadata::annotations(&containers, &mut notes));
+    annotations.extend(secrets.annotation());
     let account = role.iter().map(|role| role.service_account(input.namespace));
-    let shared = account.chain(claims.iter().map(|claim| claim.persistent_volume_claim(input.namespace))).collect();
+    let claimed = claims.iter().map(|claim| claim.persistent_volume_claim(input.namespace));
+    let shared = account.chain(claimed).chain(secrets.into_objects()).collect();
     let labels = users_own(kubernetes.pod_labels, "podLabels", &mut notes);
     if !notes.refusals.is_empty() {
         return Err(notes.refusals);

@@ -108,6 +108,7 @@ fn judge(world: &dyn World, root: &Root, family: &str, settings: &Settings) -> (
                     task_definition: &spec,
                     volume_configurations: &[],
                     is_fargate: compatibilities.contains(&Compatibility::Fargate),
+                    deployment: "",
                     namespace: &root.metadata.namespace,
                     facts: &settings.facts,
                     policy: &NamespacePolicy::of(world, &root.metadata.namespace),

@@ -47,7 +47,7 @@ impl Cluster {
                     object["metadata"][field] = value.clone();
                 }
             }
-            let generation = before["metadata"]["generation"].as_i64().unwrap();
+            let generation = before["metadata"]["generation"].as_i64().unwrap_or(1);
             let changed = before.get("spec") != object.get("spec");
             object["metadata"]["generation"] = json!(generation + i64::from(changed));
             if object.get("status").is_none() {
@@ -77,6 +77,11 @@ impl Cluster {
         let mut object = self.get(kind, name);
         change(&mut object);
         self.apply(object);
+    }
+
+    /// What somebody else deletes.
+    pub fn remove(&mut self, kind: Kind, name: &str) {
+        self.world.remove(&ObjectKey::namespaced(kind, NAMESPACE, name)).unwrap();
     }
 
     /// One reconcile of one root, carried out.

@@ -41,6 +41,7 @@ fn render(case: &Case) -> Value {
         task_definition: &case.task_definition,
         volume_configurations: &case.volume_configurations,
         is_fargate: case.is_fargate,
+        deployment: "1234567890123456789",
         namespace: NAMESPACE,
         facts: &facts,
         policy: &policy,

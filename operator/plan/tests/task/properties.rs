@@ -15,6 +15,7 @@ fn render(definition: &Value) -> Result<TaskPod, Vec<String>> {
         task_definition: &definition,
         volume_configurations: &[],
         is_fargate: false,
+        deployment: "1234567890123456789",
         namespace: "shop",
         facts: &Facts::default(),
         policy: &NamespacePolicy::default(),

@@ -12,6 +12,7 @@ fn render(namespace: &str, definition: &Value) -> TaskPod {
         task_definition: &definition,
         volume_configurations: &[],
         is_fargate: false,
+        deployment: "1234567890123456789",
         namespace,
         facts: &Facts::default(),
         policy: &NamespacePolicy::default(),
@@ -77,7 +78,7 @@ fn when_roles_of_two_accounts_have_one_name_then_they_are_two_service_accounts()
         render("shop", &definition).shared[0]["metadata"]["name"].as_str().unwrap().to_owned()
     };
     let one = account("arn:aws:iam::111111111111:role/App");
-    assert!(one.starts_with("ecs-role-app-") && one.len() <= 63, "{one}");
+    assert!(one.starts_with("ecs-task-app-") && one.len() <= 63, "{one}");
     assert_ne!(one, account("arn:aws:iam::222222222222:role/App"));
     assert_ne!(one, account("arn:aws:iam::111111111111:role/path/App"));
     let long = account(&format!("arn:aws:iam::111111111111:role/{}", "_é".repeat(64)));
