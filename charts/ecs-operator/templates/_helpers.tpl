@@ -95,6 +95,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 - apiGroups: [""]
   resources: [serviceaccounts, persistentvolumeclaims]
   verbs: [get, list, watch, create, patch]
+{{- if .Values.integrations.externalSecrets.enabled }}
+# Fetch the secrets of a deployment; they go with the last task of it.
+- apiGroups: [external-secrets.io]
+  resources: [externalsecrets]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
+{{- if .Values.integrations.secretsStoreCsi.enabled }}
+- apiGroups: [secrets-store.csi.x-k8s.io]
+  resources: [secretproviderclasses]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
@@ -131,6 +142,18 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 - apiGroups: [""]
   resources: [persistentvolumes]
   verbs: [get, list, watch, create, delete]
+{{- end }}
+
+{{/* Groups that are not used even where the cluster serves them: the operator has no rights to them. */}}
+{{- define "ecs-operator.ignoredApiGroups" -}}
+{{- $groups := list -}}
+{{- if not .Values.integrations.externalSecrets.enabled -}}
+{{- $groups = append $groups "external-secrets.io" -}}
+{{- end -}}
+{{- if not .Values.integrations.secretsStoreCsi.enabled -}}
+{{- $groups = append $groups "secrets-store.csi.x-k8s.io" -}}
+{{- end -}}
+{{- join "," $groups -}}
 {{- end }}
 
 {{/* Policies of an operator that works in some namespaces say nothing about the others. */}}

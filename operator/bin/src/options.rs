@@ -108,6 +108,10 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "ECS_OPERATOR_AWS_ACCOUNT_ID", default_value = "000000000000", value_parser = account)]
     aws_account_id: String,
 
+    /// API groups that are not used although the cluster serves them, separated by commas
+    #[arg(long, env = "ECS_OPERATOR_IGNORED_API_GROUPS", value_delimiter = ',')]
+    ignored_api_groups: Vec<String>,
+
     /// Name of this process in Events and in the Lease; the pod's in a cluster
     #[arg(long, env = "POD_NAME", default_value = "ecs-operator")]
     instance: String,
@@ -138,6 +142,7 @@ impl RunArguments {
             election,
             drain: Duration::from_secs(self.drain_seconds),
             instance: self.instance,
+            ignored_groups: self.ignored_api_groups.into_iter().filter(|group| !group.is_empty()).collect(),
             settings: runtime::settings(identity),
         }
     }
@@ -165,6 +170,13 @@ mod tests {
     fn when_namespaces_are_given_then_empty_ones_do_not_count() {
         assert!(options(&["--namespaces="]).namespaces.is_empty());
         assert_eq!(options(&["--namespaces=a,b"]).namespaces, ["a", "b"]);
+    }
+
+    #[test]
+    fn when_api_groups_are_not_to_be_used_then_they_are_named() {
+        assert!(options(&["--ignored-api-groups="]).ignored_groups.is_empty());
+        let both = options(&["--ignored-api-groups=external-secrets.io,secrets-store.csi.x-k8s.io"]).ignored_groups;
+        assert_eq!(both, ["external-secrets.io", "secrets-store.csi.x-k8s.io"]);
     }
 
     #[test]

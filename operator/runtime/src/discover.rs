@@ -14,22 +14,23 @@ const INTERVAL: Duration = Duration::from_mins(5);
 /// Pause after a failed question at the start.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Asks once.
+/// Asks once. Groups in `ignored` count as not served: the operator has no rights to them.
 ///
 /// # Errors
 /// What the client says, or a version that cannot be read.
-async fn ask(client: &Client) -> Result<Facts, String> {
+async fn ask(client: &Client, ignored: &[String]) -> Result<Facts, String> {
     let version = client.apiserver_version().await.map_err(|error| chain(&error))?;
     let kubernetes = format!("{}.{}", version.major, version.minor).parse().map_err(|error| format!("{error}"))?;
     let groups = client.list_api_groups().await.map_err(|error| chain(&error))?;
-    let versions = groups.groups.into_iter().flat_map(|group| group.versions);
+    let known = groups.groups.into_iter().filter(|group| !ignored.contains(&group.name));
+    let versions = known.flat_map(|group| group.versions);
     Ok(Facts { kubernetes, served: versions.map(|version| version.group_version).collect() })
 }
 
 /// Asks until there is an answer; `None` when told to stop before.
-pub async fn first(client: &Client, stop: &CancellationToken) -> Option<Facts> {
+pub async fn first(client: &Client, ignored: &[String], stop: &CancellationToken) -> Option<Facts> {
     loop {
-        match ask(client).await {
+        match ask(client, ignored).await {
             Ok(facts) => {
                 info!(step = "discover", kubernetes = facts.kubernetes.to_string(), groups = facts.served.len());
                 return Some(facts);
@@ -44,10 +45,10 @@ pub async fn first(client: &Client, stop: &CancellationToken) -> Option<Facts> {
 }
 
 /// Returns when the server says something else than `known`. A question without answer is no news.
-pub async fn news(client: &Client, known: &Facts) {
+pub async fn news(client: &Client, ignored: &[String], known: &Facts) {
     loop {
         tokio::time::sleep(INTERVAL).await;
-        match ask(client).await {
+        match ask(client, ignored).await {
             Ok(facts) if facts != *known => {
                 info!(step = "discover", "the API server serves something else now");
                 return;

@@ -45,6 +45,8 @@ pub struct Options {
     pub drain: Duration,
     /// Name of this process in Events.
     pub instance: String,
+    /// API groups that count as not served, because an administrator gave no rights to them.
+    pub ignored_groups: Vec<String>,
     /// What plans depend on.
     pub settings: Settings,
 }
@@ -85,18 +87,18 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let client = client::connect(config, Arc::clone(&metrics)).map_err(|error| RunError::Client(Box::new(error)))?;
     let stop = shutdown::on_signal().map_err(RunError::Signals)?;
     // What the cluster serves decides what is watched and planned: when that changes, everything starts again with it.
-    while let Some(facts) = discover::first(&client, &stop).await {
+    while let Some(facts) = discover::first(&client, &options.ignored_groups, &stop).await {
         let listener = http::listen(options.address).await.map_err(|error| RunError::Listen(options.address, error))?;
         let settings = Settings { facts, ..options.settings.clone() };
         let round = stop.child_token();
-        let options = Options { settings, ..options.clone() };
-        let known = options.settings.facts.clone();
+        let known = settings.facts.clone();
+        let round_options = Options { settings, ..options.clone() };
         let working =
-            work(client.clone(), options, Arc::clone(&metrics), Some(listener), Clock::system(), round.clone());
+            work(client.clone(), round_options, Arc::clone(&metrics), Some(listener), Clock::system(), round.clone());
         tokio::pin!(working);
         tokio::select! {
             ended = &mut working => return ended,
-            () = discover::news(&client, &known) => round.cancel(),
+            () = discover::news(&client, &options.ignored_groups, &known) => round.cancel(),
         }
         working.await?;
     }

@@ -109,6 +109,7 @@ fn launch(
         election,
         drain: Duration::from_secs(20),
         instance: "simulation".to_owned(),
+        ignored_groups: Vec::new(),
         settings: Settings::default(),
     };
     tokio::spawn(work(server.client(), options, Arc::new(Metrics::default()), None, clock.clone(), stop))
