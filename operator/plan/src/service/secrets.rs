@@ -15,8 +15,8 @@ use crate::report::Conditions;
 
 /// The condition `SecretsResolved`.
 pub(super) fn report(snapshot: &ServiceSnapshot, primary: Option<&Record>, conditions: &mut Conditions) {
-    let waiting = snapshot.tasks.iter().filter(|task| !task.is_stopping);
-    let missing = waiting.filter_map(|task| Some((task, task.missing_secret.as_deref()?))).next();
+    let mut waiting = snapshot.tasks.iter().filter(|task| !task.is_stopping);
+    let missing = waiting.find_map(|task| Some((task, task.missing_secret.as_deref()?)));
     if let Some((task, name)) = missing {
         let record = task.deployment_id.as_deref().and_then(|digits| snapshot.record(digits)).or(primary);
         let message = describe(snapshot, name, record.map(|record| &record.revision.pod_template));

@@ -69,14 +69,14 @@ fn files(container: &Container<'_>, kubernetes: &TaskDefinitionKubernetes, notes
         let source = match stated {
             Some(EnvironmentFileObject { secret: Some(name), .. }) => json!({"secretRef": {"name": name}}),
             Some(EnvironmentFileObject { config_map: Some(name), .. }) => json!({"configMapRef": {"name": name}}),
-            _ => match object_name(&file.value) {
-                Some(name) => json!({"configMapRef": {"name": name}}),
-                None => {
+            _ => {
+                let Some(name) = object_name(&file.value) else {
                     let path = container.path(&format!("environmentFiles[{index}].value"));
                     notes.refuse(path, "the value of an environment file must be the ARN of an S3 object");
                     continue;
-                }
-            },
+                };
+                json!({"configMapRef": {"name": name}})
+            }
         };
         sources.push(source);
     }

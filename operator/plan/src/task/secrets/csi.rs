@@ -4,7 +4,7 @@
 //! system of the container that mounts it. So each container with secrets has a class of its own: a container sees its own
 //! secrets and no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ecs::name::dns_label;
 use ecs::secret::{CURRENT_STAGE, SecretReference};
@@ -47,8 +47,8 @@ impl Class {
 /// The class for what a container refers to.
 pub(super) fn class(input: &TaskInput<'_>, container: &str, references: &[&SecretReference]) -> Class {
     let objects = Value::from(objects(references)).to_string();
-    let keys: BTreeMap<String, ()> = references.iter().map(|reference| (reference.own_key(), ())).collect();
-    let data: Vec<Value> = keys.into_keys().map(|key| json!({"objectName": key, "key": key})).collect();
+    let keys: BTreeSet<String> = references.iter().map(|reference| reference.own_key()).collect();
+    let data: Vec<Value> = keys.into_iter().map(|key| json!({"objectName": key, "key": key})).collect();
     let identity = json!({"for": input.deployment, "container": container, "objects": objects});
     let name = format!("{}-{}", dns_label(&format!("ecs-secrets-{container}"), 46), hex(&identity.to_string(), 16));
     let body = json!({

@@ -116,7 +116,7 @@ impl Secrets {
             secrets.objects.push(class.body.clone());
             secrets.mounts.insert(container, class);
         }
-        secrets.native(native, notes);
+        secrets.native(&native, notes);
         secrets.registries(input, notes);
         secrets
     }
@@ -160,7 +160,7 @@ impl Secrets {
     }
 
     /// Secrets that somebody makes. Two different values cannot be under one name and key.
-    fn native(&mut self, list: Vec<Wanted>, notes: &mut Notes) {
+    fn native(&mut self, list: &[Wanted], notes: &mut Notes) {
         for (index, wanted) in list.iter().enumerate() {
             self.sources.insert(SecretSource::Secret);
             let (name, key) = wanted.reference.kubernetes_secret();
