@@ -221,7 +221,7 @@ fn wanted(input: &TaskInput<'_>, notes: &mut Notes) -> Vec<Wanted> {
             let path = format!("containerDefinitions[{container}].secrets[{index}].valueFrom");
             match secret_reference(&secret.value_from) {
                 Ok(reference) => {
-                    list.push(Wanted { container, value_from: secret.value_from.clone(), reference, path })
+                    list.push(Wanted { container, value_from: secret.value_from.clone(), reference, path });
                 }
                 Err(error) => notes.refuse(path, error.to_string()),
             }
