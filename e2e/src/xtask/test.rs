@@ -70,7 +70,11 @@ pub async fn run(args: Args) -> Result<()> {
     let advice = "correct the error above";
     check("building the operator", &["build", "--quiet", "--package", "ecs-operator"], advice).await?;
     let binaries = build_tests(if args.nodes == Some(NodeKind::Real) { REAL_NODE } else { "*" }).await?;
-    if args.nodes != Some(NodeKind::Real) {
+    let mut is_wanted = false;
+    for name in binaries.keys().filter(|name| *name != REAL_NODE) {
+        is_wanted = is_wanted || has_any(binary(&binaries, name)?, args.only.as_deref()).await?;
+    }
+    if args.nodes != Some(NodeKind::Real) && is_wanted {
         tests.on_a_cluster(&args, &binaries).await?;
     }
     if args.nodes != Some(NodeKind::Kwok) {

@@ -6,6 +6,7 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod exits;
+mod health;
 mod order;
 mod process;
 mod secrets;

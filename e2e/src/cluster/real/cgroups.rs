@@ -40,6 +40,19 @@ pub(super) fn create(cluster: &str, node: &str) -> Result<()> {
     Ok(())
 }
 
+/// Makes a group in each hierarchy and removes it.
+///
+/// # Errors
+/// When that is not allowed.
+pub(super) fn probe() -> Result<()> {
+    for root in roots()? {
+        let folder = root.join(format!("ecs-operator-probe-{}", std::process::id()));
+        fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        fs::remove_dir(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    Ok(())
+}
+
 /// Hands down what a new group does not inherit by itself: in version 1 the CPUs and memory nodes, in version 2 the
 /// controllers.
 fn prepare(parent: &Path, folder: &Path) -> Result<()> {

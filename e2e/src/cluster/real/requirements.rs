@@ -1,11 +1,13 @@
 //! What real nodes need of the machine: Linux, root, and some Debian packages, which are installed when they are missing.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Result;
 use tokio::process::Command;
 
+use super::cgroups;
 use crate::cluster::paths;
 use crate::progress;
 
@@ -66,12 +68,53 @@ pub async fn require() -> Result<(), Missing> {
         return Err(Missing("no cgroups are mounted at /sys/fs/cgroup".to_owned()));
     }
     let packages = missing();
-    if packages.is_empty() {
-        return Ok(());
+    if !packages.is_empty() {
+        install(&packages).await?;
+        let packages = missing();
+        if !packages.is_empty() {
+            return Err(Missing(format!("there is no {}", packages.join(", "))));
+        }
     }
-    install(&packages).await?;
-    let packages = missing();
-    if packages.is_empty() { Ok(()) } else { Err(Missing(format!("there is no {}", packages.join(", ")))) }
+    let folder = clusters.join(format!("probe-{}", std::process::id()));
+    let allowed = probe(&folder).await;
+    let _ = fs::remove_dir_all(&folder);
+    allowed
+}
+
+/// What a node does first, in namespaces that end with it: root of a container may not be allowed to.
+const PROBE: &str = r#"
+    set -e
+    mount -t tmpfs tmpfs /run
+    mount -t overlay overlay -o "lowerdir=/var,upperdir=$1/upper,workdir=$1/work" /var
+    mount -o remount,bind,ro /
+    ip link add nodes type bridge
+    ip link add outer type veth peer name inner
+    iptables -t nat -S >/dev/null
+"#;
+
+/// Tries it.
+async fn probe(folder: &Path) -> Result<(), Missing> {
+    cgroups::probe().map_err(|error| Missing(format!("cgroups cannot be made: {error:#}")))?;
+    let made = ["upper", "work"].into_iter().try_for_each(|part| fs::create_dir_all(folder.join(part)));
+    made.map_err(|error| Missing(format!("{} cannot be made: {error}", folder.display())))?;
+    let more: Vec<_> = MORE_FOLDERS.iter().map(PathBuf::from).collect();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::env::split_paths(&path).chain(more)).unwrap_or(path);
+    let output = Command::new(program("unshare").unwrap_or_default())
+        .args(["--net", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .args(["--", "/bin/sh", "-c", PROBE, "probe"])
+        .arg(folder)
+        .env("PATH", path)
+        .stdin(Stdio::null())
+        .output();
+    match output.await {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let errors = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
+            Err(Missing(format!("the system does not allow what a node does: {errors}")))
+        }
+        Err(error) => Err(Missing(format!("unshare cannot be run: {error}"))),
+    }
 }
 
 /// The packages whose programs are not there.
