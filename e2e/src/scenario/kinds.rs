@@ -24,7 +24,7 @@ const fn cluster_scoped(kind: &'static str, api_version: &'static str, plural: &
 const OURS: &str = "ecs-operator.dev/v1alpha1";
 
 /// Everything that a scenario may name.
-pub const ALL: [Known; 19] = [
+pub const ALL: [Known; 20] = [
     namespaced("ECSCluster", OURS, "ecsclusters"),
     namespaced("ECSTaskDefinition", OURS, "ecstaskdefinitions"),
     namespaced("ECSTaskDefinitionRevision", OURS, "ecstaskdefinitionrevisions"),
@@ -36,6 +36,7 @@ pub const ALL: [Known; 19] = [
     namespaced("Service", "v1", "services"),
     namespaced("ServiceAccount", "v1", "serviceaccounts"),
     namespaced("PersistentVolumeClaim", "v1", "persistentvolumeclaims"),
+    namespaced("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
     namespaced("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
     namespaced("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers"),
     // From here on, not watched unless asked for.
@@ -48,7 +49,7 @@ pub const ALL: [Known; 19] = [
 ];
 
 /// How many of [`ALL`] every scenario watches.
-const WATCHED: usize = 13;
+const WATCHED: usize = 14;
 
 /// The kinds that every scenario watches in its namespace.
 pub fn watched() -> impl Iterator<Item = &'static Known> {
@@ -56,7 +57,7 @@ pub fn watched() -> impl Iterator<Item = &'static Known> {
 }
 
 /// The kinds that the operator makes as children of what users write; revisions and service deployments included.
-pub const CHILDREN: [&str; 9] = [
+pub const CHILDREN: [&str; 10] = [
     "ECSTaskDefinitionRevision",
     "ECSServiceDeployment",
     "Deployment",
@@ -64,6 +65,7 @@ pub const CHILDREN: [&str; 9] = [
     "Service",
     "ServiceAccount",
     "PersistentVolumeClaim",
+    "NetworkPolicy",
     "PodDisruptionBudget",
     "HorizontalPodAutoscaler",
 ];

@@ -55,6 +55,7 @@ fn in_a_namespace() -> BTreeSet<Right> {
         rights("apps", &["deployments"], &KEEP),
         rights("", &["services"], &KEEP),
         rights("", &["serviceaccounts", "persistentvolumeclaims"], &["get", "list", "watch", "create", "patch"]),
+        rights("networking.k8s.io", &["networkpolicies"], &["get", "list", "watch", "create", "patch"]),
         rights("policy", &["poddisruptionbudgets"], &KEEP),
         rights("autoscaling", &["horizontalpodautoscalers"], &KEEP),
         rights("", &["pods"], &READ),

@@ -31,6 +31,8 @@ pub enum Kind {
     PodDisruptionBudget,
     /// `v1 ServiceAccount`: the identity of a task role
     ServiceAccount,
+    /// `networking.k8s.io/v1 NetworkPolicy`: what network mode `none` means
+    NetworkPolicy,
     /// `v1 PersistentVolumeClaim`
     PersistentVolumeClaim,
     /// `v1 PersistentVolume`
@@ -49,7 +51,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, each once.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Cluster,
         Self::CapacityProvider,
         Self::TaskDefinition,
@@ -62,6 +64,7 @@ impl Kind {
         Self::KubernetesService,
         Self::PodDisruptionBudget,
         Self::ServiceAccount,
+        Self::NetworkPolicy,
         Self::PersistentVolumeClaim,
         Self::PersistentVolume,
         Self::HorizontalPodAutoscaler,
@@ -80,6 +83,7 @@ impl Kind {
             Self::HorizontalPodAutoscaler => "autoscaling",
             Self::ExternalSecret => "external-secrets.io",
             Self::SecretProviderClass => "secrets-store.csi.x-k8s.io",
+            Self::NetworkPolicy => "networking.k8s.io",
             Self::Pod
             | Self::KubernetesService
             | Self::ServiceAccount
@@ -126,6 +130,7 @@ impl Kind {
             Self::KubernetesService => "Service",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
             Self::ServiceAccount => "ServiceAccount",
+            Self::NetworkPolicy => "NetworkPolicy",
             Self::PersistentVolumeClaim => "PersistentVolumeClaim",
             Self::PersistentVolume => "PersistentVolume",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
@@ -152,6 +157,7 @@ impl Kind {
             Self::KubernetesService => "services",
             Self::PodDisruptionBudget => "poddisruptionbudgets",
             Self::ServiceAccount => "serviceaccounts",
+            Self::NetworkPolicy => "networkpolicies",
             Self::PersistentVolumeClaim => "persistentvolumeclaims",
             Self::PersistentVolume => "persistentvolumes",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",

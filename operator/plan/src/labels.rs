@@ -22,6 +22,9 @@ pub const REVISION: &str = "ecs-operator.dev/revision";
 /// The ECS task group, `service:<name>`, hashed into a label value.
 pub const GROUP: &str = "ecs-operator.dev/group";
 
+/// `none` on tasks with that network mode: a NetworkPolicy denies them all traffic.
+pub const NETWORK: &str = "ecs-operator.dev/network";
+
 /// On a node: which capacity provider (object name) its administrator gave it to.
 pub const NODE_CAPACITY_PROVIDER: &str = "ecs-operator.dev/capacity-provider";
 

@@ -221,6 +221,19 @@ pub struct TaskDefinitionKubernetes {
     /// absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata_environment: Option<bool>,
+    /// RuntimeClass of the pods: the sandbox that `trustedExecutionConfiguration` asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    pub runtime_class_name: Option<String>,
+    /// How many GPUs or Neuron devices each node has that tasks run on: what `ALL` in `resourceRequirements` means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub accelerators_per_node: Option<i32>,
+    /// Resource of a device plugin for each `hostPath` of `linuxParameters.devices`, such as `smarter-devices/fuse` for
+    /// `/dev/fuse`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 64))]
+    pub device_resources: Option<BTreeMap<String, String>>,
 }
 
 /// What holds the variables of an environment file: one key for each variable.

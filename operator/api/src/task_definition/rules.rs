@@ -199,8 +199,8 @@ pub const CONTAINER_RULES: &[Rule] = &[
     },
     Rule {
         path: ".memory",
-        message: "ClientException: Invalid setting for container. 'memory' must be greater than 'memoryReservation'.",
-        cel: "!has(self.memory) || !has(self.memoryReservation) || self.memory > self.memoryReservation",
+        message: "ClientException: Invalid setting for container. 'memory' must not be less than 'memoryReservation'.",
+        cel: "!has(self.memory) || !has(self.memoryReservation) || self.memory >= self.memoryReservation",
     },
     Rule {
         path: ".secrets",

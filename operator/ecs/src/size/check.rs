@@ -120,9 +120,9 @@ fn check_container(
         }
     }
     if let (Some(memory), Some(reservation)) = (container.memory, container.memory_reservation)
-        && memory <= reservation
+        && memory < reservation
     {
-        refuse("memory", format!("memory ({memory}) must be greater than memoryReservation ({reservation})"));
+        refuse("memory", format!("memory ({memory}) must not be less than memoryReservation ({reservation})"));
     }
     match (task.memory, container.memory) {
         (Some(task_memory), Some(memory)) if memory > task_memory => {

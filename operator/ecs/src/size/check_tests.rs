@@ -94,14 +94,18 @@ fn when_a_container_breaks_a_rule_of_its_own_then_its_field_is_named() {
         (container(Some(-1), Some(128), None), "containerDefinitions[0].cpu"),
         (container(None, Some(5), None), "containerDefinitions[0].memory"),
         (container(None, None, Some(5)), "containerDefinitions[0].memoryReservation"),
-        (container(None, Some(128), Some(128)), "containerDefinitions[0].memory"),
+        (container(None, Some(127), Some(128)), "containerDefinitions[0].memory"),
         (container(None, Some(128), Some(256)), "containerDefinitions[0].memory"),
         (container(None, None, None), "containerDefinitions[0].memory"),
     ] {
         assert_eq!(paths(unsized_task, std::slice::from_ref(&size), false), [path], "{size:?}");
     }
-    for size in [container(None, Some(6), None), container(None, None, Some(6)), container(None, Some(129), Some(128))]
-    {
+    for size in [
+        container(None, Some(6), None),
+        container(None, None, Some(6)),
+        container(None, Some(128), Some(128)),
+        container(None, Some(129), Some(128)),
+    ] {
         assert_eq!(paths(unsized_task, std::slice::from_ref(&size), false), [""; 0], "{size:?}");
     }
 }

@@ -13,7 +13,7 @@
 use super::{ContainerSize, TaskSize, exact_millicores, millicores};
 
 /// The resources of one container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ContainerResources {
     /// `resources.requests.cpu` in millicores.
     pub cpu_request_milli: i64,
@@ -91,14 +91,20 @@ fn cpu_requests(task: Option<i64>, containers: &[ContainerSize], first: usize) -
     let units = |container: &ContainerSize| container.cpu.unwrap_or(0).max(0);
     let stated = containers.iter().map(units).fold(0, i64::saturating_add);
     let remainder = task.saturating_sub(stated).max(0);
+    let parts = containers.iter().enumerate().map(|(index, container)| {
+        let extra = if index == first { remainder } else { 0 };
+        units(container).saturating_add(extra)
+    });
+    running_millicores(parts)
+}
+
+/// Millicores as differences of running totals: the sum of the parts is the rounded sum.
+pub(super) fn running_millicores(units: impl Iterator<Item = i64>) -> Vec<i64> {
     let mut total: i64 = 0;
     let mut reached = 0;
-    containers
-        .iter()
-        .enumerate()
-        .map(|(index, container)| {
-            let extra = if index == first { remainder } else { 0 };
-            total = total.saturating_add(units(container)).saturating_add(extra);
+    units
+        .map(|part| {
+            total = total.saturating_add(part);
             let before = reached;
             reached = exact_millicores(total);
             reached - before

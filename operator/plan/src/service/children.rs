@@ -33,8 +33,13 @@ const REVISION_HISTORY_LIMIT: i64 = 2;
 const PROGRESS_DEADLINE_SECONDS: i64 = 2_147_483_647;
 
 /// Kinds that a service revision may ask for in its namespace. Nothing else is made of it, whoever wrote the record.
-const SHARED: [Kind; 4] =
-    [Kind::ServiceAccount, Kind::PersistentVolumeClaim, Kind::ExternalSecret, Kind::SecretProviderClass];
+const SHARED: [Kind; 5] = [
+    Kind::ServiceAccount,
+    Kind::NetworkPolicy,
+    Kind::PersistentVolumeClaim,
+    Kind::ExternalSecret,
+    Kind::SecretProviderClass,
+];
 
 /// Plans every child. Answers which names are taken.
 pub(super) fn ensure(
@@ -111,7 +116,7 @@ impl Ensure<'_> {
         }
     }
 
-    /// ServiceAccounts and EFS claims are shared by every service that needs the same one. Each service applies its own
+    /// ServiceAccounts, EFS claims and NetworkPolicies are shared by every service that needs the same one. Each service applies its own
     /// owner reference with its own field manager: the server merges them, and the garbage collector removes the object
     /// after its last owner.
     fn shared(&mut self, primary: &Record) {

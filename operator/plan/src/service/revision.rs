@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::diff;
 use crate::image::ContainerImage;
+use crate::labels;
 use crate::object::without_nothing;
 
 /// The frozen inputs of one deployment, stored in its `ECSServiceDeployment`.
@@ -143,6 +144,13 @@ pub(super) fn template_metadata(
         labels.extend(kubernetes.pod_labels.clone().unwrap_or_default());
         annotations.extend(kubernetes.pod_annotations.clone().unwrap_or_default());
     }
+    // What the operator says of a task is not the service's to change.
+    labels.extend(
+        task_labels
+            .iter()
+            .filter(|(key, _)| key.starts_with(labels::DOMAIN))
+            .map(|(key, value)| (key.clone(), value.clone())),
+    );
     labels.extend(ours);
     json!({ "labels": labels, "annotations": annotations })
 }

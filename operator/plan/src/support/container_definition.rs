@@ -7,7 +7,7 @@ const RESTART: &str =
     "the kubelet restarts every container in place, with its own back-off and whatever the policy says";
 const ENVIRONMENT_FILES: &str = "taken from a ConfigMap that is named after the file and has a key for each variable; `kubectl ecs env-file` makes it";
 const SECRETS: &str = "fetched by External Secrets or the Secrets Store CSI driver where the namespace's administrator allows it; otherwise read from a Secret whose name and key follow from it";
-const EXTRA_HOSTS: &str = "holds for every container of the task";
+const EVERY_CONTAINER: &str = "holds for every container of the task, which is reported where there are several";
 const LOGS: &str =
     "standard output and error go to the log files of the node; an annotation tells its log agent what is wanted";
 const FIRELENS: &str =
@@ -32,17 +32,14 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions[].portMappings[].containerPort"),
     with_note(
         "containerDefinitions[].portMappings[].hostPort",
-        "with network mode bridge, 0 takes no port of the node and is reported",
+        "with network mode bridge, 0 takes no port of the node and is reported; so is a port that instances of ECS keep for themselves",
     ),
     honoured("containerDefinitions[].portMappings[].protocol"),
     honoured("containerDefinitions[].portMappings[].name"),
-    approximated(
-        "containerDefinitions[].portMappings[].appProtocol",
-        "becomes the appProtocol of the Kubernetes Service; Service Connect is not applied by this version",
-    ),
-    approximated(
+    with_note("containerDefinitions[].portMappings[].appProtocol", "the appProtocol of the Kubernetes Service"),
+    with_note(
         "containerDefinitions[].portMappings[].containerPortRange",
-        "its ports are listed one by one, up to 100, and take no ports of the node",
+        "its ports are listed one by one, up to 100, and take no ports of the node; both differences are reported",
     ),
     with_note(
         "containerDefinitions[].essential",
@@ -92,7 +89,7 @@ pub(super) const FIELDS: &[Field] = &[
         "where image resolution is switched off, or leaves the registry out, the tag is pulled at every start, which is \
          reported; a digest that cannot be learnt is a condition",
     ),
-    approximated("containerDefinitions[].hostname", "holds for every container of the task"),
+    with_note("containerDefinitions[].hostname", EVERY_CONTAINER),
     honoured("containerDefinitions[].workingDirectory"),
     refused(
         "containerDefinitions[].disableNetworking",
@@ -103,10 +100,10 @@ pub(super) const FIELDS: &[Field] = &[
         "containerDefinitions[].dnsServers",
         "holds for every container of the task, and names of the cluster no longer resolve",
     ),
-    approximated("containerDefinitions[].dnsSearchDomains", "holds for every container of the task"),
-    approximated("containerDefinitions[].extraHosts", EXTRA_HOSTS),
-    approximated("containerDefinitions[].extraHosts[].hostname", EXTRA_HOSTS),
-    approximated("containerDefinitions[].extraHosts[].ipAddress", EXTRA_HOSTS),
+    with_note("containerDefinitions[].dnsSearchDomains", EVERY_CONTAINER),
+    with_note("containerDefinitions[].extraHosts", EVERY_CONTAINER),
+    with_note("containerDefinitions[].extraHosts[].hostname", EVERY_CONTAINER),
+    with_note("containerDefinitions[].extraHosts[].ipAddress", EVERY_CONTAINER),
     honoured("containerDefinitions[].interactive"),
     honoured("containerDefinitions[].pseudoTerminal"),
     approximated(

@@ -1,12 +1,12 @@
 //! Containers of a task definition: what the kernel and the hardware give them.
 
-use super::field::{Field, approximated, fine, honoured, never, no_effect, nothing, with_note};
+use super::field::{Field, approximated, fine, honoured, never, no_effect, with_note};
 
-const DEVICES: &str = "devices of a node are given to pods by device plugins only";
+const DEVICES: &str = "the resource of a device plugin that kubernetes.deviceResources names for the path; a device that it does not name is reported, and the container does not have it";
 const SWAP: &str = "swap is a setting of the node";
 const ULIMITS: &str = "a pod has no such limits; those of the container runtime of the node hold";
-const SYSTEM_CONTROLS: &str = "holds for every container of the task; the kubelet refuses what it does not count as safe unless it is told to allow it";
-const GPU_SHARING: &str = "sharing of accelerators is set up in the device plugin of the node";
+const SYSTEM_CONTROLS: &str = "one value for all containers of the task, the last one listed; what the kubelet does not count as safe is reported, because it refuses such tasks unless it is told to allow them";
+const GPU_SHARING: &str = "one share of a GPU, as the NVIDIA device plugin of the node divides it by MPS; the limits of memory and compute are handed to the process as CUDA_MPS variables";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
@@ -14,10 +14,16 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions[].linuxParameters.capabilities"),
     honoured("containerDefinitions[].linuxParameters.capabilities.add"),
     honoured("containerDefinitions[].linuxParameters.capabilities.drop"),
-    no_effect("containerDefinitions[].linuxParameters.devices", DEVICES),
-    no_effect("containerDefinitions[].linuxParameters.devices[].hostPath", DEVICES),
-    no_effect("containerDefinitions[].linuxParameters.devices[].containerPath", DEVICES),
-    no_effect("containerDefinitions[].linuxParameters.devices[].permissions", DEVICES),
+    with_note("containerDefinitions[].linuxParameters.devices", DEVICES),
+    with_note("containerDefinitions[].linuxParameters.devices[].hostPath", DEVICES),
+    with_note(
+        "containerDefinitions[].linuxParameters.devices[].containerPath",
+        "the device plugin decides it; another path than that of the host is reported",
+    ),
+    with_note(
+        "containerDefinitions[].linuxParameters.devices[].permissions",
+        "the device plugin decides them, which is reported",
+    ),
     approximated(
         "containerDefinitions[].linuxParameters.initProcessEnabled",
         "the containers of the task share one process namespace whose first process reaps zombies",
@@ -31,34 +37,39 @@ pub(super) const FIELDS: &[Field] = &[
         "containerDefinitions[].linuxParameters.tmpfs[].mountOptions",
         "memory-backed volumes of a pod take no mount options",
     ),
-    no_effect("containerDefinitions[].linuxParameters.maxSwap", SWAP),
+    // Nodes without swap for containers are what Kubernetes sets up by itself.
+    no_effect("containerDefinitions[].linuxParameters.maxSwap", SWAP).cases(&[fine("0")]),
     no_effect("containerDefinitions[].linuxParameters.swappiness", SWAP),
     with_note("containerDefinitions[].user", "numbers only: a name is refused because only the image knows its number"),
     honoured("containerDefinitions[].privileged"),
     honoured("containerDefinitions[].readonlyRootFilesystem"),
-    approximated(
+    with_note(
         "containerDefinitions[].dockerSecurityOptions",
-        "apparmor and label options need the profile or policy on the node; others than these have no counterpart",
-    )
-    .cases(&[fine("no-new-privileges")]),
+        "apparmor and label options need the profile or policy on the node; what a pod has nothing for is reported",
+    ),
     no_effect("containerDefinitions[].ulimits", ULIMITS),
     no_effect("containerDefinitions[].ulimits[].name", ULIMITS),
     no_effect("containerDefinitions[].ulimits[].softLimit", ULIMITS),
     no_effect("containerDefinitions[].ulimits[].hardLimit", ULIMITS),
-    approximated("containerDefinitions[].systemControls", SYSTEM_CONTROLS),
-    approximated("containerDefinitions[].systemControls[].namespace", SYSTEM_CONTROLS),
-    approximated("containerDefinitions[].systemControls[].value", SYSTEM_CONTROLS),
+    with_note("containerDefinitions[].systemControls", SYSTEM_CONTROLS),
+    with_note("containerDefinitions[].systemControls[].namespace", SYSTEM_CONTROLS),
+    with_note("containerDefinitions[].systemControls[].value", SYSTEM_CONTROLS),
     honoured("containerDefinitions[].resourceRequirements"),
-    honoured("containerDefinitions[].resourceRequirements[].value")
-        .cases(&[nothing("ALL", "the number of accelerators of a node is not known before a task is placed")]),
+    with_note(
+        "containerDefinitions[].resourceRequirements[].value",
+        "ALL is as many as kubernetes.acceleratorsPerNode says, and refused without it: the number of a node is not known before a task is placed",
+    ),
     honoured("containerDefinitions[].resourceRequirements[].type")
         .cases(&[never("InferenceAccelerator", "Elastic Inference has been discontinued")]),
-    no_effect("containerDefinitions[].resourceRequirements[].sharingStrategy", GPU_SHARING),
-    no_effect("containerDefinitions[].resourceRequirements[].sharingStrategy.nvidiaMps", GPU_SHARING),
-    no_effect("containerDefinitions[].resourceRequirements[].sharingStrategy.nvidiaMps.memory", GPU_SHARING),
-    no_effect("containerDefinitions[].resourceRequirements[].sharingStrategy.nvidiaMps.maxComputePercent", GPU_SHARING),
+    approximated("containerDefinitions[].resourceRequirements[].sharingStrategy", GPU_SHARING),
+    approximated("containerDefinitions[].resourceRequirements[].sharingStrategy.nvidiaMps", GPU_SHARING),
+    approximated("containerDefinitions[].resourceRequirements[].sharingStrategy.nvidiaMps.memory", GPU_SHARING),
+    approximated(
+        "containerDefinitions[].resourceRequirements[].sharingStrategy.nvidiaMps.maxComputePercent",
+        GPU_SHARING,
+    ),
     approximated(
         "containerDefinitions[].credentialSpecs",
-        "Windows containers only; needs a GMSACredentialSpec of the same name and its admission webhook",
+        "names a GMSACredentialSpec, where the cluster has them and the container is a Windows container; otherwise the container has no identity in Active Directory",
     ),
 ];

@@ -12,6 +12,9 @@ pub(super) const TASK_DEFINITION: &[Field] = &[
     honoured("kubernetes.revisionHistory"),
     honoured("kubernetes.environmentFiles"),
     honoured("kubernetes.metadataEnvironment"),
+    honoured("kubernetes.runtimeClassName"),
+    honoured("kubernetes.acceleratorsPerNode"),
+    honoured("kubernetes.deviceResources"),
 ];
 
 /// `ECSService`

@@ -1,16 +1,17 @@
 //! A task definition as a whole.
 
-use super::field::{Field, fine, honoured, ignored, no_effect, nothing, refused, roughly, with_note};
+use super::field::{Field, fine, honoured, ignored, no_effect, refused, roughly, with_note};
 use super::{container_definition, container_linux, kubernetes, volume};
 
 const BRIDGE: &str =
     "containers of a task share one network namespace, and a hostPort of 0 reserves no port of the node";
+const NO_NETWORK: &str = "a pod always has an address; a NetworkPolicy denies all traffic to and from it, as far as the network plugin of the cluster enforces it";
 const MEMBER_OF: &str = "becomes a required node affinity; =~ and ec2InstanceId are compared with the nodes there are when a deployment starts, and agentVersion, registeredAt and runningTasksCount are refused";
 const TAGS: &str =
     "tasks carry them, as an annotation of the pod, when a service propagates the tags of its task definition";
 const PROXY: &str = "App Mesh has ended; a mesh of the cluster is set up by its own annotations";
 const INFERENCE: &str = "Elastic Inference has been discontinued";
-const TRUSTED: &str = "no sandbox of this kind is set up, and running without it would not be safe";
+const TRUSTED: &str = "ISOLATED_SANDBOX and CONFIDENTIAL_SANDBOX run in the RuntimeClass that kubernetes.runtimeClassName names, and are refused without one";
 
 /// Every field of a task definition.
 pub(super) const PARTS: &[&[Field]] =
@@ -27,10 +28,7 @@ pub(super) const FIELDS: &[Field] = &[
         "executionRoleArn",
         "images are pulled and secrets are read with the credentials of the cluster; nothing here assumes this role",
     ),
-    honoured("networkMode").cases(&[
-        roughly("bridge", BRIDGE),
-        nothing("none", "a pod always has a network; a NetworkPolicy that denies all traffic has to be added by hand"),
-    ]),
+    honoured("networkMode").cases(&[roughly("bridge", BRIDGE), roughly("none", NO_NETWORK)]),
     honoured("placementConstraints"),
     honoured("placementConstraints[].type"),
     with_note("placementConstraints[].expression", MEMBER_OF),
@@ -57,9 +55,12 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("runtimePlatform.cpuArchitecture"),
     honoured("runtimePlatform.operatingSystemFamily"),
     no_effect("enableFaultInjection", "there is no fault injection endpoint in a task").cases(&[fine("false")]),
-    refused("trustedExecutionConfiguration", TRUSTED),
-    refused("trustedExecutionConfiguration.isolationMode", TRUSTED).cases(&[fine("SHARED")]),
-    refused("trustedExecutionConfiguration.attestationPolicy", TRUSTED),
+    with_note("trustedExecutionConfiguration", TRUSTED),
+    with_note("trustedExecutionConfiguration.isolationMode", TRUSTED),
+    no_effect(
+        "trustedExecutionConfiguration.attestationPolicy",
+        "what a sandbox attests is set up with its RuntimeClass",
+    ),
     ignored("taskDefinitionArn"),
     ignored("revision"),
     ignored("status"),

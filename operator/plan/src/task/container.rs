@@ -9,11 +9,13 @@ use super::notes::Notes;
 use super::ports::Ports;
 use super::secrets::Secrets;
 use super::volumes::Volumes;
-use super::{environment, health, linux, mounts, process};
+use super::{devices, environment, health, linux, mounts, process, windows};
+use crate::facts::Facts;
 
 /// What all containers of a task are built with.
 pub(super) struct Builder<'a> {
     pub(super) definitions: &'a [ContainerDefinition],
+    pub(super) facts: &'a Facts,
     pub(super) kubernetes: TaskDefinitionKubernetes,
     pub(super) secrets: Secrets,
     pub(super) windows: bool,
@@ -41,13 +43,19 @@ impl Builder<'_> {
             spec.put("restartPolicy", "Always");
         }
         environment::put(&mut spec, container, &self.kubernetes, &self.secrets, notes);
+        devices::put_sharing(&mut spec, container);
         spec.put_list("ports", self.ports.by_container.remove(&container.name).unwrap_or_default());
         spec.put_map("resources", resources);
         let mut mounts = mounts::mounts(container, self.definitions, &mut self.volumes, self.windows, notes);
         mounts.extend(self.secrets.mount(container.index));
         spec.put_list("volumeMounts", mounts);
         health::put(&mut spec, container, self.windows, notes);
-        spec.put_map("securityContext", linux::security_context(container, self.windows, notes));
+        let security = if self.windows {
+            windows::security_context(container, self.facts, notes)
+        } else {
+            linux::security_context(container, notes)
+        };
+        spec.put_map("securityContext", security);
         spec.into()
     }
 }

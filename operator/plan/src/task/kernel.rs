@@ -1,8 +1,8 @@
-//! Kernel settings of the whole Pod: process and IPC namespaces, sysctls, isolation.
+//! Kernel settings of the whole Pod: process and IPC namespaces, sysctls.
 
 use std::collections::BTreeMap;
 
-use api::task_definition::{ContainerDefinition, IpcMode, IsolationMode, NetworkMode, PidMode, TaskDefinitionSpec};
+use api::task_definition::{ContainerDefinition, IpcMode, NetworkMode, PidMode, TaskDefinitionSpec};
 use serde_json::{Map, Value, json};
 
 use super::json::Members;
@@ -16,7 +16,6 @@ pub(super) fn put(
     windows: bool,
     notes: &mut Notes,
 ) {
-    isolation(definition, notes);
     if windows {
         for (is_set, field) in [(definition.pid_mode.is_some(), "pidMode"), (definition.ipc_mode.is_some(), "ipcMode")]
         {
@@ -64,7 +63,7 @@ fn sysctls(
     ipc: Option<IpcMode>,
     notes: &mut Notes,
 ) -> Vec<Value> {
-    let mut values: BTreeMap<String, String> = BTreeMap::new();
+    let mut values: BTreeMap<String, (String, String)> = BTreeMap::new();
     for (index, definition) in definitions.iter().enumerate() {
         for (position, control) in definition.system_controls.iter().flatten().enumerate() {
             let path = format!("containerDefinitions[{index}].systemControls[{position}]");
@@ -78,14 +77,54 @@ fn sysctls(
                 notes.refuse(path, "net parameters are not possible with network mode host");
                 continue;
             }
-            if !name.starts_with("net.") && ipc == Some(IpcMode::Host) {
+            if is_of_ipc(&name) && ipc == Some(IpcMode::Host) {
                 notes.refuse(path, "IPC parameters are not possible with ipcMode host");
                 continue;
             }
-            values.insert(name, control.value.clone().unwrap_or_default());
+            if !SAFE_SYSCTLS.contains(&name.as_str()) {
+                let why = "not one that the kubelet counts as safe: it refuses the task (SysctlForbidden) unless the node \
+                           allows the parameter";
+                notes.approximated(&path, why);
+            }
+            let value = control.value.clone().unwrap_or_default();
+            if let Some((earlier, earlier_path)) = values.get(&name)
+                && *earlier != value
+            {
+                notes.no_effect(earlier_path, format!("a Pod has one value of {name}, and {path} comes later"));
+            }
+            values.insert(name, (value, path));
         }
     }
-    values.into_iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
+    // With bridge each container has a network of its own on ECS.
+    if mode == NetworkMode::Bridge && definitions.len() > 1 {
+        for (name, (_, path)) in &values {
+            if SAFE_SYSCTLS.contains(&name.as_str()) {
+                notes.approximated(path, "holds for every container of the task");
+            }
+        }
+    }
+    values.into_iter().map(|(name, (value, _))| json!({"name": name, "value": value})).collect()
+}
+
+/// Parameters that every kubelet lets a Pod set, since Kubernetes 1.32 at the latest. They act on the Pod alone.
+const SAFE_SYSCTLS: [&str; 12] = [
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.tcp_wmem",
+];
+
+/// Parameters of the IPC namespace: `kernel.msg*`, `kernel.sem`, `kernel.shm*`, `fs.mqueue.*`.
+fn is_of_ipc(name: &str) -> bool {
+    name == "kernel.sem" || ["kernel.msg", "kernel.shm", "fs.mqueue."].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The form that the API takes: lower case segments joined by dots, at most 253 characters.
@@ -98,13 +137,4 @@ fn is_sysctl(name: &str) -> bool {
             && !segment.ends_with(['-', '_'])
     };
     name.len() <= 253 && name.split('.').all(is_segment)
-}
-
-/// Running unprotected what asked for protection is not an approximation.
-fn isolation(definition: &TaskDefinitionSpec, notes: &mut Notes) {
-    let Some(configuration) = &definition.trusted_execution_configuration else { return };
-    if configuration.isolation_mode != IsolationMode::Shared {
-        let message = "no sandbox is set up for this isolation mode";
-        notes.unsupported("trustedExecutionConfiguration.isolationMode", message);
-    }
 }

@@ -9,11 +9,8 @@ use super::notes::Notes;
 use super::user::run_as;
 
 /// `securityContext` of the container.
-pub(super) fn security_context(container: &Container<'_>, windows: bool, notes: &mut Notes) -> Map<String, Value> {
+pub(super) fn security_context(container: &Container<'_>, notes: &mut Notes) -> Map<String, Value> {
     let definition = container.definition;
-    if windows {
-        return windows_context(container, notes);
-    }
     let mut context = Map::new();
     let privileged = definition.privileged == Some(true);
     context.put_true("privileged", privileged);
@@ -83,35 +80,52 @@ fn normalised(names: Option<&[String]>) -> Vec<String> {
     result
 }
 
-/// `no-new-privileges`, `apparmor:PROFILE` and SELinux labels; anything else has no form on a Pod.
+/// `no-new-privileges`, `apparmor:PROFILE`, SELinux labels, `seccomp:unconfined`; anything else has no form on a Pod.
 fn docker_security_options(
     container: &Container<'_>,
     is_nearly_root: bool,
     context: &mut Map<String, Value>,
     notes: &mut Notes,
 ) {
+    const PROFILE: &str = "the node needs the profile; without it the container does not start";
     let mut labels = Map::new();
     for (index, option) in container.definition.docker_security_options.iter().flatten().enumerate() {
         let path = container.path(&format!("dockerSecurityOptions[{index}]"));
         let (name, value) = option.split_once([':', '=']).unwrap_or((option.as_str(), "true"));
-        match name {
-            "no-new-privileges" if value == "false" => {}
+        match (name, value) {
+            ("no-new-privileges", "false") => {}
             // The API refuses the combination, because such a process can take any privilege without an exec.
-            "no-new-privileges" if is_nearly_root => {
+            ("no-new-privileges", _) if is_nearly_root => {
                 notes.no_effect(path, "not together with privileged, SYS_ADMIN or ALL capabilities");
             }
-            "no-new-privileges" => context.put("allowPrivilegeEscalation", false),
-            "apparmor" => context.put("appArmorProfile", app_armor(value)),
-            "label" => {
-                if !put_label(&mut labels, value) {
+            ("no-new-privileges", _) => context.put("allowPrivilegeEscalation", false),
+            ("apparmor", "" | "true") => notes.no_effect(path, "write apparmor:PROFILE"),
+            ("apparmor", profile) => {
+                if !matches!(profile, "unconfined" | "docker-default") {
+                    notes.approximated(path, PROFILE);
+                }
+                context.put("appArmorProfile", app_armor(profile));
+            }
+            ("seccomp", "unconfined") => context.put("seccompProfile", json!({"type": "Unconfined"})),
+            ("label", label) => {
+                if put_label(&mut labels, label) {
+                    notes.approximated(path, "needs SELinux on the node, with a policy that knows the label");
+                } else {
                     notes.no_effect(path, "not a SELinux label in the form label:user|role|type|level:VALUE");
                 }
             }
+            ("credentialspec", _) => notes.no_effect(path, NO_IDENTITY),
             _ => notes.no_effect(path, "a Pod has nothing for this option"),
         }
     }
+    for index in 0..container.definition.credential_specs.as_ref().map_or(0, Vec::len) {
+        notes.no_effect(container.path(&format!("credentialSpecs[{index}]")), NO_IDENTITY);
+    }
     context.put_map("seLinuxOptions", labels);
 }
+
+const NO_IDENTITY: &str =
+    "Pods have group managed service accounts on Windows only: a Linux container has no identity in Active Directory";
 
 fn app_armor(profile: &str) -> Value {
     match profile {
@@ -131,25 +145,6 @@ fn put_label(labels: &mut Map<String, Value>, value: &str) -> bool {
         _ => return false,
     }
     true
-}
-
-/// Windows containers have a user name; everything else is Linux only, on ECS as in the Pod API.
-fn windows_context(container: &Container<'_>, notes: &mut Notes) -> Map<String, Value> {
-    let definition = container.definition;
-    let mut options = Map::new();
-    options.put_some("runAsUserName", definition.user.as_deref().filter(|user| !user.is_empty()));
-    for (is_set, field) in [
-        (definition.privileged == Some(true), "privileged"),
-        (definition.readonly_root_filesystem == Some(true), "readonlyRootFilesystem"),
-        (definition.linux_parameters.is_some(), "linuxParameters"),
-    ] {
-        if is_set {
-            notes.no_effect(container.path(field), "Windows containers do not have it");
-        }
-    }
-    let mut context = Map::new();
-    context.put_map("windowsOptions", options);
-    context
 }
 
 #[cfg(test)]

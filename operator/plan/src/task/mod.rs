@@ -4,11 +4,13 @@
 //! and what cluster and administrator allow, and the same input gives the same Pod. Placement is not part of it.
 
 mod container;
+mod devices;
 mod ebs;
 mod efs;
 mod environment;
 mod hash;
 mod health;
+mod isolation;
 mod json;
 mod kernel;
 mod layout;
@@ -16,6 +18,8 @@ mod linux;
 mod metadata;
 mod mounts;
 mod network;
+mod no_counterpart;
+mod no_network;
 mod notes;
 pub mod observe;
 mod platform;
@@ -28,15 +32,17 @@ mod stop;
 mod user;
 pub mod view;
 mod volumes;
+mod windows;
 
 use std::collections::BTreeMap;
 
 use api::service::ServiceVolumeConfiguration;
-use api::task_definition::TaskDefinitionSpec;
+use api::task_definition::{NetworkMode, TaskDefinitionSpec};
 use serde_json::{Map, Value};
 
 pub use efs::EfsClaim;
 pub use metadata::LOG_CONFIGURATION;
+pub(crate) use no_counterpart::no_counterpart;
 pub(crate) use platform::windows_build;
 pub use roles::TaskRole;
 pub use secrets::SecretSource;
@@ -87,12 +93,13 @@ pub struct TaskPort {
 pub struct TaskPod {
     /// PodSpec without placement. `nodeSelector` holds the platform of the task definition only.
     pub spec: Value,
-    /// Labels that the user wants, without any of the operator's domain.
+    /// Labels that the user wants, and of the operator's domain only [`labels::NETWORK`].
     pub labels: BTreeMap<String, String>,
     /// Annotations that the user wants and those that tell about containers.
     pub annotations: BTreeMap<String, String>,
-    /// What the Pod needs in its namespace: the ServiceAccount of its role, claims of its volumes, what fetches its
-    /// secrets. Names follow from content, so tasks that need the same thing share one.
+    /// What the Pod needs in its namespace: the ServiceAccount of its role, claims of its volumes, the NetworkPolicy of
+    /// network mode `none`, what fetches its secrets. Names follow from content, so tasks that need the same thing share
+    /// one.
     pub shared: Vec<Value>,
     /// What it needs outside of any namespace: volumes behind its claims.
     pub cluster_scoped: Vec<Value>,
@@ -124,10 +131,14 @@ pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
     }
     let windows = platform::is_windows(definition);
     let mode = network::mode(definition, input.is_fargate);
+    for (path, message) in no_counterpart(definition) {
+        notes.unsupported(path, message);
+    }
     let mut spec = Map::new();
     network::put(&mut spec, mode, definitions, &containers, &mut notes);
     kernel::put(&mut spec, definition, mode, windows, &mut notes);
     platform::put(&mut spec, definition, input.is_fargate);
+    isolation::put(&mut spec, definition, &mut notes);
     let role = roles::put(&mut spec, input, &mut notes);
     let secrets = Secrets::of(input, &mut notes);
     spec.put_list("imagePullSecrets", secrets.pull_secrets());
@@ -135,13 +146,15 @@ pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
     spec.put("enableServiceLinks", false);
     spec.put("terminationGracePeriodSeconds", stop::grace_period(&containers));
     let kubernetes = definition.kubernetes.clone().unwrap_or_default();
-    let resources = resources::resources(definition, &containers, input.is_fargate, windows, &mut notes);
+    let resources = resources::resources(input, &containers, windows, &mut notes);
+    spec.put_map("resources", resources.pod);
     let mut ports = ports::ports(mode, &containers, &mut notes);
     let task_ports = std::mem::take(&mut ports.task);
     let volumes = volumes::Volumes::of(input, &mut notes);
-    let mut builder = container::Builder { definitions, kubernetes, secrets, windows, ports, volumes };
+    let mut builder =
+        container::Builder { definitions, facts: input.facts, kubernetes, secrets, windows, ports, volumes };
     let mut lists: (Vec<Value>, Vec<Value>) = Default::default();
-    for (container, resources) in containers.iter().zip(resources) {
+    for (container, resources) in containers.iter().zip(resources.containers) {
         let built = builder.build(container, resources, &mut notes);
         let list = if container.place == Place::Main { &mut lists.1 } else { &mut lists.0 };
         list.push(built);
@@ -156,9 +169,13 @@ pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
     annotations.extend(metadata::annotations(&containers, &mut notes));
     annotations.extend(secrets.annotation());
     let account = role.iter().map(|role| role.service_account(input.namespace));
+    let policy = (mode == NetworkMode::None).then(|| no_network::policy(input.namespace));
     let claimed = claims.iter().map(|claim| claim.persistent_volume_claim(input.namespace));
-    let shared = account.chain(claimed).chain(secrets.into_objects()).collect();
-    let labels = users_own(kubernetes.pod_labels, "podLabels", &mut notes);
+    let shared = account.chain(policy).chain(claimed).chain(secrets.into_objects()).collect();
+    let mut labels = users_own(kubernetes.pod_labels, "podLabels", &mut notes);
+    if mode == NetworkMode::None {
+        labels.insert(labels::NETWORK.to_owned(), no_network::LABEL_VALUE.to_owned());
+    }
     if !notes.refusals.is_empty() {
         return Err(notes.refusals);
     }

@@ -1,5 +1,6 @@
 //! Names and addresses: network mode, host name, hosts file, DNS. All of them are settings of the Pod as a whole.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use api::task_definition::{ContainerDefinition, NetworkMode, TaskDefinitionSpec};
@@ -30,6 +31,7 @@ pub(super) fn put(
     if mode == NetworkMode::Host {
         pod.put("hostNetwork", true);
     }
+    report_shared(definitions, mode, notes);
     dns(pod, mode, definitions, notes);
     pod.put_some("hostname", hostname(containers, mode, notes));
     pod.put_list("hostAliases", host_aliases(definitions, notes));
@@ -93,7 +95,7 @@ fn hostname(containers: &[Container<'_>], mode: NetworkMode, notes: &mut Notes) 
     let mut stated: Vec<&Container<'_>> =
         containers.iter().filter(|container| container.definition.hostname.is_some()).collect();
     stated.sort_by_key(|container| (!container.is_essential(), container.index));
-    let mut chosen: Option<String> = None;
+    let mut chosen: Option<(String, String)> = None;
     for container in stated {
         let name = container.definition.hostname.as_deref().unwrap_or_default();
         let path = container.path("hostname");
@@ -101,19 +103,52 @@ fn hostname(containers: &[Container<'_>], mode: NetworkMode, notes: &mut Notes) 
             notes.no_effect(path, "a Pod on the network of the node has the node's name");
         } else if !is_dns_label(name) {
             notes.no_effect(path, "a Pod's host name is at most 63 lower case letters, digits and inner hyphens");
-        } else if chosen.as_deref().is_some_and(|chosen| chosen != name) {
-            notes.no_effect(path, "a Pod has one host name, and another container gives it");
-        } else {
-            chosen = Some(name.to_owned());
+        } else if let Some((_, first)) = chosen.as_ref().filter(|(chosen, _)| chosen != name) {
+            notes.no_effect(path, format!("a Pod has one host name, and {first} gives it"));
+        } else if chosen.is_none() {
+            chosen = Some((name.to_owned(), path));
         }
     }
-    chosen
+    chosen.map(|(name, _)| name)
+}
+
+/// What one container states holds for all of them. That is worth a word where there are several, and two paths where two
+/// of them want different things.
+fn report_shared(definitions: &[ContainerDefinition], mode: NetworkMode, notes: &mut Notes) {
+    type Values = fn(&ContainerDefinition) -> Vec<String>;
+    let lists: [(&str, Values); 4] = [
+        ("hostname", |one| one.hostname.iter().cloned().collect()),
+        ("dnsServers", |one| one.dns_servers.clone().unwrap_or_default()),
+        ("dnsSearchDomains", |one| one.dns_search_domains.clone().unwrap_or_default()),
+        ("extraHosts", |one| {
+            let hosts = one.extra_hosts.iter().flatten();
+            hosts.map(|host| format!("{} {}", host.hostname, host.ip_address)).collect()
+        }),
+    ];
+    for (field, list) in lists {
+        let path = |index: usize| format!("containerDefinitions[{index}].{field}");
+        let values: Vec<_> = definitions.iter().map(list).collect();
+        let mut stated = values.iter().enumerate().filter(|(_, value)| !value.is_empty());
+        let Some((first, value)) = stated.next() else { continue };
+        let has_no_effect = field == "hostname" && mode == NetworkMode::Host;
+        if has_no_effect || values.iter().all(|other| other == value) {
+            continue;
+        }
+        notes.approximated(path(first), "holds for every container of the task");
+        // The host name that does not hold is told where it is chosen.
+        for (index, _) in stated.filter(|(_, other)| *other != value && field != "hostname") {
+            let why =
+                format!("not the same as {}; the values of both hold for every container of the task", path(first));
+            notes.approximated(path(index), why);
+        }
+    }
 }
 
 /// Lines of the hosts file: `links` as names of the task itself, and `extraHosts`. One entry per address, because
 /// server-side apply takes each once.
 fn host_aliases(definitions: &[ContainerDefinition], notes: &mut Notes) -> Vec<Value> {
     let mut aliases: Vec<(String, Vec<String>)> = Vec::new();
+    let mut owners: BTreeMap<String, (String, String)> = BTreeMap::new();
     let mut add = |address: &str, name: String| match aliases.iter_mut().find(|(known, _)| known == address) {
         Some((_, names)) if names.contains(&name) => {}
         Some((_, names)) => names.push(name),
@@ -137,7 +172,13 @@ fn host_aliases(definitions: &[ContainerDefinition], notes: &mut Notes) -> Vec<V
             if !is_dns_name(&name) {
                 notes.no_effect(path, "not a name that a hosts file of a Pod can have");
             } else if let Ok(address) = entry.ip_address.parse::<IpAddr>() {
-                add(&address.to_string(), name);
+                let address = address.to_string();
+                let owner = owners.entry(name.clone()).or_insert_with(|| (address.clone(), path.clone()));
+                if owner.0 != address {
+                    let why = format!("another address than in {}: the hosts file of the Pod has both", owner.1);
+                    notes.approximated(path, why);
+                }
+                add(&address, name);
             } else {
                 notes.no_effect(path, "ipAddress is not an address");
             }

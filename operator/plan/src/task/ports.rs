@@ -13,6 +13,9 @@ use super::notes::Notes;
 /// More ports than this from ranges are not listed one by one.
 const MOST_RANGED_PORTS: i64 = 100;
 
+/// SSH, docker and the ECS agent: reserved on each container instance.
+const RESERVED_PORTS: [i64; 6] = [22, 2375, 2376, 51_678, 51_679, 51_680];
+
 /// Everything about the ports of a task.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
@@ -29,7 +32,7 @@ pub(super) struct Ports {
 /// | awsvpc | absent or equal | the Pod's own address, no host port |
 /// | host | absent or equal | `hostNetwork` and the host port, so that the scheduler avoids clashes |
 /// | bridge | a number | that host port |
-/// | bridge | 0 or absent | no host port: reported |
+/// | bridge | 0, absent or a range | no host port: reported |
 ///
 /// Containers that end before others start have no ports: nobody can reach them.
 pub(super) fn ports(mode: NetworkMode, containers: &[Container<'_>], notes: &mut Notes) -> Ports {
@@ -60,13 +63,7 @@ impl Reader<'_> {
         }
         if let Some(range) = &mapping.container_port_range {
             match parse_range(range) {
-                Some((first, last)) if last - first < MOST_RANGED_PORTS => {
-                    for port in first..=last {
-                        self.add(container, &path, mapping, port);
-                    }
-                }
-                // Ports need no listing to be reachable at the task's own address.
-                Some(_) => {}
+                Some((first, last)) => self.read_range(container, &path, mapping, (first, last)),
                 None => self.notes.refuse(format!("{path}.containerPortRange"), "a range is FIRST-LAST, 1 to 65535"),
             }
             return;
@@ -75,6 +72,26 @@ impl Reader<'_> {
             Some(port @ 1..=65_535) => self.add(container, &path, mapping, port),
             Some(_) => self.notes.refuse(format!("{path}.containerPort"), "a port is 1 to 65535"),
             None => self.notes.refuse(path, "containerPort or containerPortRange is required"),
+        }
+    }
+
+    fn read_range(&mut self, container: &Container<'_>, path: &str, mapping: &PortMapping, (first, last): (i64, i64)) {
+        if last - first >= MOST_RANGED_PORTS {
+            // Ports need no listing to be reachable at the task's own address.
+            let why = format!(
+                "more than {MOST_RANGED_PORTS} ports: they are reachable at the address of the task, and not through the \
+                 Kubernetes Service"
+            );
+            self.notes.approximated(format!("{path}.containerPortRange"), why);
+            return;
+        }
+        if self.mode == NetworkMode::Bridge {
+            let why =
+                "no ports of the node are taken: the task has an address of its own, where the range is reachable";
+            self.notes.approximated(format!("{path}.containerPortRange"), why);
+        }
+        for port in first..=last {
+            self.add(container, path, mapping, port);
         }
     }
 
@@ -119,6 +136,18 @@ impl Reader<'_> {
     }
 
     fn host_port(&mut self, path: &str, mapping: &PortMapping, port: i64) -> Option<i64> {
+        let taken = self.node_port(path, mapping, port);
+        if let Some(port) = taken.filter(|port| RESERVED_PORTS.contains(port)) {
+            let why = format!(
+                "port {port} is one that instances of ECS keep for themselves, so that none would take the task; here it \
+                 is taken on any node where it is free"
+            );
+            self.notes.approximated(format!("{path}.hostPort"), why);
+        }
+        taken
+    }
+
+    fn node_port(&mut self, path: &str, mapping: &PortMapping, port: i64) -> Option<i64> {
         match self.mode {
             NetworkMode::Host => Some(port),
             NetworkMode::Bridge if mapping.container_port_range.is_none() => {
@@ -153,7 +182,7 @@ impl Reader<'_> {
 fn parse_range(range: &str) -> Option<(i64, i64)> {
     let (first, last) = range.split_once('-')?;
     let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-    (1 <= first && first <= last && last <= 65_535).then_some((first, last))
+    (1 <= first && first < last && last <= 65_535).then_some((first, last))
 }
 
 /// The names that Services use for application protocols.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use api::conditions::Reason;
 use api::task_definition::{
     Compatibility, ContainerCondition, ContainerDefinition, EfsAuthorizationConfigIam, EfsTransitEncryption,
     EfsVolumeConfiguration, Secret, TaskDefinitionSpec,
@@ -16,6 +17,7 @@ use super::{from_violations, ports};
 use crate::constraint;
 use crate::kind::Kind;
 use crate::report::Refusal;
+use crate::task::no_counterpart;
 
 /// ECS takes no larger task definition, as JSON.
 const MOST_BYTES: usize = 64 * 1024;
@@ -43,6 +45,11 @@ pub fn task_definition(spec: &TaskDefinitionSpec) -> Vec<Refusal> {
     refusals.extend(ports::check(spec));
     let constraints = spec.placement_constraints.iter().flatten();
     refusals.extend(constraint::check(constraints.map(|constraint| constraint.expression.as_ref())));
+    refusals.extend(no_counterpart(spec).into_iter().map(|(path, message)| Refusal {
+        path: format!("spec.{path}"),
+        exception: Reason::UnsupportedFeatureException,
+        message,
+    }));
     refusals.extend(length(spec));
     refusals
 }

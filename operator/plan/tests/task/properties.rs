@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 
 use api::task_definition::TaskDefinitionSpec;
-use plan::facts::Facts;
+use plan::facts::{Facts, KubernetesVersion};
 use plan::policy::NamespacePolicy;
 use plan::task::{TaskInput, TaskPod, pod};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn render(definition: &Value) -> Result<TaskPod, Vec<String>> {
+    render_for(definition, &Facts::default())
+}
+
+fn render_for(definition: &Value, facts: &Facts) -> Result<TaskPod, Vec<String>> {
     let definition: TaskDefinitionSpec = serde_json::from_value(definition.clone()).unwrap();
     let input = TaskInput {
         task_definition: &definition,
@@ -17,7 +21,7 @@ fn render(definition: &Value) -> Result<TaskPod, Vec<String>> {
         is_fargate: false,
         deployment: "1234567890123456789",
         namespace: "shop",
-        facts: &Facts::default(),
+        facts,
         policy: &NamespacePolicy::default(),
     };
     pod(&input).map_err(|refusals| refusals.into_iter().map(|refusal| refusal.path).collect())
@@ -37,7 +41,15 @@ fn is_sidecar(container: &Value) -> bool {
 
 /// A request in millicores or MiB.
 fn request(container: &Value, resource: &str) -> i64 {
-    let text = container.pointer(&format!("/resources/requests/{resource}")).and_then(Value::as_str).unwrap_or("0");
+    quantity(container, "requests", resource).unwrap_or(0)
+}
+
+fn limit(container: &Value, resource: &str) -> Option<i64> {
+    quantity(container, "limits", resource)
+}
+
+fn quantity(container: &Value, part: &str, resource: &str) -> Option<i64> {
+    let text = container.pointer(&format!("/resources/{part}/{resource}"))?.as_str()?;
     let (number, factor) = match (text.trim_end_matches(char::is_alphabetic), text.trim_start_matches(char::is_numeric))
     {
         (number, "") if resource == "cpu" => (number, 1000),
@@ -45,11 +57,20 @@ fn request(container: &Value, resource: &str) -> i64 {
         (number, "" | "m" | "Mi") => (number, 1),
         other => panic!("{other:?}"),
     };
-    number.parse::<i64>().unwrap() * factor
+    Some(number.parse::<i64>().unwrap() * factor)
 }
 
-/// What the scheduler reserves: the most that runs at one time.
+/// What the scheduler reserves, and percentages of an autoscaler count from: the Pod's own request, else that of its
+/// containers.
 fn effective_request(spec: &Value, resource: &str) -> i64 {
+    match spec.pointer(&format!("/resources/requests/{resource}")) {
+        Some(_) => request(spec, resource),
+        None => containers_request(spec, resource),
+    }
+}
+
+/// The most that containers request at one time.
+fn containers_request(spec: &Value, resource: &str) -> i64 {
     let mut sidecars = 0;
     let mut most = 0;
     for container in list(spec, "initContainers") {
@@ -220,7 +241,8 @@ proptest! {
     fn whatever_is_written_a_pod_or_refusals_come_out_and_nothing_hostile_in_it(definition in any_definition()) {
         match render(&definition) {
             Ok(pod) => {
-                prop_assert!(pod.labels.keys().all(|key| !key.starts_with("ecs-operator.dev/")));
+                let is_one_of_ours = |key: &str| key.starts_with("ecs-operator.dev/") && key != "ecs-operator.dev/network";
+                prop_assert!(!pod.labels.keys().any(|key| is_one_of_ours(key)));
                 check_form(&pod)?;
             }
             Err(paths) => prop_assert!(!paths.is_empty()),
@@ -235,14 +257,26 @@ proptest! {
     }
 
     #[test]
-    fn a_pod_reserves_exactly_what_its_task_states(definition in good_definition()) {
-        let pod = render(&definition).unwrap();
+    fn a_pod_reserves_exactly_what_its_task_states(definition in good_definition(), minor in 33..37_u32) {
+        let facts = Facts { kubernetes: KubernetesVersion { major: 1, minor }, ..Facts::default() };
+        let pod = render_for(&definition, &facts).unwrap();
         if let Some(cpu) = definition["cpu"].as_str() {
             let units: i64 = cpu.parse().unwrap();
             prop_assert_eq!(effective_request(&pod.spec, "cpu"), (units * 1000 + 1023) / 1024);
             prop_assert_eq!(effective_request(&pod.spec, "memory"), definition["memory"].as_i64().unwrap());
+            // The API server takes no Pod whose containers request more than it, or one of them may use more than it.
+            prop_assert!(containers_request(&pod.spec, "cpu") <= effective_request(&pod.spec, "cpu"));
+            prop_assert!(containers_request(&pod.spec, "memory") <= effective_request(&pod.spec, "memory"));
+            prop_assert_eq!(pod.spec.get("resources").is_some(), minor >= 34);
+            if let Some(resources) = pod.spec.get("resources") {
+                prop_assert_eq!(&resources["requests"], &resources["limits"]);
+                let cap = definition["memory"].as_i64().unwrap();
+                prop_assert!(containers(&pod.spec).all(|container| limit(container, "memory").is_none_or(|own| own <= cap)));
+                prop_assert!(containers(&pod.spec).all(|container| limit(container, "cpu").is_none()));
+            }
         } else {
             // Without a size of the task each container has what it states itself.
+            prop_assert!(pod.spec.get("resources").is_none());
             for container in definition["containerDefinitions"].as_array().unwrap() {
                 let units = container["cpu"].as_i64().unwrap().max(2);
                 let name = ecs::name::dns_label(container["name"].as_str().unwrap(), 63);
