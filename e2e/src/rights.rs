@@ -34,6 +34,14 @@ struct Entry {
     object_ref: Option<ObjectRef>,
     #[serde(default)]
     annotations: std::collections::BTreeMap<String, String>,
+    #[serde(default)]
+    response_status: ResponseStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ResponseStatus {
+    code: u16,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +85,13 @@ impl Usage {
                     let place = if object.namespace.is_empty() { "the cluster" } else { &object.namespace };
                     usage.forbidden.insert(format!("{} {resource}.{} in {place}", entry.verb, object.api_group));
                 }
-                _ => drop(usage.used.insert((object.api_group, resource, entry.verb))),
+                _ => {
+                    // An apply that makes its object needs the right to create it too.
+                    if entry.verb == "patch" && entry.response_status.code == 201 {
+                        usage.used.insert((object.api_group.clone(), resource.clone(), "create".to_owned()));
+                    }
+                    usage.used.insert((object.api_group, resource, entry.verb));
+                }
             }
         }
         Ok(usage)
@@ -171,6 +185,7 @@ mod tests {
         };
         let text = [
             line("patch", "us", "deployments", "allow", 200),
+            line("patch", "us", "statefulsets", "allow", 201),
             // Refused by admission.
             line("create", "us", "deployments", "allow", 403),
             line("get", "us", "replicasets", "forbid", 403),
@@ -180,7 +195,8 @@ mod tests {
         let usage = Usage::read(&log, "us").unwrap();
         std::fs::remove_file(log).unwrap();
         assert_eq!(usage.forbidden, BTreeSet::from(["get replicasets.apps in n".to_owned()]));
-        assert_eq!(usage.used.len(), 2);
+        assert_eq!(usage.used.len(), 4);
+        assert!(usage.used.contains(&("apps".to_owned(), "statefulsets".to_owned(), "create".to_owned())));
         let rules: Vec<PolicyRule> = serde_json::from_value(json!([
             {"apiGroups": ["apps"], "resources": ["statefulsets", "deployments/finalizers"], "verbs": ["get", "watch"]},
             {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["patch", "delete"]},

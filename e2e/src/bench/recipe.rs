@@ -111,6 +111,8 @@ impl Recipe {
             let name = names.get(&kind).cloned().unwrap_or_default();
             let body = match request.verb.as_str() {
                 "create" => creates.remove(&kind),
+                // Children are made by an apply.
+                "patch" if !request.is_status() => creates.remove(&kind),
                 "patch" if request.is_status() => statuses.get_mut(&kind).filter(|left| !left.is_empty()).map(|left| {
                     // More writes than changes: the last one is said again.
                     if left.len() > 1 { left.remove(0) } else { left.iter().next().cloned().unwrap_or_default() }

@@ -202,3 +202,42 @@ async fn when_a_task_needs_what_no_node_has_then_it_waits_and_says_so_and_what_n
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_definition_takes_something_away_then_its_new_tasks_do_not_have_it() -> Result<()> {
+    Scenario::run("less", async |scenario| {
+        let more = json!({
+            "privileged": true, "environment": [{ "name": "OLD", "value": "x" }, { "name": "BOTH", "value": "x" }],
+            "workingDirectory": "/old", "portMappings": [{ "containerPort": 8080 }, { "containerPort": 8081 }],
+        });
+        let second = json!({ "name": "second", "image": manifest::IMAGE, "memory": 64, "essential": false });
+        let definition = with_second_container(with_container(manifest::task_definition("web"), more), second);
+        let definition = with(definition, json!({ "pidMode": "task", "volumes": [{ "name": "data" }] }));
+        scenario.given([manifest::cluster("main", &[]), definition, manifest::service("web", 1)]).await?;
+        scenario.then_within(90).the_service("web").is_steady_on("web:1").await?;
+
+        let less = with_container(
+            manifest::task_definition("web"),
+            json!({ "environment": [{ "name": "BOTH", "value": "x" }] }),
+        );
+        let emptied = with(less, json!({ "pidMode": null, "volumes": null }));
+        scenario.when_applied([emptied]).await?;
+        scenario.then_within(90).the_service("web").is_steady_on("web:2").await?;
+        let deployment = scenario.objects("Deployment").into_iter().next().context("there is no Deployment")?;
+        let spec = &deployment["spec"]["template"]["spec"];
+        let containers = spec["containers"].as_array().map_or(0, Vec::len);
+        ensure!(containers == 1, "{containers} containers are left");
+        let app = &spec["containers"][0];
+        ensure!(app["env"].as_array().map_or(0, Vec::len) == 1, "variables are left: {}", app["env"]);
+        ensure!(app["ports"].as_array().map_or(0, Vec::len) == 1, "ports are left: {}", app["ports"]);
+        ensure!(app["workingDir"].is_null() && app["securityContext"]["privileged"] != true, "{app}");
+        ensure!(spec["shareProcessNamespace"].is_null() && spec["volumes"].is_null(), "{spec}");
+        let managers = deployment["managedFields"].as_array().cloned().unwrap_or_default();
+        let ours: Vec<_> = managers.iter().filter(|entry| entry["manager"] == "ecs-operator").collect();
+        ensure!(ours.len() == 1 && ours[0]["operation"] == "Apply", "{ours:?}");
+        let service = scenario.object("Service", "web").context("there is no Service")?;
+        ensure!(service["spec"]["ports"].as_array().map_or(0, Vec::len) == 1, "{}", service["spec"]["ports"]);
+        Ok(())
+    })
+    .await
+}

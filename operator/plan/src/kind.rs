@@ -211,6 +211,12 @@ impl Kind {
         !self.is_ours() && !matches!(self, Self::Node | Self::Namespace)
     }
 
+    /// Whether objects of this kind stay as they were made: records, and volumes that the server lets nobody change.
+    #[must_use]
+    pub const fn is_written_once(self) -> bool {
+        matches!(self, Self::TaskDefinitionRevision | Self::ServiceDeployment | Self::PersistentVolume)
+    }
+
     /// Whether the API server serves the kind only where somebody installed it. The operator watches it where it is
     /// served ([`crate::Facts::serves`]), and does without it elsewhere.
     #[must_use]

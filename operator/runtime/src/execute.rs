@@ -120,6 +120,7 @@ impl Session<'_> {
             self.confirm_root().await?;
         }
         match op {
+            Op::Create { body, .. } if !key.kind.is_written_once() => self.create_applied(op, body).await,
             Op::Create { body, .. } => {
                 let path = request::collection(key.kind, key.namespace.as_deref())?;
                 let query = request::query(&[("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]);
@@ -151,6 +152,25 @@ impl Session<'_> {
                 }
                 self.delete(op, uid, resource_version).await
             }
+        }
+    }
+
+    /// Makes an object by server-side apply. What a POST sets belongs to the manager's "Update" entry for good: a field that
+    /// a later apply leaves out would stay, and with it a container, a variable or a privilege that nobody wants any more.
+    ///
+    /// An apply changes what is there already, and that may be somebody else's. So the body names version 1, which no
+    /// object ever has: where there is one the server answers with a conflict, where there is none the version counts for
+    /// nothing.
+    async fn create_applied(&self, op: &Op, body: &Value) -> Result<(), ExecuteError> {
+        let key = op.key();
+        let mut body = body.clone();
+        if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("resourceVersion".to_owned(), Value::from("1"));
+        }
+        let path = format!("{}?{}", request::item(key)?, apply_query(FIELD_MANAGER));
+        match self.write(op, request::send(Method::PATCH, &path, APPLY, &body)?).await {
+            Err(ExecuteError::Conflict(_)) => Err(ExecuteError::AlreadyExists(format!("{key} already exists"))),
+            other => other,
         }
     }
 

@@ -109,12 +109,30 @@ async fn when_a_child_is_applied_then_the_request_forces_strictly_and_its_versio
 #[tokio::test]
 async fn when_a_revision_is_created_then_it_is_posted_and_never_overwrites() {
     let (fixture, mut server) = fixture();
-    let ops = [Op::Create { key: child(), body: json!({"metadata": {"name": "web-1"}}) }];
+    let key = ObjectKey::namespaced(Kind::TaskDefinitionRevision, "a", "web-1");
+    let ops = [Op::Create { key, body: json!({"metadata": {"name": "web-1"}}) }];
     let (result, seen) = tokio::join!(fixture.run(&ops), see(&mut server, 409, failure(409, "AlreadyExists")));
     assert_eq!(
         seen.line,
-        "POST /apis/apps/v1/namespaces/a/deployments?fieldManager=ecs-operator&fieldValidation=Strict"
+        "POST /apis/ecs-operator.dev/v1alpha1/namespaces/a/ecstaskdefinitionrevisions?fieldManager=ecs-operator&\
+         fieldValidation=Strict"
     );
+    let failed = result.unwrap_err();
+    assert_eq!((failed.error.category(), failed.error.recovery()), ("already-exists", Recovery::Soon));
+    assert_eq!(failed.op, "create ECSTaskDefinitionRevision a/web-1");
+}
+
+#[tokio::test]
+async fn when_a_child_is_made_then_it_is_applied_at_a_version_that_no_object_has_and_never_overwrites() {
+    let (fixture, mut server) = fixture();
+    let ops = [Op::Create { key: child(), body: json!({"metadata": {"name": "web-1"}}) }];
+    let (result, seen) = tokio::join!(fixture.run(&ops), see(&mut server, 409, failure(409, "Conflict")));
+    assert_eq!(
+        seen.line,
+        "PATCH /apis/apps/v1/namespaces/a/deployments/web-1?fieldManager=ecs-operator&force=true&fieldValidation=Strict"
+    );
+    assert_eq!(seen.content_type, "application/apply-patch+yaml");
+    assert_eq!(seen.body, json!({"metadata": {"name": "web-1", "resourceVersion": "1"}}));
     let failed = result.unwrap_err();
     assert_eq!((failed.error.category(), failed.error.recovery()), ("already-exists", Recovery::Soon));
     assert_eq!(failed.op, "create Deployment a/web-1");

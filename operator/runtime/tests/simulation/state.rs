@@ -89,10 +89,12 @@ impl State {
         &mut self,
         id: &Id,
         manager: &str,
-        body: Value,
+        mut body: Value,
         is_status: bool,
         now: Timestamp,
     ) -> Result<Value, Refusal> {
+        let version =
+            body.get_mut("metadata").and_then(Value::as_object_mut).and_then(|it| it.remove("resourceVersion"));
         let place = (id.clone(), manager.to_owned());
         let before = self.applied.get(&place).cloned().unwrap_or_default();
         let Some(live) = self.objects.get(id) else {
@@ -103,6 +105,10 @@ impl State {
             return self.create(id, body, now);
         };
         if body["metadata"].get("uid").is_some_and(|uid| *uid != live["metadata"]["uid"]) {
+            return Err(Refusal(409, "Conflict"));
+        }
+        // Where there is no object, the version counts for nothing.
+        if version.is_some_and(|version| version != live["metadata"]["resourceVersion"]) {
             return Err(Refusal(409, "Conflict"));
         }
         self.applied.insert(place, body.clone());
