@@ -12,7 +12,6 @@ mod command;
 mod contained;
 mod definitions;
 mod deletion;
-mod golden_tasks;
 mod hostile;
 mod names;
 mod parameters;
