@@ -9,6 +9,7 @@ pub mod http;
 pub mod oci;
 pub mod operator;
 pub mod progress;
+pub mod registry;
 pub mod rights;
 pub mod scenario;
 pub mod xtask;

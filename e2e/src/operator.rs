@@ -22,6 +22,9 @@ pub const RELEASE: &str = "ecs-operator";
 /// The user as which the API server knows the operator.
 pub const USER: &str = "system:serviceaccount:ecs-operator-system:ecs-operator";
 
+/// Registries that the operator under test asks: those that run beside it.
+const REGISTRIES: &str = "127.0.0.1:*";
+
 /// How an operator is started.
 #[derive(Clone, Debug)]
 pub struct Launch {
@@ -92,6 +95,10 @@ impl Launch {
             .arg(format!("--lease-duration={}", self.lease_seconds))
             .arg(format!("--lease-renew-deadline={}", (self.lease_seconds * 2 / 3).max(2)))
             .arg(format!("--lease-retry-period={}", (self.lease_seconds / 6).max(1)))
+            // Images of scenarios exist nowhere, except those in a registry that a scenario starts.
+            .arg(format!("--image-resolution={REGISTRIES}"))
+            .arg(format!("--insecure-registries={REGISTRIES}"))
+            .arg("--image-pull-secrets")
             .env("KUBECONFIG", &self.kubeconfig)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -268,7 +275,10 @@ pub async fn install_with_replicas(cluster: &Cluster, replicas: u32) -> Result<(
     let operator = chart("ecs-operator");
     let arguments = ["upgrade", "--install", RELEASE, &operator, "-n", NAMESPACE, "--create-namespace"];
     let count = format!("replicas={replicas}");
-    cluster.helm(arguments.into_iter().chain(["--set", &count])).await?;
+    // What `Launch` says to an operator that runs here.
+    let registries = format!("imageResolution.registries={{{REGISTRIES}}}");
+    let settings = ["--set", &count, "--set", &registries, "--set", "imageResolution.pullSecrets=true"];
+    cluster.helm(arguments.into_iter().chain(settings)).await?;
     if replicas > 0 {
         let deployment = format!("deployment/{RELEASE}");
         cluster

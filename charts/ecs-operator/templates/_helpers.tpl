@@ -50,7 +50,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- end -}}
 {{- end }}
 
-{{/* Rules on namespaced kinds, exactly what the operator calls. There is no rule on secrets, on purpose. */}}
+{{/* Rules on namespaced kinds, exactly what the operator calls. The only rule on secrets is for one by its name, and only if asked for. */}}
 {{- define "ecs-operator.namespacedRules" -}}
 # What users write is read, never written, but for the finalizer of a cluster.
 - apiGroups: [ecs-operator.dev]
@@ -119,6 +119,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
+{{- if .Values.imageResolution.pullSecrets }}
+# The Secrets that tasks pull with, to ask registries with them. One at a time, by name.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+{{- end }}
 {{ include "ecs-operator.eventRules" . }}
 {{- end }}
 

@@ -34,6 +34,8 @@ pub enum Binary {
     MetricsServer,
     /// What containers on a real node run; of this repository.
     TaskApp,
+    /// Keeps images, for scenarios about them.
+    Registry,
 }
 
 /// A Go module that builds one or more programs.
@@ -58,6 +60,8 @@ const METRICS_SERVER: Component =
 /// No release of anybody: it has no version besides its source.
 const TASK_APP: Component =
     Component { folder: "taskapp", module: "ecs-operator.dev/e2e/kubernetes/taskapp", first_build: "a few seconds" };
+const REGISTRY: Component =
+    Component { folder: "registry", module: "github.com/distribution/distribution/v3", first_build: "about a minute" };
 
 impl Binary {
     /// What real nodes need besides.
@@ -90,6 +94,7 @@ impl Binary {
             Self::Helm => "helm",
             Self::MetricsServer => "metrics-server",
             Self::TaskApp => "taskapp",
+            Self::Registry => "registry",
         }
     }
 
@@ -102,6 +107,7 @@ impl Binary {
             Self::Helm => HELM,
             Self::MetricsServer => METRICS_SERVER,
             Self::TaskApp => TASK_APP,
+            Self::Registry => REGISTRY,
             Self::KubeApiserver
             | Self::KubeControllerManager
             | Self::KubeScheduler
@@ -126,6 +132,7 @@ impl Binary {
             Self::Helm => "helm.sh/helm/v4/cmd/helm",
             Self::MetricsServer => "sigs.k8s.io/metrics-server/cmd/metrics-server",
             Self::TaskApp => TASK_APP.module,
+            Self::Registry => "github.com/distribution/distribution/v3/cmd/registry",
         }
     }
 
@@ -247,6 +254,7 @@ impl Component {
             }
             "kwok" => format!("-X sigs.k8s.io/kwok/pkg/consts.Version={version}"),
             "helm" => format!("-X helm.sh/helm/v4/internal/version.version={version}"),
+            "registry" => format!("-X github.com/distribution/distribution/v3/version.version={version}"),
             "metrics-server" => format!("-X k8s.io/client-go/pkg/version.gitVersion={version}"),
             _ => String::new(),
         };
@@ -282,7 +290,7 @@ mod tests {
 
     #[test]
     fn when_a_module_file_is_read_then_it_pins_the_component_and_lists_its_programs_as_tools() {
-        for binary in [Binary::LOCAL.as_slice(), &Binary::REAL].concat() {
+        for binary in [Binary::LOCAL.as_slice(), &Binary::REAL, &[Binary::Registry]].concat() {
             let component = binary.component();
             assert!(component.version().unwrap().starts_with('v'));
             let text = fs::read_to_string(component.path().join("go.mod")).unwrap();

@@ -28,6 +28,8 @@ const VARIANTS: [&[&str]; 4] = [
         "image.digest=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         "image.repository=registry.example.com/ecs-operator",
         "serviceAccount.annotations.example\\.com/role=x",
+        "imageResolution.dockerConfigSecret=registries",
+        "imageResolution.insecureRegistries={registry.internal:5000}",
         "podLabels.team=a",
         "podAnnotations.note=b",
         "nodeSelector.disk=ssd",
@@ -98,7 +100,7 @@ async fn when_helm_upgrades_the_charts_as_they_are_then_the_server_has_no_object
 }
 
 /// A value that is wrong, and what of its path is in the message.
-const WRONG: [(&str, &str, &str, &str); 14] = [
+const WRONG: [(&str, &str, &str, &str); 16] = [
     ("ecs-operator", "replcas=2", "''", "replcas"),
     ("ecs-operator", "replicas=-1", "/replicas", "minimum"),
     ("ecs-operator", "replicas=many", "/replicas", "integer"),
@@ -110,6 +112,8 @@ const WRONG: [(&str, &str, &str, &str); 14] = [
     ("ecs-operator", "log.format=xml", "/log/format", "json"),
     ("ecs-operator", "admission.operatorWrittenKinds.enabld=true", "/admission/operatorWrittenKinds", "enabld"),
     ("ecs-operator", "networkPolicy.apiServerPorts={70000}", "/networkPolicy/apiServerPorts/0", "maximum"),
+    ("ecs-operator", "imageResolution.registries={a b}", "/imageResolution/registries/0", "pattern"),
+    ("ecs-operator", "imageResolution.pullSecret=true", "/imageResolution", "pullSecret"),
     ("ecs-operator", "resources.request.cpu=1", "/resources", "request"),
     ("ecs-operator-crds", "keeep=true", "''", "keeep"),
     ("ecs-operator-crds", "keep=perhaps", "/keep", "boolean"),

@@ -13,6 +13,7 @@ mod contained;
 mod definitions;
 mod deletion;
 mod hostile;
+mod images;
 mod names;
 mod parameters;
 mod placement;

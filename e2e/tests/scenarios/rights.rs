@@ -134,7 +134,9 @@ fn equal(who: &str, is: &BTreeSet<Right>, should: &BTreeSet<Right>) -> Result<()
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_operator_asks_what_it_may_do_then_it_is_what_it_needs_and_nothing_else() -> Result<()> {
     Scenario::run("rights", async |scenario| {
-        let anywhere = union([in_a_namespace(), in_the_cluster()]);
+        // The chart gives it only with `imageResolution.pullSecrets`, as here; the scenario below has it without.
+        let pull_secrets = rights("", &["secrets"], &["get"]);
+        let anywhere = union([in_a_namespace(), in_the_cluster(), pull_secrets]);
         equal("the operator", &account_may(USER, scenario.namespace()).await?, &anywhere)?;
         equal("the operator", &account_may(USER, "kube-system").await?, &anywhere)?;
         let own = union([anywhere, leases()]);
@@ -142,7 +144,8 @@ async fn when_the_operator_asks_what_it_may_do_then_it_is_what_it_needs_and_noth
         // A table that is wrong in the same way twice would not be noticed above.
         let cluster = cluster().await?;
         for (verb, resource, subresource) in [
-            ("get", "secrets", ""),
+            ("list", "secrets", ""),
+            ("watch", "secrets", ""),
             ("create", "pods", ""),
             ("create", "pods", "exec"),
             ("delete", "nodes", ""),

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: Box<RunArguments>) -> anyhow::Result<()> {
     logs::start(arguments.log_format, &arguments.log_level)?;
-    let options = arguments.into_options();
+    let options = arguments.into_options()?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         tracing::info!(
             step = "start",

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use runtime::{Election, Options};
+use runtime::images::{Lookup, Registry, RegistryError, RegistryOptions};
+use runtime::{Election, ImageResolution, Options};
 
 /// Gives Kubernetes the semantics of Amazon ECS.
 #[derive(Debug, Parser)]
@@ -112,6 +114,31 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "ECS_OPERATOR_IGNORED_API_GROUPS", value_delimiter = ',')]
     ignored_api_groups: Vec<String>,
 
+    /// Whose image tags are pinned to digests: `off`, or registries separated by commas, `*` for any characters, with a
+    /// slash also parts of names (`ghcr.io/team/*`)
+    #[arg(long, env = "ECS_OPERATOR_IMAGE_RESOLUTION", value_name = "off|PATTERNS", default_value = "*")]
+    image_resolution: String,
+
+    /// Registries that are asked without TLS, separated by commas, with port, `*` for any characters
+    #[arg(long, env = "ECS_OPERATOR_INSECURE_REGISTRIES", value_delimiter = ',', value_name = "PATTERNS")]
+    insecure_registries: Vec<String>,
+
+    /// Docker configuration with the operator's own credentials for registries
+    #[arg(long, env = "ECS_OPERATOR_DOCKER_CONFIG", value_name = "FILE")]
+    docker_config: Option<PathBuf>,
+
+    /// Whether registries are asked with the Secrets that pods pull with, which the operator must be allowed to get
+    #[arg(
+        long,
+        env = "ECS_OPERATOR_IMAGE_PULL_SECRETS",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true"
+    )]
+    image_pull_secrets: bool,
+
     /// Name of this process in Events and in the Lease; the pod's in a cluster
     #[arg(long, env = "POD_NAME", default_value = "ecs-operator")]
     instance: String,
@@ -123,7 +150,9 @@ fn account(text: &str) -> Result<String, String> {
 }
 
 impl RunArguments {
-    pub(crate) fn into_options(self) -> Options {
+    /// # Errors
+    /// When registries cannot be asked as the flags say.
+    pub(crate) fn into_options(self) -> Result<Options, RegistryError> {
         let election = self.leader_elect.then(|| Election {
             namespace: self.lease_namespace,
             name: self.lease_name,
@@ -135,7 +164,14 @@ impl RunArguments {
         });
         let identity =
             runtime::Identity { partition: self.aws_partition, region: self.aws_region, account: self.aws_account_id };
-        Options {
+        let images = image_resolution(&self.image_resolution);
+        let lookup: Option<Arc<dyn Lookup>> = if images == ImageResolution::Off {
+            None
+        } else {
+            let insecure = patterns(&self.insecure_registries);
+            Some(Arc::new(Registry::new(RegistryOptions { insecure, docker_config: self.docker_config })?))
+        };
+        Ok(Options {
             namespaces: self.namespaces.into_iter().filter(|name| !name.is_empty()).collect(),
             address: self.bind_address,
             workers: usize::from(self.workers),
@@ -143,9 +179,26 @@ impl RunArguments {
             drain: Duration::from_secs(self.drain_seconds),
             instance: self.instance,
             ignored_groups: self.ignored_api_groups.into_iter().filter(|group| !group.is_empty()).collect(),
-            settings: runtime::settings(identity),
-        }
+            settings: runtime::settings(identity, images),
+            lookup,
+            reads_pull_secrets: self.image_pull_secrets,
+        })
     }
+}
+
+/// `off` and the empty list ask nobody.
+fn image_resolution(text: &str) -> ImageResolution {
+    let all: Vec<String> = text.split(',').map(ToOwned::to_owned).collect();
+    let patterns = patterns(&all);
+    if patterns.is_empty() || patterns == ["off"] {
+        ImageResolution::Off
+    } else {
+        ImageResolution::Registries(patterns)
+    }
+}
+
+fn patterns(texts: &[String]) -> Vec<String> {
+    texts.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -155,7 +208,7 @@ mod tests {
     fn options(arguments: &[&str]) -> Options {
         let all = ["ecs-operator", "run"].iter().chain(arguments);
         let Command::Run(run) = Arguments::try_parse_from(all).unwrap().command else { panic!("not run") };
-        run.into_options()
+        run.into_options().unwrap()
     }
 
     #[test]
@@ -191,5 +244,25 @@ mod tests {
             let flag = format!("--aws-account-id={account}");
             assert!(Arguments::try_parse_from(["ecs-operator", "run", &flag]).is_err(), "{account}");
         }
+    }
+
+    #[test]
+    fn when_image_resolution_is_off_then_no_registry_is_asked_and_otherwise_those_that_are_listed() {
+        for text in ["off", "", " , "] {
+            let options = options(&[&format!("--image-resolution={text}")]);
+            assert!(options.settings.images == ImageResolution::Off && options.lookup.is_none(), "{text}");
+        }
+        let listed = |arguments: &[&str]| options(arguments).settings.images;
+        assert_eq!(listed(&[]), ImageResolution::Registries(vec!["*".to_owned()]));
+        let two = ImageResolution::Registries(vec!["ghcr.io".to_owned(), "*.example.com".to_owned()]);
+        assert_eq!(listed(&["--image-resolution=ghcr.io, *.example.com"]), two);
+        assert!(!options(&[]).reads_pull_secrets && options(&["--image-pull-secrets"]).reads_pull_secrets);
+    }
+
+    #[test]
+    fn when_the_docker_configuration_cannot_be_read_then_the_operator_does_not_start() {
+        let all = ["ecs-operator", "run", "--docker-config=/no/such/file"];
+        let Command::Run(run) = Arguments::try_parse_from(all).unwrap().command else { panic!("not run") };
+        assert!(run.into_options().is_err());
     }
 }

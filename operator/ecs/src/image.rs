@@ -201,7 +201,7 @@ fn is_component(part: &str) -> bool {
 }
 
 /// Compares with a pattern in which `*` stands for any characters, none included.
-fn glob(pattern: &str, text: &str) -> bool {
+pub fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

@@ -3,6 +3,7 @@
 //! ```text
 //! feed (one task per kind) ──> intake: store + routes ──> queue ──> reconcile: gate → plan → execute → report → publish
 //!                                                                        plan is the `plan` crate, on the store as it is
+//!                                                                        images: asks registries what plans want to know
 //! lease ──> leadership, asked before every write        http ──> health, metrics
 //! ```
 
@@ -16,6 +17,7 @@ pub mod feed;
 pub mod gate;
 pub mod health;
 pub mod http;
+pub mod images;
 pub mod intake;
 pub mod leadership;
 pub mod lease;
@@ -34,8 +36,11 @@ pub use run::{Options, RunError, run};
 /// The place that ARNs in status claim.
 pub use ecs::arn::Identity;
 
+/// Whose image tags are pinned to digests.
+pub use plan::ImageResolution;
+
 /// What plans depend on. What the cluster offers is found out when the process runs.
 #[must_use]
-pub fn settings(identity: Identity) -> plan::Settings {
-    plan::Settings { identity, ..plan::Settings::default() }
+pub fn settings(identity: Identity, images: ImageResolution) -> plan::Settings {
+    plan::Settings { identity, images, ..plan::Settings::default() }
 }

@@ -116,6 +116,7 @@ pub struct Metrics {
     watch_restarts: Family<KindLabel, Counter>,
     unread_objects: Family<KindLabel, Counter>,
     notices: Family<ResultOnly, Counter>,
+    image_resolutions: Family<ResultOnly, Counter>,
     resident: Gauge<f64, AtomicU64>,
 }
 
@@ -176,6 +177,11 @@ impl Default for Metrics {
                 "Objects that a watch delivered and that could not be taken in"
             ),
             notices: register!(Family::default(), "ecs_operator_notices", "Kubernetes Events by what became of them"),
+            image_resolutions: register!(
+                Family::default(),
+                "ecs_operator_image_resolutions",
+                "Image tags by what became of asking for their digests"
+            ),
             resident: register!(
                 Gauge::<f64, AtomicU64>::default(),
                 "process_resident_memory_bytes",
@@ -272,6 +278,11 @@ impl Metrics {
     pub fn request(&self, method: &http::Method, code: Option<http::StatusCode>) {
         let code = code.map_or_else(|| "<error>".to_owned(), |code| code.as_str().to_owned());
         self.requests.get_or_create(&RequestLabels { code, method: method.as_str().to_owned() }).inc();
+    }
+
+    /// A registry was asked for a digest: `digest`, `retried`, or why there is none.
+    pub fn image_resolved(&self, result: &'static str) {
+        self.image_resolutions.get_or_create(&ResultOnly { result }).inc();
     }
 
     /// A notice was published, repeated, dropped or failed.

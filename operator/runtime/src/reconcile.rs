@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::execute::{Executor, Failed, Session};
 use crate::execute_error::Recovery;
 use crate::gate::Verdict;
+use crate::images::Resolver;
 use crate::intake::Intake;
 use crate::metrics::{Metrics, ReconcileResult};
 use crate::notices::{Notices, Regarding};
@@ -40,6 +41,8 @@ pub struct Reconciler {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who asks registries, unless nobody does.
+    pub images: Option<Arc<Resolver>>,
 }
 
 /// A plan with what is needed to report on it.
@@ -75,6 +78,9 @@ impl Reconciler {
             return Finish::Gated;
         }
         let planned = self.plan(root);
+        if let Some(images) = &self.images {
+            images.want(&planned.plan.images);
+        }
         let session = self.executor.session(root, planned.uid(), &self.intake.gate);
         let executed = self.execute(&session, &planned).await;
         let reported = self.report(&session, &planned, &executed, job.failures).await;

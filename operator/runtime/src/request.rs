@@ -63,6 +63,11 @@ pub fn item(key: &ObjectKey) -> Result<String, RequestError> {
     Ok(format!("{}/{}", collection(key.kind, key.namespace.as_deref())?, segment(&key.name)?))
 }
 
+/// The path of one Secret. There is no kind for Secrets, so that nothing can list or watch them by mistake.
+pub fn secret(namespace: &str, name: &str) -> Result<String, RequestError> {
+    Ok(format!("/api/v1/namespaces/{}/secrets/{}", segment(namespace)?, segment(name)?))
+}
+
 /// A GET.
 pub fn get(path: &str) -> Result<Request<Vec<u8>>, RequestError> {
     Ok(Request::builder().method(Method::GET).uri(path).body(Vec::new())?)

@@ -21,6 +21,7 @@ use crate::execute::{Deadlines, Executor};
 use crate::feed::Feed;
 use crate::health::Health;
 use crate::http::{self, Endpoints};
+use crate::images::{Lookup, Resolver};
 use crate::intake::Intake;
 use crate::leadership::Leadership;
 use crate::lease::{Election, Elector, Lost};
@@ -49,6 +50,10 @@ pub struct Options {
     pub ignored_groups: Vec<String>,
     /// What plans depend on.
     pub settings: Settings,
+    /// Who knows which digests image tags name; without it the settings must leave image resolution off.
+    pub lookup: Option<Arc<dyn Lookup>>,
+    /// Whether the Secrets that pods pull images with are read, for which the operator needs the right to.
+    pub reads_pull_secrets: bool,
 }
 
 /// Why the process ended although nobody asked it to.
@@ -158,6 +163,17 @@ pub async fn work(
     } else {
         metrics.leads(true);
     }
+    let images = options.lookup.clone().map(|lookup| {
+        let secrets = options.reads_pull_secrets.then(|| client.clone());
+        let (intake, metrics) = (Arc::clone(&intake), Arc::clone(&metrics));
+        let (resolver, questions) = Resolver::new(lookup, secrets, intake, leadership.clone(), metrics);
+        let (answering, end) = (Arc::clone(&resolver), end.clone());
+        parts.spawn(async move {
+            answering.run(questions, end).await;
+            ("the image resolver", Ok(()))
+        });
+        resolver
+    });
     let reconciler = Reconciler {
         intake: Arc::clone(&intake),
         executor: Executor::new(client, leadership.clone(), Deadlines::default(), Arc::clone(&metrics)),
@@ -165,6 +181,7 @@ pub async fn work(
         settings: Arc::new(options.settings.clone()),
         clock,
         metrics: Arc::clone(&metrics),
+        images,
     };
     let beginning = begin(Arc::clone(&health), leadership, Arc::clone(&intake), Arc::clone(&metrics));
     let workers = options.workers.max(1);

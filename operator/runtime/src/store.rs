@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use plan::world::MemoryWorld;
-use plan::{Kind, ObjectKey, Stored, World, routes};
+use plan::{ImageAnswer, ImageQuery, Kind, ObjectKey, Stored, World, routes};
 
 /// What a change to the store means for others.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -80,6 +80,21 @@ impl Store {
         let vanished: Vec<&ObjectKey> =
             known.iter().map(|stored| &stored.key).filter(|key| !seen.contains(*key)).collect();
         self.remove_all(vanished.into_iter())
+    }
+
+    /// Takes in what a registry said about an image.
+    pub fn put_image(&self, query: ImageQuery, answer: ImageAnswer) {
+        self.write().world.insert_image(query, answer);
+    }
+
+    /// Forgets what registries said.
+    pub fn remove_images(&self, queries: &[ImageQuery]) {
+        if !queries.is_empty() {
+            let mut counted = self.write();
+            for query in queries {
+                counted.world.remove_image(query);
+            }
+        }
     }
 
     /// Keys of all roots, for the moment in which this process starts to reconcile.

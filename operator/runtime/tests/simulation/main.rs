@@ -7,6 +7,7 @@
 // Tests report by panicking; helpers of an integration test are not recognised as part of one.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod images;
 mod machinery;
 mod random;
 mod server;
@@ -102,7 +103,12 @@ fn launch(
         renew_deadline: Duration::from_secs(10),
         retry: Duration::from_secs(2),
     });
-    let options = Options {
+    let options = options(election);
+    tokio::spawn(work(server.client(), options, Arc::new(Metrics::default()), None, clock.clone(), stop))
+}
+
+fn options(election: Option<Election>) -> Options {
+    Options {
         namespaces: Vec::new(),
         address: "127.0.0.1:0".parse().unwrap(),
         workers: 4,
@@ -111,8 +117,9 @@ fn launch(
         instance: "simulation".to_owned(),
         ignored_groups: Vec::new(),
         settings: Settings::default(),
-    };
-    tokio::spawn(work(server.client(), options, Arc::new(Metrics::default()), None, clock.clone(), stop))
+        lookup: None,
+        reads_pull_secrets: false,
+    }
 }
 
 /// What people do within the first minutes.

@@ -1,0 +1,182 @@
+//! One request to a registry or to the server of its tokens: guarded address, bounded answer, no redirect followed.
+
+use std::sync::Arc;
+
+use ::http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use futures::TryFutureExt as _;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::LookupError;
+use super::guard::{Forbidden, GuardedResolver, forbidden};
+use crate::execute_error::chain;
+
+type Connector = HttpsConnector<HttpConnector<GuardedResolver>>;
+
+/// Longest answer that is read. Manifests have at most 4 MiB by the distribution specification.
+const LONGEST_BODY: usize = 4 * 1024 * 1024;
+const USER_AGENT: &str = concat!("ecs-operator/", env!("CARGO_PKG_VERSION"));
+
+/// What a server answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Sends requests.
+#[derive(Clone, Debug)]
+pub(super) struct Transport {
+    guarded: Client<Connector, Empty<Bytes>>,
+    local: Client<Connector, Empty<Bytes>>,
+    /// Hosts, with port, that are asked without TLS and may be loopback addresses; `*` stands for any characters.
+    insecure: Vec<String>,
+}
+
+impl Transport {
+    /// Trusts the certificate authorities of the system, or Mozilla's where the system has none, as in an image without
+    /// any files.
+    pub(super) fn new(insecure: Vec<String>) -> Result<Self, rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        for certificate in rustls_native_certs::load_native_certs().certs {
+            // One that cannot be read must not cost the others.
+            let _ = roots.add(certificate);
+        }
+        if roots.is_empty() {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        Self::trusting(roots, insecure)
+    }
+
+    fn trusting(roots: RootCertStore, insecure: Vec<String>) -> Result<Self, rustls::Error> {
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let client = |may_be_local| {
+            let mut http = HttpConnector::new_with_resolver(GuardedResolver { may_be_local });
+            http.enforce_http(false);
+            let connector = HttpsConnectorBuilder::new()
+                .with_tls_config(config.clone())
+                .https_or_http()
+                .enable_http1()
+                .wrap_connector(http);
+            Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1).build(connector)
+        };
+        Ok(Self { guarded: client(false), local: client(true), insecure })
+    }
+
+    /// Whether a host is asked without TLS.
+    pub(super) fn is_insecure(&self, host: &str) -> bool {
+        self.insecure.iter().any(|pattern| ecs::image::glob(pattern, host))
+    }
+
+    /// One request, one answer.
+    pub(super) async fn send(&self, method: Method, url: &Uri, headers: &HeaderMap) -> Result<Answer, LookupError> {
+        let may_be_local = self.check(url)?;
+        let host = url.authority().map_or_else(String::new, ToString::to_string);
+        let mut request = Request::builder().method(method).uri(url).header(header::USER_AGENT, USER_AGENT);
+        if let Some(all) = request.headers_mut() {
+            all.extend(headers.clone());
+        }
+        let request = request
+            .body(Empty::new())
+            .map_err(|_| LookupError::Protocol(format!("{host} cannot be asked: its URL is not one")))?;
+        let client = if may_be_local { &self.local } else { &self.guarded };
+        let answer = client.request(request).map_err(|error| unreachable(&host, &error)).await?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, LONGEST_BODY).collect().await;
+        let body =
+            body.map_err(|error| LookupError::Unreachable(format!("the answer of {host} broke off: {error}")))?;
+        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
+    }
+
+    /// Whether the URL may be asked; answers whether it may be a loopback address.
+    fn check(&self, url: &Uri) -> Result<bool, LookupError> {
+        let refuse = |why: String| Err(LookupError::Refused(why));
+        let Some(authority) = url.authority().filter(|authority| !authority.as_str().contains('@')) else {
+            return refuse("a URL without a plain host is not asked".to_owned());
+        };
+        let is_insecure = self.is_insecure(authority.as_str());
+        match url.scheme_str() {
+            Some("https") => {}
+            Some("http") if is_insecure => {}
+            _ => return refuse(format!("{authority} is not asked without TLS: it is no insecure registry")),
+        }
+        // Names are judged when they are resolved; an address in the URL never gets there.
+        let literal = authority.host().trim_start_matches('[').trim_end_matches(']').parse();
+        match literal.ok().and_then(|address| forbidden(address, is_insecure)) {
+            Some(reason) => refuse(format!("{authority} is not asked: it is {reason}")),
+            None => Ok(is_insecure),
+        }
+    }
+}
+
+fn unreachable(host: &str, error: &hyper_util::client::legacy::Error) -> LookupError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(forbidden) = inner.and_then(|inner| inner.downcast_ref::<Forbidden>()) {
+            return LookupError::Refused(format!("{host} is not asked: {forbidden}"));
+        }
+        cause = error.source();
+    }
+    LookupError::Unreachable(format!("{host} cannot be reached: {}", chain(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn when_the_certificate_is_trusted_then_tls_is_spoken_and_otherwise_the_reason_is_said() {
+        let issued = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let certificate = issued.cert.der().clone();
+        let key = PrivateKeyDer::Pkcs8(issued.signing_key.serialize_der().into());
+        let server = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(server));
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // A client that does not trust us ends the handshake.
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let _ = stream.read(&mut [0; 1024]).await;
+                let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+                let _ = stream.shutdown().await;
+            }
+        });
+        let url: Uri = format!("https://localhost:{port}/v2/").parse().unwrap();
+        let local = vec!["localhost:*".to_owned()];
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let trusting = Transport::trusting(roots, local.clone()).unwrap();
+        let answer = trusting.send(Method::HEAD, &url, &HeaderMap::new()).await.unwrap();
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+
+        let error = Transport::new(local).unwrap().send(Method::HEAD, &url, &HeaderMap::new()).await.unwrap_err();
+        assert!(matches!(&error, LookupError::Unreachable(why) if why.contains("certificate")), "{error}");
+    }
+}

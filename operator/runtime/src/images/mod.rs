@@ -1,0 +1,97 @@
+//! Asks registries which digests image tags name.
+//!
+//! ```text
+//! plan.images ──> resolver: once per question, few at a time, again after passing failures ──> store ──> root again
+//!                     │
+//!                     ├── credentials: pull Secrets of the pod (if allowed), the operator's own docker config
+//!                     └── registry: HEAD of the manifest, Basic and token authentication, guarded addresses
+//! ```
+//!
+//! Nothing here decides: a question comes from a plan, and what follows from an answer is the next plan's business.
+
+mod challenge;
+mod credentials;
+mod guard;
+mod http;
+mod registry;
+mod resolver;
+
+use std::fmt;
+
+use ecs::image::ImageReference;
+use futures::future::BoxFuture;
+
+pub use credentials::{Credential, DockerConfig};
+pub use registry::{Registry, RegistryError, RegistryOptions};
+pub use resolver::{Questions, Resolver};
+
+/// Something that knows which digest a tag names: a registry, or a table in a simulation.
+pub trait Lookup: fmt::Debug + Send + Sync {
+    /// Asks once.
+    fn digest<'a>(
+        &'a self,
+        reference: &'a ImageReference,
+        credentials: &'a [Credential],
+    ) -> BoxFuture<'a, Result<String, LookupError>>;
+
+    /// Credentials that everybody's images are asked with, after those of the pod.
+    fn own_credentials(&self, reference: &ImageReference) -> Vec<Credential>;
+}
+
+/// Why a registry did not say. The text goes into conditions that users read: it holds no answer of a server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LookupError {
+    /// The address is one that must not be asked.
+    #[error("{0}")]
+    Refused(String),
+    /// 401 or 403.
+    #[error("{registry} refuses {with}")]
+    Unauthorized {
+        /// Host.
+        registry: String,
+        /// `anonymous access` or `the credentials`.
+        with: &'static str,
+    },
+    /// 404.
+    #[error("{0} does not have it")]
+    NotFound(String),
+    /// The answer is none of a registry.
+    #[error("{0}")]
+    Protocol(String),
+    /// 429 or 5xx.
+    #[error("{registry} answered {status}")]
+    Busy {
+        /// Host.
+        registry: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// No connection, or one that broke.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Nothing within the deadline.
+    #[error("{0} did not answer within 10 seconds")]
+    TimedOut(String),
+}
+
+impl LookupError {
+    /// Whether asking again may help by itself.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Unreachable(_) | Self::TimedOut(_))
+    }
+
+    /// One word for metrics.
+    #[must_use]
+    pub const fn category(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Unauthorized { .. } => "unauthorized",
+            Self::NotFound(_) => "not-found",
+            Self::Protocol(_) => "protocol",
+            Self::Busy { .. } => "busy",
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut(_) => "timed-out",
+        }
+    }
+}
