@@ -12,6 +12,7 @@ mod command;
 mod contained;
 mod definitions;
 mod deletion;
+mod golden_tasks;
 mod hostile;
 mod images;
 mod names;
