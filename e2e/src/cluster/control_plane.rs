@@ -66,8 +66,8 @@ impl Process {
                 Self::Forward => "forward",
                 Self::Node(1) => "node-1",
                 Self::Node(2) => "node-2",
-                Self::Node(3) => "node-3",
-                _ => "node",
+                // There are no more than three.
+                _ => "node-3",
             },
         }
     }

@@ -44,7 +44,7 @@ struct Up {
     #[arg(long, value_enum, default_value = "kwok")]
     nodes: NodeKind,
     /// How many nodes. Simulated ones are spread over three zones, and the second half are spot nodes; the default is 6.
-    /// The default for real ones is 1, the most are 9.
+    /// The default for real ones is 1, the most are 3.
     #[arg(long)]
     count: Option<u8>,
     /// Stay here until Ctrl-C, and end the cluster then.

@@ -14,7 +14,7 @@ mod requirements;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 pub use requirements::{Missing, require};
 
@@ -28,7 +28,7 @@ use requirements::program;
 /// Real nodes as a cluster is asked for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealNodes {
-    /// How many, at most 9: `node-1`, `node-2` and so on.
+    /// How many, from 1 to [`MOST_NODES`]: `node-1`, `node-2` and so on.
     pub count: u8,
     /// Image archives that every node gets besides the test images.
     pub images: Vec<PathBuf>,
@@ -42,13 +42,14 @@ impl Default for RealNodes {
 }
 
 /// The most nodes a cluster may have; each has the whole machine for its own.
-pub const MOST_NODES: u8 = 9;
+pub const MOST_NODES: u8 = 3;
 
 /// Writes what the nodes read: certificates, configurations and image archives.
 ///
 /// # Errors
 /// When something cannot be written.
 pub(super) fn write_files(plan: &Plan, nodes: &RealNodes, pki: &Pki) -> Result<()> {
+    ensure!((1..=MOST_NODES).contains(&nodes.count), "there can be 1 to {MOST_NODES} real nodes, not {}", nodes.count);
     let folder = plan.folder.join("images");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let app = plan.programs.get(&Binary::TaskApp).context("program was not resolved")?;
