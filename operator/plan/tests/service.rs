@@ -426,3 +426,29 @@ fn when_tags_are_propagated_then_tasks_carry_them_and_changing_them_replaces_not
         r#"{"aws:ecs:clusterName":"default","aws:ecs:serviceName":"web","team":"shop"}"#
     );
 }
+
+#[test]
+fn when_the_cluster_is_upgraded_then_running_services_stay_as_they_are_and_new_deployments_use_what_is_new() {
+    let sized = |image: &str| {
+        let mut definition = task_definition("web", image);
+        definition["spec"]["cpu"] = json!("512");
+        definition["spec"]["memory"] = json!("1024");
+        definition
+    };
+    let mut cluster = Cluster::new();
+    cluster.settings.facts.kubernetes = "1.33".parse().unwrap();
+    cluster.apply(sized("example.com/web:1"));
+    cluster.apply(service("web", "web", 2));
+    cluster.run();
+    let before = template(&cluster);
+    assert_eq!(before["spec"]["resources"], Value::Null);
+
+    cluster.settings.facts.kubernetes = "1.36".parse().unwrap();
+    cluster.run();
+    assert_eq!(template(&cluster), before);
+    assert_eq!(cluster.list(Kind::ServiceDeployment).len(), 1);
+
+    cluster.apply(sized("example.com/web:2"));
+    cluster.run();
+    assert_eq!(template(&cluster)["spec"]["resources"]["limits"], json!({"cpu": "500m", "memory": "1Gi"}));
+}

@@ -228,7 +228,7 @@ fn summary(
     let trouble = primary
         .into_iter()
         .flat_map(|record| tasks_of(snapshot, record))
-        .filter(|task| !task.is_stopping)
+        .filter(|task| !task.is_stopping || (task.is_refused_by_node && !is_steady))
         .find_map(|task| task.trouble.as_ref());
     match trouble {
         // Nodes may be on their way, or an administrator may add some: nobody has to change the service.

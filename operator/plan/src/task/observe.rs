@@ -34,6 +34,8 @@ pub struct Task {
     pub last_status: LastStatus,
     /// Whether it is being deleted or is over.
     pub is_stopping: bool,
+    /// Whether the kubelet refused the Pod for what its template says, so that it refuses the next one too.
+    pub is_refused_by_node: bool,
     /// Health by the checks of its essential containers.
     pub health: HealthStatus,
     /// Digits of the deployment that started it.
@@ -109,6 +111,7 @@ pub fn observe(pod: &PodView, now: Timestamp) -> Task {
         resource_version: pod.metadata.resource_version.clone(),
         last_status: state.last_status,
         is_stopping,
+        is_refused_by_node: status.phase == "Failed" && REFUSED_BY_NODE.contains(&status.reason.as_str()),
         health,
         deployment_id: label(labels::DEPLOYMENT),
         capacity_provider: label(labels::CAPACITY_PROVIDER),
@@ -225,6 +228,9 @@ fn container(note: &ContainerNote, status: Option<&ContainerStatusView>) -> Cont
         last_exit,
     }
 }
+
+/// Reasons with which a kubelet refuses a Pod for its kernel parameters or its AppArmor profile.
+const REFUSED_BY_NODE: [&str; 2] = ["SysctlForbidden", "AppArmor"];
 
 /// What ends the Pod from outside. A Pod of a deployment that is deleted and not disrupted is taken by a rollout or a
 /// scale-in: the ReplicaSet does it, and nothing on the Pod tells it from a person's delete.

@@ -242,6 +242,18 @@ fn when_the_node_takes_the_pod_away_then_the_infrastructure_is_the_cause() {
 }
 
 #[test]
+fn when_a_kubelet_refuses_a_kernel_parameter_then_the_task_tells_it() {
+    let mut pod = healthy_pod(false);
+    pod["status"] = json!({"phase": "Failed", "reason": "SysctlForbidden", "message": "forbidden sysctl: \"net.core.somaxconn\" not allowlisted"});
+    let task = task(pod);
+    assert!(task.is_refused_by_node);
+    let trouble = task.trouble.unwrap();
+    assert_eq!(trouble.reason, Reason::TaskFailedToStart);
+    assert_eq!(trouble.message, "SysctlForbidden: forbidden sysctl: \"net.core.somaxconn\" not allowlisted");
+    assert!(!task_at(healthy_pod(false), at(60)).is_refused_by_node);
+}
+
+#[test]
 fn when_a_restart_is_ecs_s_own_then_it_is_no_failure() {
     let definition: TaskDefinitionSpec = serde_json::from_value(json!({"containerDefinitions": [
         {"name": "app", "image": "a", "memory": 64, "restartPolicy": {"enabled": true, "ignoredExitCodes": [9]}},
