@@ -13,6 +13,10 @@ use crate::report::{Exit, Report};
 #[must_use]
 pub fn import(inputs: &Inputs, namespace: Option<&str>) -> Report {
     let mut lines = inputs.notes.clone();
+    lines.extend(inputs.namespaces.iter().map(|namespace| {
+        let name = namespace.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("?");
+        format!("Namespace/{name} stays as it is: passed over")
+    }));
     let mut exit = Exit::Fine;
     let mut printed = Vec::new();
     for input in &inputs.objects {

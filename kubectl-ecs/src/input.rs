@@ -67,6 +67,8 @@ impl Input {
 pub struct Inputs {
     /// Objects of ours, in the order in which they were given.
     pub objects: Vec<Input>,
+    /// Namespaces, whose annotations say what administrators allow.
+    pub namespaces: Vec<Value>,
     /// Documents that were passed over, one line each.
     pub notes: Vec<String>,
 }
@@ -138,6 +140,10 @@ fn manifest(origin: Origin, mut object: Value, inputs: &mut Inputs) -> Result<()
     let text = |member: &str| object.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (api_version, kind_name) = (text("apiVersion"), text("kind"));
     let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("?").to_owned();
+    if Kind::from_type(&api_version, &kind_name) == Some(Kind::Namespace) {
+        inputs.namespaces.push(object);
+        return Ok(());
+    }
     let group = api_version.split_once('/').map_or("", |(group, _)| group);
     let kind = Kind::from_type(&api_version, &kind_name).filter(|kind| kind.is_ours());
     let Some(kind) = kind else {

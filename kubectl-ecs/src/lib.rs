@@ -8,6 +8,7 @@
 //! Nothing here decides what a document becomes: validation, translation and status are the planner's, the same that the
 //! operator runs.
 
+pub mod env_file;
 pub mod import;
 pub mod input;
 pub mod origin;

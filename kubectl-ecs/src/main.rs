@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use kubectl_ecs::input::{self, Inputs};
 use kubectl_ecs::print::Format;
 use kubectl_ecs::report::{Exit, Report};
-use kubectl_ecs::{import, read, render};
+use kubectl_ecs::{env_file, import, read, render};
 use plan::Facts;
 use plan::facts::KubernetesVersion;
 
@@ -45,7 +45,7 @@ enum Command {
     ///
     /// Takes manifests of ecs-operator.dev and the documents of the AWS CLI: inputs (--cli-input-json) and outputs
     /// (describe-…) for task definitions, services, clusters, capacity providers, scalable targets, scaling policies and
-    /// scheduled actions. What is not among the inputs is reported as a condition. Nothing but the operator acts: counts
+    /// scheduled actions. Annotations of a Namespace among them say what its administrator allows. What is not among the inputs is reported as a condition. Nothing but the operator acts: counts
     /// of running tasks stay 0.
     #[command(after_help = EXAMPLES)]
     Render {
@@ -76,6 +76,31 @@ enum Command {
     Import {
         #[command(flatten)]
         source: Source,
+    },
+    /// Write an environment file of S3 as the ConfigMap that containers take its variables from.
+    ///
+    /// Reads the file as ECS does: a line counts unless it begins with # or has nothing before its first =; quotes, blanks
+    /// and export are part of names and values. The name of the ConfigMap follows from the ARN.
+    EnvFile {
+        /// ARN of the file, as environmentFiles has it: arn:aws:s3:::BUCKET/KEY.env.
+        arn: String,
+        /// The file, or - for standard input.
+        file: String,
+        /// Write a Secret; kubernetes.environmentFiles of the task definition has to name it.
+        #[arg(long)]
+        secret: bool,
+        /// Name of the object; kubernetes.environmentFiles of the task definition has to name it.
+        #[arg(long)]
+        name: Option<String>,
+        /// Namespace of the object.
+        #[arg(short, long)]
+        namespace: Option<String>,
+        /// Form of the output.
+        #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
+        output: Format,
+        /// Exit with 3 when a variable has to be left out.
+        #[arg(long)]
+        strict: bool,
     },
     /// Print the version.
     Version,
@@ -119,6 +144,10 @@ fn run(command: Command) -> Result<Report, Report> {
             Ok(render::render(&source.inputs()?, &render::Options { format: output, is_strict: strict, now, facts }))
         }
         Command::Import { source } => Ok(import::import(&source.inputs()?, source.namespace.as_deref())),
+        Command::EnvFile { arn, file, secret, name, namespace, output, strict } => {
+            let options = env_file::Options { name, namespace, is_secret: secret, format: output, is_strict: strict };
+            Ok(env_file::object(&arn, &env_file::read(&file)?, &options))
+        }
         Command::Version => {
             let output = format!("kubectl-ecs {}\n", env!("CARGO_PKG_VERSION"));
             Ok(Report { output, lines: Vec::new(), exit: Exit::Fine })

@@ -37,7 +37,8 @@ pub fn render(inputs: &Inputs, options: &Options) -> Report {
     let objects = &inputs.objects;
     let settings =
         Settings { facts: options.facts.clone(), images: ImageResolution::LeftToOperator, ..Settings::default() };
-    let outcome = simulate::simulate(objects, &settings, options.now.unwrap_or(Timestamp::UNIX_EPOCH));
+    let outcome =
+        simulate::simulate(objects, &inputs.namespaces, &settings, options.now.unwrap_or(Timestamp::UNIX_EPOCH));
     let mut lines = inputs.notes.clone();
     let mut exit = Exit::Fine;
     for input in objects {
@@ -64,7 +65,7 @@ pub fn render(inputs: &Inputs, options: &Options) -> Report {
         lines.push("the plan still changes after ten rounds; what is printed is the tenth".to_owned());
     }
     let mut printed = children(objects, &outcome);
-    printed.extend(lone_tasks(objects, &options.facts, &outcome, &mut lines));
+    printed.extend(lone_tasks(inputs, &options.facts, &outcome, &mut lines));
     printed.extend(objects.iter().filter_map(|input| status(input, &outcome)));
     for document in &mut printed {
         tidy(&mut document.object, options.now.is_some());
@@ -155,7 +156,8 @@ fn has_tags(object: &Value) -> bool {
 }
 
 /// Pods of task definitions that no service among the inputs runs.
-fn lone_tasks(objects: &[Input], facts: &Facts, outcome: &Outcome, lines: &mut Vec<String>) -> Vec<Printed> {
+fn lone_tasks(inputs: &Inputs, facts: &Facts, outcome: &Outcome, lines: &mut Vec<String>) -> Vec<Printed> {
+    let objects = &inputs.objects;
     let in_use = families_in_use(objects);
     let mut printed = Vec::new();
     for input in objects.iter().filter(|input| input.kind == Kind::TaskDefinition) {
@@ -164,7 +166,7 @@ fn lone_tasks(objects: &[Input], facts: &Facts, outcome: &Outcome, lines: &mut V
         if is_used || !refusals(input, outcome).is_empty() {
             continue;
         }
-        match task::pod(input, facts) {
+        match task::pod(input, &inputs.namespaces, facts) {
             Ok(bodies) => {
                 let comments = vec![format!("a task of {}", input.label())];
                 printed.extend(bodies.into_iter().map(|object| Printed { comments: comments.clone(), object }));

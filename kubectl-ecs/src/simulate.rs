@@ -43,8 +43,12 @@ pub fn key(input: &Input) -> Option<ObjectKey> {
 
 /// Runs the planner over `inputs` as if the time were `now` all along.
 #[must_use]
-pub fn simulate(inputs: &[Input], settings: &Settings, now: Timestamp) -> Outcome {
+pub fn simulate(inputs: &[Input], namespaces: &[Value], settings: &Settings, now: Timestamp) -> Outcome {
     let mut simulation = Simulation { world: MemoryWorld::default(), now, created: Vec::new() };
+    for namespace in namespaces {
+        let name = namespace.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        simulation.put(&ObjectKey::cluster_scoped(Kind::Namespace, name), namespace.clone());
+    }
     let mut roots = Vec::new();
     for input in inputs {
         let Some(key) = key(input) else { continue };

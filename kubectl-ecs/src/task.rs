@@ -16,11 +16,14 @@ use crate::input::Input;
 ///
 /// # Errors
 /// Why there is no Pod, one line each: only a service or RunTask says it, such as the configuration of a volume.
-pub fn pod(input: &Input, facts: &Facts) -> Result<Vec<Value>, Vec<String>> {
+pub fn pod(input: &Input, namespaces: &[Value], facts: &Facts) -> Result<Vec<Value>, Vec<String>> {
     let document = input.object.get("spec").cloned().unwrap_or_default();
     let Ok(spec) = serde_json::from_value::<TaskDefinitionSpec>(document) else { return Ok(Vec::new()) };
     let compatibilities = spec.requires_compatibilities.as_deref().unwrap_or_default();
     let namespace = input.namespace();
+    let name_of = |known: &&Value| known.pointer("/metadata/name").and_then(Value::as_str) == Some(namespace);
+    let known = namespaces.iter().find(name_of);
+    let annotations = known.and_then(|known| known.pointer("/metadata/annotations"));
     let pod = task::pod(&TaskInput {
         task_definition: &spec,
         volume_configurations: &[],
@@ -28,7 +31,7 @@ pub fn pod(input: &Input, facts: &Facts) -> Result<Vec<Value>, Vec<String>> {
         deployment: "",
         namespace,
         facts,
-        policy: &NamespacePolicy::default(),
+        policy: &NamespacePolicy::from_annotations(annotations),
     })
     .map_err(|refusals| {
         refusals.iter().map(|refusal| format!("spec.{}: {}", refusal.path, refusal.message)).collect::<Vec<_>>()

@@ -201,3 +201,39 @@ fn when_the_reader_has_seen_enough_then_the_command_ends_quietly() {
     let errors = text(&output.stderr);
     assert!(!errors.contains("panicked") && !errors.contains("standard output"), "{errors}");
 }
+
+#[test]
+fn when_a_namespace_is_among_the_inputs_then_what_its_administrator_allows_counts() {
+    let role = "arn:aws:iam::123456789012:role/a";
+    let task =
+        format!("{{family: a, taskRoleArn: '{role}', containerDefinitions: [{{name: a, image: a, memory: 8}}]}}");
+    let namespace = |roles: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Namespace, metadata: {{name: default, annotations: {{ecs-operator.dev/allowed-task-roles: '{roles}'}}}}}}"
+        )
+    };
+    let render = |namespace: &str| {
+        let output = run(&["render", "-f", "-"], &format!("{namespace}\n---\n{task}\n"));
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, output, _) = render(&namespace("*"));
+    assert_eq!(code, Some(0));
+    assert!(
+        output.contains(&format!("eks.amazonaws.com/role-arn: {role}"))
+            || output.contains(&format!("eks.amazonaws.com/role-arn: \"{role}\"")),
+        "{output}"
+    );
+    let (code, _, errors) = render(&namespace("other"));
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("spec.taskRoleArn: AccessDeniedException"), "{errors}");
+}
+
+#[test]
+fn when_an_environment_file_comes_through_a_pipe_then_its_config_map_is_written() {
+    let output = run(&["env-file", "arn:aws:s3:::config/prod/web.env", "-", "-n", "shop"], "A=1\n#B=2\n");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let text = text(&output.stdout);
+    assert!(text.contains("name: env-config-prod-web-env-da2a7002") && text.contains("namespace: shop"), "{text}");
+    let output = run(&["env-file", "arn:aws:s3:::config/prod/web.env", "nowhere.env"], "");
+    assert_eq!(output.status.code(), Some(2));
+}
