@@ -35,14 +35,14 @@ pub fn read(path: &str) -> Result<String, Report> {
     } else {
         std::fs::read_to_string(path)
     };
-    text.map_err(|error| unusable(format!("{path}: {error}")))
+    text.map_err(|error| unusable(&format!("{path}: {error}")))
 }
 
 /// The object with the variables of `text`, which is the file that `arn` names.
 #[must_use]
 pub fn object(arn: &str, text: &str, options: &Options) -> Report {
-    let Some(own_name) = object_name(arn).filter(|_| arn.ends_with(".env")) else {
-        return unusable(format!("{arn} is not the ARN of a .env object in S3: arn:aws:s3:::BUCKET/KEY.env"));
+    let Some(own_name) = object_name(arn).filter(|_| arn.strip_suffix(".env").is_some()) else {
+        return unusable(&format!("{arn} is not the ARN of a .env object in S3: arn:aws:s3:::BUCKET/KEY.env"));
     };
     let (kept, left_out): (Vec<_>, Vec<_>) = parse(text).into_iter().partition(|(variable, _)| is_object_key(variable));
     let kind = if options.is_secret { "Secret" } else { "ConfigMap" };
@@ -69,12 +69,12 @@ pub fn object(arn: &str, text: &str, options: &Options) -> Report {
     let exit = if options.is_strict && !lines.is_empty() { Exit::NotApplied } else { Exit::Fine };
     match print(options.format, &[Printed { comments, object }]) {
         Ok(output) => Report { output, lines, exit },
-        Err(error) => unusable(error),
+        Err(error) => unusable(&error),
     }
 }
 
-fn unusable(message: String) -> Report {
-    Report { output: String::new(), lines: vec![line(&message)], exit: Exit::Unusable }
+fn unusable(message: &str) -> Report {
+    Report { output: String::new(), lines: vec![line(message)], exit: Exit::Unusable }
 }
 
 #[cfg(test)]
