@@ -93,7 +93,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
   verbs: [get, list, watch, create, patch, delete]
 # Shared by services; the garbage collector removes them after their last owner.
 - apiGroups: [""]
-  resources: [serviceaccounts, persistentvolumeclaims]
+  resources: [serviceaccounts, persistentvolumeclaims, configmaps]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [snapshot.storage.k8s.io]
+  resources: [volumesnapshots]
   verbs: [get, list, watch, create, patch]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
@@ -151,6 +154,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 - apiGroups: [""]
   resources: [persistentvolumes]
   verbs: [get, list, watch, create, delete]
+- apiGroups: [snapshot.storage.k8s.io]
+  resources: [volumesnapshotcontents]
+  verbs: [get, list, watch, create, delete]
+# Named by what is in them, shared by everybody, kept.
+- apiGroups: [storage.k8s.io]
+  resources: [storageclasses]
+  verbs: [get, list, watch, create]
 {{- end }}
 
 {{/* Groups that are not used even where the cluster serves them: the operator has no rights to them. */}}

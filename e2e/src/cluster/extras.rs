@@ -44,6 +44,40 @@ pub(super) async fn storage_class(client: &Client) -> Result<()> {
     .await
 }
 
+/// The snapshot API as a cluster with a snapshot controller serves it, without the controller: nobody acts on its objects.
+///
+/// # Errors
+/// When it cannot be applied.
+pub(super) async fn snapshot_api(client: &Client) -> Result<()> {
+    for (kind, plural, scope) in [
+        ("VolumeSnapshot", "volumesnapshots", "Namespaced"),
+        ("VolumeSnapshotContent", "volumesnapshotcontents", "Cluster"),
+    ] {
+        let open = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+        let schema = json!({ "type": "object", "properties": { "spec": open, "status": open } });
+        let version = json!({
+            "name": "v1", "served": true, "storage": true,
+            "schema": { "openAPIV3Schema": schema }, "subresources": { "status": {} },
+        });
+        let definition = json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {
+                "name": format!("{plural}.snapshot.storage.k8s.io"),
+                "annotations": { "api-approved.kubernetes.io": "https://github.com/kubernetes-csi/external-snapshotter" },
+            },
+            "spec": {
+                "group": "snapshot.storage.k8s.io",
+                "scope": scope,
+                "names": { "kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": kind.to_lowercase() },
+                "versions": [version],
+            },
+        });
+        apply(client, definition).await?;
+    }
+    Ok(())
+}
+
 /// `metrics.k8s.io`, served by metrics-server on a port of this machine. EndpointSlices may not hold loopback addresses; an
 /// ExternalName is what lets the API server reach a process on loopback.
 ///

@@ -188,6 +188,7 @@ impl Cluster {
         if real.is_none() {
             extras::storage_class(&client).await?;
         }
+        extras::snapshot_api(&client).await?;
         if options.metrics {
             local.start(Process::MetricsServer)?;
             extras::metrics_api(&client, local.plan().ports.metrics).await?;

@@ -24,7 +24,7 @@ const fn cluster_scoped(kind: &'static str, api_version: &'static str, plural: &
 const OURS: &str = "ecs-operator.dev/v1alpha1";
 
 /// Everything that a scenario may name.
-pub const ALL: [Known; 20] = [
+pub const ALL: [Known; 25] = [
     namespaced("ECSCluster", OURS, "ecsclusters"),
     namespaced("ECSTaskDefinition", OURS, "ecstaskdefinitions"),
     namespaced("ECSTaskDefinitionRevision", OURS, "ecstaskdefinitionrevisions"),
@@ -43,6 +43,11 @@ pub const ALL: [Known; 20] = [
     namespaced("ReplicaSet", "apps/v1", "replicasets"),
     namespaced("Secret", "v1", "secrets"),
     namespaced("Event", "events.k8s.io/v1", "events"),
+    namespaced("ConfigMap", "v1", "configmaps"),
+    namespaced("VolumeSnapshot", "snapshot.storage.k8s.io/v1", "volumesnapshots"),
+    cluster_scoped("VolumeSnapshotContent", "snapshot.storage.k8s.io/v1", "volumesnapshotcontents"),
+    cluster_scoped("StorageClass", "storage.k8s.io/v1", "storageclasses"),
+    cluster_scoped("Namespace", "v1", "namespaces"),
     cluster_scoped("ECSCapacityProvider", OURS, "ecscapacityproviders"),
     cluster_scoped("PersistentVolume", "v1", "persistentvolumes"),
     cluster_scoped("Node", "v1", "nodes"),

@@ -162,6 +162,15 @@ impl Scenario {
         }
     }
 
+    /// The administrator of the scenario's namespace says what its tasks may have: annotations of the Namespace.
+    ///
+    /// # Errors
+    /// When the API server refuses it.
+    pub async fn given_allowed(&self, annotations: Value) -> Result<()> {
+        let patch = json!({ "metadata": { "annotations": annotations } });
+        self.when_patched("Namespace", &self.namespace, patch).await
+    }
+
     /// The objects of a kind in the scenario's namespace.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 
 mod exits;
 mod health;
+mod logs;
 mod order;
 mod process;
 mod secrets;

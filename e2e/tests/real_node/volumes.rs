@@ -76,3 +76,43 @@ async fn when_two_tasks_run_side_by_side_then_both_write_to_the_shared_volume() 
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_claim_stands_for_a_file_system_then_tasks_of_two_services_share_its_files_and_directories() -> Result<()>
+{
+    Scenario::run("in-place", async |scenario| {
+        // A volume of the node, as an administrator would make one of a file server.
+        let namespace = scenario.namespace();
+        let (class, capacity) = (format!("files-{namespace}"), json!({ "storage": "1Gi" }));
+        let modes = json!(["ReadWriteMany"]);
+        let volume = json!({
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": { "name": &class },
+            "spec": {
+                "capacity": capacity, "accessModes": modes, "storageClassName": &class,
+                "persistentVolumeReclaimPolicy": "Retain",
+                "hostPath": { "path": format!("/var/lib/e2e/{namespace}-efs"), "type": "DirectoryOrCreate" },
+            },
+        });
+        let claim = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": { "name": "content" },
+            "spec": { "accessModes": modes, "storageClassName": &class, "resources": { "requests": capacity } },
+        });
+        scenario.given([volume, claim]).await?;
+        scenario.given_allowed(json!({ "ecs-operator.dev/file-system.fs-1": "claim/content" })).await?;
+        let efs = |root: &str| {
+            json!({ "name": "data", "efsVolumeConfiguration": { "fileSystemId": "fs-1", "rootDirectory": root } })
+        };
+        let writer = mounting(real_container("writer", "app", &["mark", "/data/text", "first"]), "data", "/data", false);
+        given_a_task_with(scenario, "writer", &[writer], json!({ "volumes": [efs("/web")] })).await?;
+        scenario.then_within(60).ends("writer", "writer").await?;
+
+        let whole = mounting(real_container("app", "app", &["serve", "8080"]), "data", "/files", true);
+        given_a_task_with(scenario, "reader", &[whole], json!({ "volumes": [efs("/")] })).await?;
+        let task = scenario.then_within(60).a_task_of("reader").await?;
+        let holds = |lines: &[&str]| lines.iter().all(|line| line.ends_with(" first")) && !lines.is_empty();
+        scenario.then_within(10).file(&task, 8080, "/files/web/text", holds).await?;
+        // It is in no namespace, and nobody else removes it.
+        scenario.when_deleted("PersistentVolume", &class).await
+    })
+    .await
+}

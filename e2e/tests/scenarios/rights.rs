@@ -22,6 +22,8 @@ use super::command::{cluster, helm, kubectl};
 const OURS: &str = "ecs-operator.dev";
 const READ: [&str; 3] = ["get", "list", "watch"];
 const KEEP: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
+/// What services share is created, owned by one more of them, and removed by the garbage collector.
+const SHARE: [&str; 5] = ["get", "list", "watch", "create", "patch"];
 const USER_KINDS: [&str; 4] = ["ecsclusters", "ecstaskdefinitions", "ecsservices", "ecsscalabletargets"];
 const OPERATOR_KINDS: [&str; 2] = ["ecstaskdefinitionrevisions", "ecsservicedeployments"];
 
@@ -54,8 +56,9 @@ fn in_a_namespace() -> BTreeSet<Right> {
         rights(OURS, &finalizers, &["update"]),
         rights("apps", &["deployments"], &KEEP),
         rights("", &["services"], &KEEP),
-        rights("", &["serviceaccounts", "persistentvolumeclaims"], &["get", "list", "watch", "create", "patch"]),
-        rights("networking.k8s.io", &["networkpolicies"], &["get", "list", "watch", "create", "patch"]),
+        rights("", &["serviceaccounts", "persistentvolumeclaims", "configmaps"], &SHARE),
+        rights("snapshot.storage.k8s.io", &["volumesnapshots"], &SHARE),
+        rights("networking.k8s.io", &["networkpolicies"], &SHARE),
         rights("policy", &["poddisruptionbudgets"], &KEEP),
         rights("autoscaling", &["horizontalpodautoscalers"], &KEEP),
         rights("", &["pods"], &READ),
@@ -75,6 +78,8 @@ fn in_the_cluster() -> BTreeSet<Right> {
         rights(OURS, &["ecscapacityproviders/finalizers"], &["update"]),
         rights("", &["nodes", "namespaces"], &READ),
         rights("", &["persistentvolumes"], &["get", "list", "watch", "create", "delete"]),
+        rights("snapshot.storage.k8s.io", &["volumesnapshotcontents"], &["get", "list", "watch", "create", "delete"]),
+        rights("storage.k8s.io", &["storageclasses"], &["get", "list", "watch", "create"]),
     ])
 }
 

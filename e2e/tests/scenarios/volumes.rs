@@ -10,6 +10,9 @@ use e2e::scenario::sampler::{exists, tasks};
 use e2e::scenario::then::text;
 use serde_json::{Value, json};
 
+/// What an administrator lets tasks of a namespace mount.
+const ALLOWED: &str = "ecs-operator.dev/allowed-file-systems";
+
 fn mounted(volume: &Value) -> Value {
     let definition = with(manifest::task_definition("files"), json!({ "volumes": [volume] }));
     with_container(definition, json!({ "mountPoints": [{ "sourceVolume": "data", "containerPath": "/data" }] }))
@@ -51,6 +54,7 @@ async fn when_tasks_on_two_nodes_share_a_file_system_then_they_mount_one_volume_
                 "authorizationConfig": { "accessPointId": "fsap-0123456789abcdef0", "iam": "ENABLED" },
             },
         });
+        scenario.given_allowed(json!({ ALLOWED: "fs-0123456789abcdef0" })).await?;
         scenario.given([manifest::cluster("main", &[]), mounted(&efs)]).await?;
         scenario.when_applied([manifest::service("files", 2)]).await?;
         scenario.then_within(60).the_service("files").is_steady().await?;
@@ -92,6 +96,7 @@ async fn when_a_disk_is_configured_at_launch_then_each_task_has_a_new_one_that_g
             let claims = scenario.objects("PersistentVolumeClaim");
             claims.iter().map(|claim| text(claim, "/metadata/uid").to_owned()).collect()
         };
+        scenario.given_allowed(json!({ "ecs-operator.dev/ebs-storage-class": "standard" })).await?;
         scenario
             .given([manifest::cluster("main", &[]), mounted(&json!({ "name": "data", "configuredAtLaunch": true }))])
             .await?;
@@ -134,6 +139,7 @@ async fn when_two_services_share_a_file_system_and_a_role_then_what_they_share_g
         let efs = json!({ "name": "data", "efsVolumeConfiguration": { "fileSystemId": "fs-0123456789abcdef0" } });
         let role = json!({ "taskRoleArn": "arn:aws:iam::123456789012:role/files" });
         let service = |name: &str| with(manifest::service(name, 1), json!({ "taskDefinition": "files" }));
+        scenario.given_allowed(json!({ ALLOWED: "fs-*", "ecs-operator.dev/allowed-task-roles": "*" })).await?;
         scenario.given([manifest::cluster("main", &[]), with(mounted(&efs), role)]).await?;
         scenario.when_applied([service("one"), service("two")]).await?;
         for name in ["one", "two"] {
@@ -161,6 +167,160 @@ async fn when_two_services_share_a_file_system_and_a_role_then_what_they_share_g
             scenario.then_within(60).is_gone(kind, name).await?;
         }
         no_volume_is_left(scenario).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nobody_allowed_a_file_system_then_nothing_is_made_until_an_administrator_does() -> Result<()> {
+    Scenario::run_on_kwok("efs-denied", async |scenario| {
+        let efs = json!({ "name": "data", "efsVolumeConfiguration": { "fileSystemId": "fs-0123456789abcdef0" } });
+        scenario.given([manifest::cluster("main", &[]), mounted(&efs)]).await?;
+        scenario.when_applied([manifest::service("files", 1)]).await?;
+        let refused = ("Accepted", "False", "AccessDeniedException");
+        let then = scenario.then_within(60);
+        let said = then.condition("ECSTaskDefinition", "files", refused.0, refused.1, refused.2).await?;
+        ensure!(
+            said.contains("spec.volumes[0].efsVolumeConfiguration.fileSystemId") && said.contains(ALLOWED),
+            "{said}"
+        );
+        ensure!(scenario.objects("PersistentVolumeClaim").is_empty() && volumes(scenario).await?.is_empty());
+
+        scenario.given_allowed(json!({ ALLOWED: "fs-0123456789abcdef0" })).await?;
+        scenario.then_within(60).the_service("files").is_steady().await?;
+        // What runs goes on when the permission is taken back; nothing new begins with it.
+        scenario.given_allowed(json!({ ALLOWED: "fs-other" })).await?;
+        scenario.then_within(60).condition("ECSService", "files", refused.0, refused.1, refused.2).await?;
+        scenario.then_within(30).the_service("files").has_tasks(1).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_claim_of_a_class_stands_for_a_file_system_then_it_outlives_the_services() -> Result<()> {
+    Scenario::run_on_kwok("in-place", async |scenario| {
+        scenario.given_allowed(json!({ "ecs-operator.dev/file-system.fs-1": "storageclass/standard" })).await?;
+        let efs =
+            json!({ "name": "data", "efsVolumeConfiguration": { "fileSystemId": "fs-1", "rootDirectory": "/web" } });
+        scenario.given([manifest::cluster("main", &[]), mounted(&efs)]).await?;
+        let service = |name: &str| with(manifest::service(name, 1), json!({ "taskDefinition": "files" }));
+        scenario.when_applied([service("one"), service("two")]).await?;
+        for name in ["one", "two"] {
+            scenario.then_within(60).the_service(name).is_steady().await?;
+        }
+        let claims = scenario.objects("PersistentVolumeClaim");
+        let claim = claims.first().filter(|_| claims.len() == 1).context("not one claim")?;
+        let uid = text(claim, "/metadata/uid");
+        for name in ["one", "two"] {
+            scenario.when_deleted("ECSService", name).await?;
+            scenario.then_within(60).is_gone("ECSService", name).await?;
+        }
+        scenario
+            .then_within(60)
+            .until("the tasks are gone", |objects| {
+                let pods = objects.iter().filter(|((kind, _), _)| *kind == "Pod").count();
+                if pods == 0 { Ok(()) } else { Err(format!("there are {pods}")) }
+            })
+            .await?;
+        // Another service finds the files again.
+        scenario.when_applied([service("three")]).await?;
+        scenario.then_within(60).the_service("three").is_steady().await?;
+        let claims = scenario.objects("PersistentVolumeClaim");
+        ensure!(claims.len() == 1 && text(&claims[0], "/metadata/uid") == uid, "another claim: {claims:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_disks_have_the_same_parameters_then_they_have_one_storage_class_and_a_snapshot_is_named_by_it()
+-> Result<()> {
+    Scenario::run_on_kwok("ebs-class", async |scenario| {
+        for kind in ["StorageClass", "VolumeSnapshot", "VolumeSnapshotContent"] {
+            scenario.view().watch(Known::find(kind)?).await?;
+        }
+        scenario.given_allowed(json!({ ALLOWED: "snap-*" })).await?;
+        scenario
+            .given([manifest::cluster("main", &[]), mounted(&json!({ "name": "data", "configuredAtLaunch": true }))])
+            .await?;
+        // The tag makes the class one of this scenario only.
+        let tags = json!([{ "resourceType": "volume", "propagateTags": "SERVICE" }]);
+        let disk = |size: i64| {
+            json!({
+                "roleArn": "arn:aws:iam::123456789012:role/ecsInfrastructureRole", "sizeInGiB": size, "iops": 3500,
+                "snapshotId": "snap-1", "tagSpecifications": tags,
+            })
+        };
+        let service = |name: &str, disk: Value| {
+            let spec = json!({
+                "taskDefinition": "files",
+                "tags": [{ "key": "scenario", "value": scenario.namespace() }],
+                "volumeConfigurations": [{ "name": "data", "managedEBSVolume": disk }],
+            });
+            with(manifest::service(name, 1), spec)
+        };
+        scenario.when_applied([service("one", disk(20)), service("two", disk(30))]).await?;
+        let tag = format!("scenario={}", scenario.namespace());
+        let class_of = |objects: &e2e::scenario::Objects, service: &str| -> Result<String, String> {
+            let pods = tasks(objects, service);
+            let pod = pods.iter().find(|pod| exists(pod)).ok_or("no task")?;
+            Ok(text(pod, "/spec/volumes/0/ephemeral/volumeClaimTemplate/spec/storageClassName").to_owned())
+        };
+        let (one, two) = scenario
+            .then_within(60)
+            .until("both services have tasks", |objects| Ok((class_of(objects, "one")?, class_of(objects, "two")?)))
+            .await?;
+        ensure!(one == two && one.starts_with("ecs-ebs-"), "{one} and {two}");
+        let class = scenario
+            .then_within(30)
+            .until("the class is there", |objects| {
+                let found = objects.iter().find(|((kind, name), _)| *kind == "StorageClass" && *name == one);
+                found.map(|(_, class)| class.clone()).ok_or_else(|| "it is not".to_owned())
+            })
+            .await?;
+        let parameters = json!({
+            "type": "gp3", "csi.storage.k8s.io/fstype": "xfs", "iops": "3500", "tagSpecification_1": tag,
+        });
+        ensure!(class["parameters"] == parameters && text(&class, "/provisioner") == "ebs.csi.aws.com", "{class}");
+        let contents = |objects: &e2e::scenario::Objects| -> Vec<Value> {
+            let all =
+                objects.iter().filter(|((kind, _), _)| *kind == "VolumeSnapshotContent").map(|(_, content)| content);
+            all.filter(|content| text(content, "/spec/volumeSnapshotRef/namespace") == scenario.namespace())
+                .cloned()
+                .collect()
+        };
+        scenario
+            .then_within(30)
+            .until("the snapshot stands for the one of EBS", |objects| {
+                let contents = contents(objects);
+                let handle = contents.first().map(|content| text(content, "/spec/source/snapshotHandle"));
+                if handle == Some("snap-1") && contents.len() == 1 { Ok(()) } else { Err(format!("{contents:?}")) }
+            })
+            .await?;
+        let snapshots = scenario.objects("VolumeSnapshot");
+        let snapshot = snapshots.first().filter(|_| snapshots.len() == 1).context("not one VolumeSnapshot")?;
+        // As the snapshot controller would bind them.
+        let name = text(&scenario.view().read(contents)[0], "/metadata/name").to_owned();
+        let bound = json!({ "spec": { "volumeSnapshotRef": { "uid": text(snapshot, "/metadata/uid") } } });
+        scenario.when_patched("VolumeSnapshotContent", &name, bound).await?;
+        let owners = |object: &Value| object["metadata"]["ownerReferences"].as_array().map_or(0, Vec::len);
+        let snapshot_name = text(snapshot, "/metadata/name");
+        let then = scenario.then_within(30);
+        then.object("VolumeSnapshot", snapshot_name, "belongs to both", |object| owners(object) == 2).await?;
+        for service in ["one", "two"] {
+            scenario.when_deleted("ECSService", service).await?;
+        }
+        scenario.then_within(60).is_gone("VolumeSnapshot", text(snapshot, "/metadata/name")).await?;
+        scenario
+            .then_within(60)
+            .until("the content goes after its snapshot", |objects| {
+                let left = contents(objects).len();
+                if left == 0 { Ok(()) } else { Err(format!("there are {left}")) }
+            })
+            .await?;
+        // The class stays: it holds nothing, and the next service with such disks needs it.
+        ensure!(scenario.object("StorageClass", &one).is_some(), "the class is gone");
+        Ok(())
     })
     .await
 }

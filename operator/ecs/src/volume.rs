@@ -46,6 +46,8 @@ pub fn check_efs(volume: &EfsVolume) -> Vec<Violation> {
     let root = volume.root_directory.as_deref().unwrap_or("/");
     if root.contains(':') {
         refuse("rootDirectory", "a path with a colon cannot be mounted");
+    } else if root.split('/').any(|segment| segment == "..") {
+        refuse("rootDirectory", "a path without ..");
     }
     let access_point = volume.access_point_id.as_deref().filter(|id| !id.is_empty());
     if access_point.is_some() && !matches!(root, "" | "/") {

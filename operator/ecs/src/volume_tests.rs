@@ -30,6 +30,8 @@ fn when_an_efs_volume_uses_an_access_point_or_iam_then_it_needs_encryption_and_n
         (plain.clone(), &[][..]),
         (rooted("/data"), &[]),
         (rooted("/a:b"), &["rootDirectory"]),
+        (rooted("/a/../b"), &["rootDirectory"]),
+        (rooted("/a..b"), &[]),
         (EfsVolume { transit_encryption: true, iam: true, ..plain.clone() }, &[]),
         (EfsVolume { iam: true, ..plain.clone() }, &["transitEncryption"]),
         (with_access_point.clone(), &["transitEncryption"]),

@@ -16,7 +16,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
         Kind::TaskDefinition => crate::task_definition::plan(world, root, settings, now),
         Kind::Service => crate::service::plan(world, root, settings, now),
         Kind::ScalableTarget => crate::scalable_target::plan(world, root, settings, now),
-        Kind::PersistentVolume => crate::persistent_volume::plan(world, root, now),
+        Kind::PersistentVolume | Kind::VolumeSnapshotContent => crate::persistent_volume::plan(world, root, now),
         _ => Plan::default(),
     }
 }

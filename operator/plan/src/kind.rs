@@ -37,6 +37,14 @@ pub enum Kind {
     PersistentVolumeClaim,
     /// `v1 PersistentVolume`
     PersistentVolume,
+    /// `v1 ConfigMap`: the configuration of a log router
+    ConfigMap,
+    /// `storage.k8s.io/v1 StorageClass`: one set of parameters of a managed volume
+    StorageClass,
+    /// `snapshot.storage.k8s.io/v1 VolumeSnapshot`
+    VolumeSnapshot,
+    /// `snapshot.storage.k8s.io/v1 VolumeSnapshotContent`
+    VolumeSnapshotContent,
     /// `autoscaling/v2 HorizontalPodAutoscaler`
     HorizontalPodAutoscaler,
     /// `v1 Node`: a container instance
@@ -51,7 +59,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, each once.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::Cluster,
         Self::CapacityProvider,
         Self::TaskDefinition,
@@ -67,6 +75,10 @@ impl Kind {
         Self::NetworkPolicy,
         Self::PersistentVolumeClaim,
         Self::PersistentVolume,
+        Self::ConfigMap,
+        Self::StorageClass,
+        Self::VolumeSnapshot,
+        Self::VolumeSnapshotContent,
         Self::HorizontalPodAutoscaler,
         Self::Node,
         Self::ExternalSecret,
@@ -84,11 +96,14 @@ impl Kind {
             Self::ExternalSecret => "external-secrets.io",
             Self::SecretProviderClass => "secrets-store.csi.x-k8s.io",
             Self::NetworkPolicy => "networking.k8s.io",
+            Self::StorageClass => "storage.k8s.io",
+            Self::VolumeSnapshot | Self::VolumeSnapshotContent => "snapshot.storage.k8s.io",
             Self::Pod
             | Self::KubernetesService
             | Self::ServiceAccount
             | Self::PersistentVolumeClaim
             | Self::PersistentVolume
+            | Self::ConfigMap
             | Self::Node
             | Self::Namespace => "",
             _ => GROUP,
@@ -133,6 +148,10 @@ impl Kind {
             Self::NetworkPolicy => "NetworkPolicy",
             Self::PersistentVolumeClaim => "PersistentVolumeClaim",
             Self::PersistentVolume => "PersistentVolume",
+            Self::ConfigMap => "ConfigMap",
+            Self::StorageClass => "StorageClass",
+            Self::VolumeSnapshot => "VolumeSnapshot",
+            Self::VolumeSnapshotContent => "VolumeSnapshotContent",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             Self::Node => "Node",
             Self::ExternalSecret => "ExternalSecret",
@@ -160,6 +179,10 @@ impl Kind {
             Self::NetworkPolicy => "networkpolicies",
             Self::PersistentVolumeClaim => "persistentvolumeclaims",
             Self::PersistentVolume => "persistentvolumes",
+            Self::ConfigMap => "configmaps",
+            Self::StorageClass => "storageclasses",
+            Self::VolumeSnapshot => "volumesnapshots",
+            Self::VolumeSnapshotContent => "volumesnapshotcontents",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
             Self::Node => "nodes",
             Self::ExternalSecret => "externalsecrets",
@@ -171,7 +194,15 @@ impl Kind {
     /// Whether objects of this kind live in a namespace.
     #[must_use]
     pub const fn is_namespaced(self) -> bool {
-        !matches!(self, Self::CapacityProvider | Self::PersistentVolume | Self::Node | Self::Namespace)
+        !matches!(
+            self,
+            Self::CapacityProvider
+                | Self::PersistentVolume
+                | Self::StorageClass
+                | Self::VolumeSnapshotContent
+                | Self::Node
+                | Self::Namespace
+        )
     }
 
     /// Whether the kind is one of this project's custom resources.
@@ -190,7 +221,7 @@ impl Kind {
     }
 
     /// Whether objects of this kind are reconciled on their own. A `PersistentVolume` is one because it cannot be owned
-    /// by anything in a namespace: somebody has to remove it after its claim.
+    /// by anything in a namespace: somebody has to remove it after its claim. So is a `VolumeSnapshotContent`.
     #[must_use]
     pub const fn is_root(self) -> bool {
         matches!(
@@ -201,6 +232,7 @@ impl Kind {
                 | Self::Service
                 | Self::ScalableTarget
                 | Self::PersistentVolume
+                | Self::VolumeSnapshotContent
         )
     }
 
@@ -221,7 +253,10 @@ impl Kind {
     /// served ([`crate::Facts::serves`]), and does without it elsewhere.
     #[must_use]
     pub const fn is_optional(self) -> bool {
-        matches!(self, Self::ExternalSecret | Self::SecretProviderClass)
+        matches!(
+            self,
+            Self::ExternalSecret | Self::SecretProviderClass | Self::VolumeSnapshot | Self::VolumeSnapshotContent
+        )
     }
 
     /// The kind with this `apiVersion` and `kind`, if the operator knows it.

@@ -57,6 +57,12 @@ pub const SECRET_REFRESH_INTERVAL: &str = "ecs-operator.dev/secret-refresh-inter
 pub const SECRETS_STORE_CSI: &str = "ecs-operator.dev/secrets-store-csi";
 /// On a Namespace: ids of the file systems that tasks in it may mount.
 pub const ALLOWED_FILE_SYSTEMS: &str = "ecs-operator.dev/allowed-file-systems";
+/// Prefix of annotations on a Namespace that say what stands for a file system; its id stands behind it.
+pub const FILE_SYSTEM: &str = "ecs-operator.dev/file-system.";
+/// On a Namespace: the StorageClass of volumes that services configure at launch.
+pub const EBS_STORAGE_CLASS: &str = "ecs-operator.dev/ebs-storage-class";
+/// On a child that no service owns, because files would go with it.
+pub const KEPT: &str = "ecs-operator.dev/kept";
 
 /// Keeps a cluster or capacity provider while something uses it.
 pub const FINALIZER: &str = "ecs-operator.dev/in-use";

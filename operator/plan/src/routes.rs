@@ -98,6 +98,11 @@ pub fn affected(world: &dyn World, changed: &Stored) -> BTreeSet<ObjectKey> {
             roots.extend(found(Kind::PersistentVolume, None, &Term::Claim(claim)));
             roots.extend(owning_roots(changed));
         }
+        Kind::VolumeSnapshot => {
+            let snapshot = format!("{}/{}", namespace.unwrap_or_default(), changed.key.name);
+            roots.extend(found(Kind::VolumeSnapshotContent, None, &Term::Claim(snapshot)));
+            roots.extend(owning_roots(changed));
+        }
         Kind::ServiceDeployment | Kind::Pod => roots.extend(service_of(world, changed)),
         _ => {
             roots.extend(owning_roots(changed));

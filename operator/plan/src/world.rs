@@ -187,6 +187,12 @@ pub fn terms(kind: Kind, object: &Value) -> Vec<Term> {
                 terms.push(Term::Claim(format!("{namespace}/{name}")));
             }
         }
+        Kind::VolumeSnapshotContent => {
+            let reference = ("/spec/volumeSnapshotRef/namespace", "/spec/volumeSnapshotRef/name");
+            if let (Some(namespace), Some(name)) = (text(reference.0), text(reference.1)) {
+                terms.push(Term::Claim(format!("{namespace}/{name}")));
+            }
+        }
         _ => {
             let service = object.pointer("/metadata/labels").and_then(|map| map.get(labels::SERVICE));
             terms.extend(service.and_then(Value::as_str).map(|name| Term::Service(name.to_owned())));

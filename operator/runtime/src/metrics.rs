@@ -201,6 +201,7 @@ const fn controller(kind: Kind) -> &'static str {
         Kind::Service => "ecsservice",
         Kind::ScalableTarget => "ecsscalabletarget",
         Kind::PersistentVolume => "persistentvolume",
+        Kind::VolumeSnapshotContent => "volumesnapshotcontent",
         _ => "other",
     }
 }

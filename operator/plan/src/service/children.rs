@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::guard;
 use super::record::Record;
 use super::revision::ServiceRevision;
 use super::rollout::{Rollout, WantedWorkload};
@@ -31,15 +32,6 @@ pub(super) struct Conflict {
 const REVISION_HISTORY_LIMIT: i64 = 2;
 /// The Deployment controller's own deadline is no circuit breaker: as good as never (its largest value).
 const PROGRESS_DEADLINE_SECONDS: i64 = 2_147_483_647;
-
-/// Kinds that a service revision may ask for in its namespace. Nothing else is made of it, whoever wrote the record.
-const SHARED: [Kind; 5] = [
-    Kind::ServiceAccount,
-    Kind::NetworkPolicy,
-    Kind::PersistentVolumeClaim,
-    Kind::ExternalSecret,
-    Kind::SecretProviderClass,
-];
 
 /// Plans every child. Answers which names are taken.
 pub(super) fn ensure(
@@ -116,27 +108,31 @@ impl Ensure<'_> {
         }
     }
 
-    /// ServiceAccounts, EFS claims and NetworkPolicies are shared by every service that needs the same one. Each service applies its own
-    /// owner reference with its own field manager: the server merges them, and the garbage collector removes the object
-    /// after its last owner.
+    /// Whether the API server knows the kind: what a revision asked for may have been uninstalled since.
+    fn is_served(&self, key: &ObjectKey) -> bool {
+        !key.kind.is_optional() || self.facts.serves(&key.kind.api_version())
+    }
+
+    /// ServiceAccounts, claims of file systems, snapshots, NetworkPolicies and configurations of log routers are shared by every service
+    /// that needs the same one. Each service applies its own owner reference with its own field manager: the server merges
+    /// them, and the garbage collector removes the object after its last owner. What holds files has no owner.
     fn shared(&mut self, primary: &Record) {
-        for volume in &primary.revision.cluster_children {
-            let Some(name) = name_of(volume).filter(|_| is_volume_of(volume, &self.snapshot.namespace)) else {
+        let namespace = &self.snapshot.namespace;
+        for object in &primary.revision.cluster_children {
+            let Some(key) = guard::cluster_scoped(object, namespace).filter(|key| self.is_served(key)) else {
                 continue;
             };
-            let key = ObjectKey::cluster_scoped(Kind::PersistentVolume, name);
             if self.world.get(&key).is_none() {
-                self.plan.ops.push(Op::Create { key, body: volume.clone() });
+                self.plan.ops.push(Op::Create { key, body: object.clone() });
             }
         }
         let owner = owner_reference(Kind::Service, &self.snapshot.metadata, false);
         for shared in &primary.revision.shared_children {
-            let is_served = |kind: &Kind| !kind.is_optional() || self.facts.serves(&kind.api_version());
-            let Some(kind) = kind_of(shared).filter(|kind| SHARED.contains(kind) && is_served(kind)) else { continue };
-            let Some(name) = name_of(shared) else { continue };
-            let key = ObjectKey::namespaced(kind, &self.snapshot.namespace, name);
+            let Some(key) = guard::shared(shared, namespace).filter(|key| self.is_served(key)) else { continue };
             let mut body = shared.clone();
-            if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+            // What holds files is made once. From then on it is the administrator's, who may want it larger.
+            let is_kept = is_kept(&body);
+            if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut).filter(|_| !is_kept) {
                 metadata.insert("ownerReferences".to_owned(), json!([owner]));
             }
             match self.world.get(&key) {
@@ -144,6 +140,7 @@ impl Ensure<'_> {
                 Some(live) if Metadata::of(&live).is_deleting() => {
                     self.conflicts.push(Conflict { key, is_leaving: true });
                 }
+                Some(_) if is_kept => {}
                 Some(live) => {
                     if let Some(Difference(because)) = first_difference(&body, &live.value()) {
                         let manager = format!("{FIELD_MANAGER}/{}", self.snapshot.metadata.uid);
@@ -160,7 +157,7 @@ impl Ensure<'_> {
         let kept: BTreeSet<(Kind, &str)> = std::iter::once(primary)
             .chain(in_use)
             .flat_map(|record| &record.revision.shared_children)
-            .filter_map(|body| Some((kind_of(body)?, name_of(body)?)))
+            .filter_map(|body| Some((guard::kind_of(body)?, guard::name_of(body)?)))
             .collect();
         for stored in &self.snapshot.fetchers {
             if !kept.contains(&(stored.key.kind, stored.key.name.as_str())) {
@@ -315,25 +312,7 @@ fn put(object: &mut Value, name: &str, value: Value) {
     }
 }
 
-/// The one kind of object a service has outside its namespace. Should somebody get to write a record by hand, it still
-/// describes an EFS file system for a claim in the same namespace, and nothing else.
-fn is_volume_of(volume: &Value, namespace: &str) -> bool {
-    const SOURCES: [&str; 2] = ["csi", "claimRef"];
-    const PLAIN: [&str; 6] =
-        ["capacity", "accessModes", "persistentVolumeReclaimPolicy", "storageClassName", "volumeMode", "mountOptions"];
-    let text = |pointer: &str| volume.pointer(pointer).and_then(Value::as_str);
-    let known = |field: &String| SOURCES.contains(&field.as_str()) || PLAIN.contains(&field.as_str());
-    text("/kind") == Some("PersistentVolume")
-        && text("/spec/csi/driver") == Some("efs.csi.aws.com")
-        && text("/spec/claimRef/namespace") == Some(namespace)
-        && volume.get("spec").and_then(Value::as_object).is_some_and(|spec| spec.keys().all(known))
-}
-
-fn kind_of(body: &Value) -> Option<Kind> {
-    let text = |name: &str| body.get(name).and_then(Value::as_str);
-    Kind::from_type(text("apiVersion")?, text("kind")?)
-}
-
-fn name_of(body: &Value) -> Option<&str> {
-    body.pointer("/metadata/name").and_then(Value::as_str)
+/// Whether files would go with an object: then it stays when its services go.
+fn is_kept(object: &Value) -> bool {
+    object.pointer("/metadata/annotations").is_some_and(|annotations| annotations.get(labels::KEPT).is_some())
 }

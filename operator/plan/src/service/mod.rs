@@ -10,6 +10,7 @@
 //! 6. [`report`]: the status that is true of what was observed.
 
 mod children;
+mod guard;
 mod images;
 mod placement;
 mod record;

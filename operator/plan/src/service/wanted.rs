@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::capacity_provider::{CapacityProviderSpec, CapacityProviderStrategyItem};
 use api::cluster::ClusterSpec;
 use api::conditions::Reason;
-use api::service::{LaunchType, ServiceSpec};
+use api::service::{LaunchType, PropagateTags, ServiceSpec, ServiceVolumeConfiguration};
 use api::task_definition::{Compatibility, NetworkMode, TaskDefinitionSpec};
 use ecs::arn::last_segment;
 use ecs::rolling::Percentages;
@@ -109,7 +109,7 @@ fn resolve_references(
     wanted.trigger = revision::trigger_hash(&reference, &snapshot.document);
     let pod = task::pod(&TaskInput {
         task_definition: &task_definition,
-        volume_configurations: spec.volume_configurations.as_deref().unwrap_or_default(),
+        volume_configurations: &volume_configurations(spec),
         is_fargate,
         deployment: &rollout::next_deployment(snapshot, &wanted.trigger),
         namespace: &snapshot.namespace,
@@ -192,6 +192,19 @@ fn service_port(port: &task::TaskPort) -> Value {
         map.insert("appProtocol".to_owned(), Value::String(protocol.clone()));
     }
     value
+}
+
+/// The configurations of managed volumes, with the service's tags among the stated ones where they are propagated. A tag
+/// that is stated wins, and the first of equal keys counts.
+fn volume_configurations(spec: &ServiceSpec) -> Vec<ServiceVolumeConfiguration> {
+    let mut configurations = spec.volume_configurations.clone().unwrap_or_default();
+    let volumes = configurations.iter_mut().filter_map(|configuration| configuration.managed_ebs_volume.as_mut());
+    for specification in volumes.flat_map(|volume| volume.tag_specifications.iter_mut().flatten()) {
+        if specification.propagate_tags == Some(PropagateTags::Service) {
+            specification.tags.get_or_insert_default().extend(spec.tags.iter().flatten().cloned());
+        }
+    }
+    configurations
 }
 
 fn percentages(spec: &ServiceSpec) -> Percentages {

@@ -1,6 +1,6 @@
 //! Containers of a task definition: process, environment, ports, order, health, logs.
 
-use super::field::{Field, approximated, fine, honoured, no_effect, refused, with_note};
+use super::field::{Field, approximated, fine, honoured, no_effect, nothing, refused, roughly, with_note};
 
 const REGISTRY: &str = "pulled with a Secret that External Secrets makes of them where the namespace's administrator allows it; otherwise with the one that is named after them";
 const RESTART: &str =
@@ -10,8 +10,14 @@ const SECRETS: &str = "fetched by External Secrets or the Secrets Store CSI driv
 const EVERY_CONTAINER: &str = "holds for every container of the task, which is reported where there are several";
 const LOGS: &str =
     "standard output and error go to the log files of the node; an annotation tells its log agent what is wanted";
-const FIRELENS: &str =
-    "not applied by this version: the container runs, but no log of another container is routed to it";
+const AWSLOGS: &str = "standard output and error go to the log files of the node; an annotation tells its log agent the \
+                       log group, region and stream prefix";
+const ROUTED: &str = "the router gets what is sent to FLUENT_HOST and FLUENT_PORT; standard output and error go to the \
+                      log files of the node, and an annotation tells its log agent to pass them on";
+const DOCKER_ONLY: &str = "a log driver of docker, which Kubernetes nodes do not have: standard output and error go to the \
+                           log files of the node";
+const ROUTER: &str = "its configuration is written and it starts first, but standard output and error of the other \
+                      containers reach it only by a log agent of the node";
 const HEALTH: &str = "decides whether the task gets traffic and whether a deployment goes on; an unhealthy task is not replaced by this version";
 
 /// In the order of the model.
@@ -111,7 +117,15 @@ pub(super) const FIELDS: &[Field] = &[
         "a container of a pod has no labels: they become annotations of the pod",
     ),
     no_effect("containerDefinitions[].logConfiguration", LOGS),
-    no_effect("containerDefinitions[].logConfiguration.logDriver", LOGS).cases(&[fine("json-file")]),
+    no_effect("containerDefinitions[].logConfiguration.logDriver", LOGS).cases(&[
+        fine("json-file"),
+        nothing("awslogs", AWSLOGS),
+        roughly("awsfirelens", ROUTED),
+        nothing("syslog", DOCKER_ONLY),
+        nothing("journald", DOCKER_ONLY),
+        nothing("gelf", DOCKER_ONLY),
+        nothing("fluentd", DOCKER_ONLY),
+    ]),
     no_effect("containerDefinitions[].logConfiguration.options", LOGS),
     no_effect("containerDefinitions[].logConfiguration.secretOptions", LOGS),
     no_effect("containerDefinitions[].logConfiguration.secretOptions[].name", LOGS),
@@ -122,7 +136,7 @@ pub(super) const FIELDS: &[Field] = &[
     approximated("containerDefinitions[].healthCheck.timeout", HEALTH),
     approximated("containerDefinitions[].healthCheck.retries", HEALTH),
     approximated("containerDefinitions[].healthCheck.startPeriod", HEALTH),
-    no_effect("containerDefinitions[].firelensConfiguration", FIRELENS),
-    no_effect("containerDefinitions[].firelensConfiguration.type", FIRELENS),
-    no_effect("containerDefinitions[].firelensConfiguration.options", FIRELENS),
+    approximated("containerDefinitions[].firelensConfiguration", ROUTER),
+    approximated("containerDefinitions[].firelensConfiguration.type", ROUTER),
+    approximated("containerDefinitions[].firelensConfiguration.options", ROUTER),
 ];

@@ -1,32 +1,36 @@
 //! Volumes that a service configures at launch.
 
-use super::field::{Field, approximated, honoured, no_effect};
+use super::field::{Field, honoured, no_effect, with_note};
 
-const EBS_CLASS: &str = "the default StorageClass of the cluster decides it";
-const EBS_TAGS: &str = "not applied by this version: volumes get the tags of the CSI driver";
+const CLASS: &str = "a parameter of a StorageClass of the EBS CSI driver; without effect, and reported, where the \
+                     administrator of the namespace chose a StorageClass";
+const RESERVED: &str = "a key that the EBS CSI driver keeps for itself has no effect, which is reported";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
     honoured("volumeConfigurations"),
     honoured("volumeConfigurations[].name"),
     honoured("volumeConfigurations[].managedEBSVolume"),
-    no_effect("volumeConfigurations[].managedEBSVolume.encrypted", EBS_CLASS),
-    no_effect("volumeConfigurations[].managedEBSVolume.kmsKeyId", EBS_CLASS),
-    no_effect("volumeConfigurations[].managedEBSVolume.volumeType", EBS_CLASS),
-    honoured("volumeConfigurations[].managedEBSVolume.sizeInGiB"),
-    approximated(
+    with_note("volumeConfigurations[].managedEBSVolume.encrypted", CLASS),
+    with_note("volumeConfigurations[].managedEBSVolume.kmsKeyId", CLASS),
+    with_note("volumeConfigurations[].managedEBSVolume.volumeType", CLASS),
+    with_note("volumeConfigurations[].managedEBSVolume.sizeInGiB", "required with snapshotId too"),
+    with_note(
         "volumeConfigurations[].managedEBSVolume.snapshotId",
-        "read from the VolumeSnapshot of this name in the namespace",
+        "needs the snapshot API and an annotation of the Namespace that allows it, otherwise refused",
     ),
-    no_effect("volumeConfigurations[].managedEBSVolume.volumeInitializationRate", EBS_CLASS),
-    no_effect("volumeConfigurations[].managedEBSVolume.iops", EBS_CLASS),
-    no_effect("volumeConfigurations[].managedEBSVolume.throughput", EBS_CLASS),
-    no_effect("volumeConfigurations[].managedEBSVolume.tagSpecifications", EBS_TAGS),
-    no_effect("volumeConfigurations[].managedEBSVolume.tagSpecifications[].resourceType", EBS_TAGS),
-    no_effect("volumeConfigurations[].managedEBSVolume.tagSpecifications[].tags", EBS_TAGS),
-    no_effect("volumeConfigurations[].managedEBSVolume.tagSpecifications[].tags[].key", EBS_TAGS),
-    no_effect("volumeConfigurations[].managedEBSVolume.tagSpecifications[].tags[].value", EBS_TAGS),
-    no_effect("volumeConfigurations[].managedEBSVolume.tagSpecifications[].propagateTags", EBS_TAGS),
+    with_note("volumeConfigurations[].managedEBSVolume.volumeInitializationRate", CLASS),
+    with_note("volumeConfigurations[].managedEBSVolume.iops", CLASS),
+    with_note("volumeConfigurations[].managedEBSVolume.throughput", CLASS),
+    with_note("volumeConfigurations[].managedEBSVolume.tagSpecifications", CLASS),
+    honoured("volumeConfigurations[].managedEBSVolume.tagSpecifications[].resourceType"),
+    honoured("volumeConfigurations[].managedEBSVolume.tagSpecifications[].tags"),
+    with_note("volumeConfigurations[].managedEBSVolume.tagSpecifications[].tags[].key", RESERVED),
+    honoured("volumeConfigurations[].managedEBSVolume.tagSpecifications[].tags[].value"),
+    with_note(
+        "volumeConfigurations[].managedEBSVolume.tagSpecifications[].propagateTags",
+        "the tags at the start of the deployment",
+    ),
     no_effect("volumeConfigurations[].managedEBSVolume.roleArn", "the EBS CSI driver acts with its own identity"),
-    no_effect("volumeConfigurations[].managedEBSVolume.filesystemType", EBS_CLASS),
+    with_note("volumeConfigurations[].managedEBSVolume.filesystemType", CLASS),
 ];

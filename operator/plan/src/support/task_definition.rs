@@ -9,7 +9,8 @@ const NO_NETWORK: &str = "a pod always has an address; a NetworkPolicy denies al
 const MEMBER_OF: &str = "becomes a required node affinity; =~ and ec2InstanceId are compared with the nodes there are when a deployment starts, and agentVersion, registeredAt and runningTasksCount are refused";
 const TAGS: &str =
     "tasks carry them, as an annotation of the pod, when a service propagates the tags of its task definition";
-const PROXY: &str = "App Mesh has ended; a mesh of the cluster is set up by its own annotations";
+const PROXY: &str = "App Mesh has ended; a mesh of the cluster adds its proxy itself, by a label or annotation such as \
+                     those in kubernetes.podLabels";
 const INFERENCE: &str = "Elastic Inference has been discontinued";
 const TRUSTED: &str = "ISOLATED_SANDBOX and CONFIDENTIAL_SANDBOX run in the RuntimeClass that kubernetes.runtimeClassName names, and are refused without one";
 

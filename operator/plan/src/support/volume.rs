@@ -1,32 +1,40 @@
 //! Volumes of a task definition.
 
-use super::field::{Field, approximated, fine, honoured, no_effect, refused};
+use super::field::{Field, approximated, fine, honoured, no_effect, with_note};
 
-const S3_FILES: &str =
-    "S3 Files volumes are not mounted by this version, and running without the data would not be safe";
-const FSX: &str = "FSx for Windows File Server volumes are not mounted by this version, and running without the data would not be safe";
+const ALLOWED: &str =
+    "mounted if an annotation of the Namespace allows it or puts a claim in its place, otherwise refused";
+const S3_FILES: &str = "mounted if an annotation of the Namespace puts a claim in its place, otherwise refused: no driver \
+                        mounts S3 Files";
+const IN_PLACE: &str = "the claim that stands for the file system decides it";
+const CREDENTIALS: &str = "read from the keys username and password of a Secret whose name follows from it";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
     honoured("volumes"),
     honoured("volumes[].name"),
-    honoured("volumes[].host"),
+    with_note(
+        "volumes[].host",
+        "without sourcePath it begins empty, without what an image declares as a volume at the place",
+    ),
     honoured("volumes[].host.sourcePath"),
     honoured("volumes[].dockerVolumeConfiguration"),
     honoured("volumes[].dockerVolumeConfiguration.scope"),
-    honoured("volumes[].dockerVolumeConfiguration.autoprovision"),
-    no_effect(
+    with_note(
+        "volumes[].dockerVolumeConfiguration.autoprovision",
+        "without it a task waits where the directory is missing instead of failing, which is reported",
+    ),
+    with_note(
         "volumes[].dockerVolumeConfiguration.driver",
-        "docker volume drivers do not exist on Kubernetes nodes; the data is on the disk of the node",
-    )
-    .cases(&[fine("local")]),
-    no_effect(
+        "another driver than local has no effect, which is reported: the data is on the disk of the node",
+    ),
+    with_note(
         "volumes[].dockerVolumeConfiguration.driverOpts",
-        "docker volume drivers do not exist on Kubernetes nodes",
+        "type nfs, type tmpfs of scope task, and bind mounts of the driver local; anything else is refused",
     ),
     no_effect("volumes[].dockerVolumeConfiguration.labels", "a volume on the disk of a node has no labels"),
     honoured("volumes[].efsVolumeConfiguration"),
-    honoured("volumes[].efsVolumeConfiguration.fileSystemId"),
+    with_note("volumes[].efsVolumeConfiguration.fileSystemId", ALLOWED),
     honoured("volumes[].efsVolumeConfiguration.rootDirectory"),
     honoured("volumes[].efsVolumeConfiguration.transitEncryption"),
     honoured("volumes[].efsVolumeConfiguration.transitEncryptionPort"),
@@ -37,16 +45,25 @@ pub(super) const FIELDS: &[Field] = &[
         "the file system is mounted with the identity of the CSI driver, not with the task role",
     )
     .cases(&[fine("DISABLED")]),
-    refused("volumes[].s3filesVolumeConfiguration", S3_FILES),
-    refused("volumes[].s3filesVolumeConfiguration.fileSystemArn", S3_FILES),
-    refused("volumes[].s3filesVolumeConfiguration.rootDirectory", S3_FILES),
-    refused("volumes[].s3filesVolumeConfiguration.transitEncryptionPort", S3_FILES),
-    refused("volumes[].s3filesVolumeConfiguration.accessPointArn", S3_FILES),
-    refused("volumes[].fsxWindowsFileServerVolumeConfiguration", FSX),
-    refused("volumes[].fsxWindowsFileServerVolumeConfiguration.fileSystemId", FSX),
-    refused("volumes[].fsxWindowsFileServerVolumeConfiguration.rootDirectory", FSX),
-    refused("volumes[].fsxWindowsFileServerVolumeConfiguration.authorizationConfig", FSX),
-    refused("volumes[].fsxWindowsFileServerVolumeConfiguration.authorizationConfig.credentialsParameter", FSX),
-    refused("volumes[].fsxWindowsFileServerVolumeConfiguration.authorizationConfig.domain", FSX),
+    with_note("volumes[].s3filesVolumeConfiguration", S3_FILES),
+    with_note("volumes[].s3filesVolumeConfiguration.fileSystemArn", S3_FILES),
+    with_note("volumes[].s3filesVolumeConfiguration.rootDirectory", "the directory of the claim that is mounted"),
+    no_effect("volumes[].s3filesVolumeConfiguration.transitEncryptionPort", IN_PLACE),
+    with_note(
+        "volumes[].s3filesVolumeConfiguration.accessPointArn",
+        "what stands for the access point is mounted, by an annotation of its own",
+    ),
+    honoured("volumes[].fsxWindowsFileServerVolumeConfiguration"),
+    with_note("volumes[].fsxWindowsFileServerVolumeConfiguration.fileSystemId", ALLOWED),
+    honoured("volumes[].fsxWindowsFileServerVolumeConfiguration.rootDirectory"),
+    honoured("volumes[].fsxWindowsFileServerVolumeConfiguration.authorizationConfig"),
+    approximated(
+        "volumes[].fsxWindowsFileServerVolumeConfiguration.authorizationConfig.credentialsParameter",
+        CREDENTIALS,
+    ),
+    with_note(
+        "volumes[].fsxWindowsFileServerVolumeConfiguration.authorizationConfig.domain",
+        "part of the name of the file server, unless an annotation of the Namespace names the server",
+    ),
     honoured("volumes[].configuredAtLaunch"),
 ];

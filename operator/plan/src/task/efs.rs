@@ -1,128 +1,123 @@
-//! EFS file systems as static volumes of the EFS CSI driver.
+//! EFS file systems: static volumes of the EFS CSI driver, or what an administrator put in their place.
 
 use api::task_definition::{EfsAuthorizationConfigIam, EfsTransitEncryption, EfsVolumeConfiguration};
 use ecs::volume::{EfsVolume, check_efs, efs_volume_handle};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-use super::hash::hex;
-use super::json::Members;
+use super::TaskInput;
+use super::file_system::{self, Stand};
 use super::notes::Notes;
-use crate::kind::Kind;
-use crate::labels;
+use super::static_volume::StaticVolume;
+use super::volumes::Source;
 
 /// The CSI driver.
-const DRIVER: &str = "efs.csi.aws.com";
-/// EFS has no size and ignores it; the API wants one, and claim and volume must agree.
-const CAPACITY: &str = "5Gi";
+pub(crate) const DRIVER: &str = "efs.csi.aws.com";
 
-/// A PersistentVolume and the PersistentVolumeClaim it is for. Both names follow from the file system, its options and
-/// the namespace, so that tasks that mount the same thing share one pair, and no two namespaces share a volume.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EfsClaim {
-    /// Name of the claim.
-    pub name: String,
-    /// Name of the volume, which carries the namespace because volumes live outside of namespaces.
-    pub volume_name: String,
-    handle: String,
-    is_encrypted: bool,
-    mount_options: Vec<String>,
-}
-
-impl EfsClaim {
-    /// The pair for one volume of a task definition.
-    fn new(configuration: &EfsVolumeConfiguration, namespace: &str) -> Self {
-        let volume = plain(configuration);
-        let handle = efs_volume_handle(
-            &volume.file_system_id,
-            volume.root_directory.as_deref(),
-            volume.access_point_id.as_deref(),
-        );
-        let mut mount_options = Vec::new();
-        if volume.iam {
-            mount_options.push("iam".to_owned());
-        }
-        if let Some(port) = configuration.transit_encryption_port {
-            mount_options.push(format!("tlsport={port}"));
-        }
-        let identity = json!([namespace, handle, volume.transit_encryption, mount_options]).to_string();
-        // 128 bits: a volume's name must not be found by trying from another namespace.
-        let hash = hex(&identity, 32);
-        Self {
-            name: format!("ecs-efs-{hash}"),
-            volume_name: format!("ecs-efs-{namespace}-{hash}"),
-            handle,
-            is_encrypted: volume.transit_encryption,
-            mount_options,
-        }
-    }
-
-    /// The volume: bound to exactly this claim, kept when the claim goes, mounted by any number of tasks. The driver
-    /// encrypts unless it is told otherwise; ECS does not encrypt unless it is told to.
-    #[must_use]
-    pub fn persistent_volume(&self, namespace: &str) -> Value {
-        let mut spec = Map::new();
-        spec.put("capacity", json!({"storage": CAPACITY}));
-        spec.put("volumeMode", "Filesystem");
-        spec.put("accessModes", json!(["ReadWriteMany"]));
-        spec.put("persistentVolumeReclaimPolicy", "Retain");
-        spec.put("storageClassName", "");
-        spec.put_list("mountOptions", self.mount_options.iter().map(|option| Value::from(option.as_str())).collect());
-        let claim = Kind::PersistentVolumeClaim;
-        spec.put(
-            "claimRef",
-            json!({"apiVersion": claim.api_version(), "kind": claim.kind(), "namespace": namespace, "name": self.name}),
-        );
-        spec.put(
-            "csi",
-            json!({
-                "driver": DRIVER,
-                "volumeHandle": self.handle,
-                "volumeAttributes": {"encryptInTransit": self.is_encrypted.to_string()},
-            }),
-        );
-        json!({
-            "apiVersion": Kind::PersistentVolume.api_version(),
-            "kind": Kind::PersistentVolume.kind(),
-            "metadata": {"name": self.volume_name, "labels": {labels::MANAGED_BY: labels::OPERATOR}},
-            "spec": spec,
-        })
-    }
-
-    /// The claim: bound to exactly this volume.
-    #[must_use]
-    pub fn persistent_volume_claim(&self, namespace: &str) -> Value {
-        json!({
-            "apiVersion": Kind::PersistentVolumeClaim.api_version(),
-            "kind": Kind::PersistentVolumeClaim.kind(),
-            "metadata": {
-                "name": self.name,
-                "namespace": namespace,
-                "labels": {labels::MANAGED_BY: labels::OPERATOR},
-            },
-            "spec": {
-                "accessModes": ["ReadWriteMany"],
-                "volumeMode": "Filesystem",
-                "storageClassName": "",
-                "volumeName": self.volume_name,
-                "resources": {"requests": {"storage": CAPACITY}},
-            },
-        })
-    }
-}
-
-/// The claim of a volume, unless ECS would refuse it.
-pub(super) fn claim(
+/// The source of an EFS volume, unless ECS would refuse it or nobody allowed it.
+pub(super) fn source(
     configuration: &EfsVolumeConfiguration,
     path: &str,
-    namespace: &str,
+    input: &TaskInput<'_>,
     notes: &mut Notes,
-) -> Option<EfsClaim> {
-    let violations = check_efs(&plain(configuration));
+) -> Option<Source> {
+    let volume = plain(configuration);
+    let violations = check_efs(&volume);
     let is_legal = violations.is_empty();
     for violation in violations {
         notes.refuse(format!("{path}.{}", violation.path), violation.message);
     }
-    is_legal.then(|| EfsClaim::new(configuration, namespace))
+    if !is_legal {
+        return None;
+    }
+    let id = volume.file_system_id.as_str();
+    let id_path = format!("{path}.fileSystemId");
+    let access_point = volume.access_point_id.as_deref().filter(|id| !id.is_empty());
+    let found = match access_point {
+        Some(access_point) => file_system::stand(input, &[access_point]),
+        None => file_system::stand(input, &[id]),
+    };
+    match found {
+        Err(message) => {
+            notes.refuse(id_path, message);
+            None
+        }
+        Ok(Some(stand)) => {
+            report(&volume, configuration, path, notes);
+            // The directory of an access point is not known here: what stands for it is that directory.
+            let directory = access_point.map_or(volume.root_directory.as_deref(), |_| None).unwrap_or_default();
+            instead(stand, access_point.unwrap_or(id), directory, &id_path, input, notes)
+        }
+        Ok(None) => {
+            let has_stand = access_point.is_some() && matches!(file_system::stand(input, &[id]), Ok(Some(_)));
+            if let Some(access_point) = access_point.filter(|_| has_stand) {
+                let message = format!(
+                    "something stands for {id} in namespace {}, and nothing for its access point: an administrator must \
+                     annotate the Namespace with {}{access_point} too",
+                    input.namespace,
+                    crate::labels::FILE_SYSTEM,
+                );
+                notes.refuse(format!("{path}.authorizationConfig.accessPointId"), message);
+                return None;
+            }
+            if !file_system::is_allowed(input, "file system", id, &id_path, notes) {
+                return None;
+            }
+            Some(Source::of_static(&pair(&volume, configuration, input.namespace)))
+        }
+    }
+}
+
+/// The driver encrypts unless it is told otherwise; ECS does not encrypt unless it is told to.
+fn pair(volume: &EfsVolume, configuration: &EfsVolumeConfiguration, namespace: &str) -> StaticVolume {
+    let handle =
+        efs_volume_handle(&volume.file_system_id, volume.root_directory.as_deref(), volume.access_point_id.as_deref());
+    let mut mount_options = Vec::new();
+    if volume.iam {
+        mount_options.push("iam".to_owned());
+    }
+    if let Some(port) = configuration.transit_encryption_port {
+        mount_options.push(format!("tlsport={port}"));
+    }
+    let attributes = json!({"encryptInTransit": volume.transit_encryption.to_string()});
+    StaticVolume::new("efs", namespace, DRIVER, handle, attributes, mount_options, None)
+}
+
+/// What stands for a file system; `directory` of it becomes the `subPath` of its mounts.
+pub(super) fn instead(
+    stand: Stand,
+    id: &str,
+    directory: &str,
+    path: &str,
+    input: &TaskInput<'_>,
+    notes: &mut Notes,
+) -> Option<Source> {
+    let sub_path = file_system::sub_path(directory);
+    match stand {
+        Stand::Claim(name) => Some(Source::of_claim(&name, sub_path)),
+        Stand::Class(class) => {
+            let (name, body) = file_system::claim_of_class(input.namespace, &class, id);
+            let mut source = Source::of_claim(&name, sub_path);
+            source.shared.push(body);
+            Some(source)
+        }
+        Stand::Server(host) => {
+            notes.refuse(path, format!("{host} is said to be the server of {id}, which is for FSx file systems only"));
+            None
+        }
+    }
+}
+
+/// How a claim is mounted is up to whoever made it.
+fn report(volume: &EfsVolume, configuration: &EfsVolumeConfiguration, path: &str, notes: &mut Notes) {
+    for (is_set, field) in [
+        (volume.transit_encryption, "transitEncryption"),
+        (configuration.transit_encryption_port.is_some(), "transitEncryptionPort"),
+        (volume.iam, "authorizationConfig.iam"),
+    ] {
+        if is_set {
+            notes.no_effect(format!("{path}.{field}"), "what the administrator put in the place of EFS decides it");
+        }
+    }
 }
 
 fn plain(configuration: &EfsVolumeConfiguration) -> EfsVolume {

@@ -5,16 +5,21 @@
 
 mod container;
 mod devices;
-mod ebs;
-mod efs;
+pub(crate) mod ebs;
+pub(crate) mod efs;
 mod environment;
+mod file_system;
+mod firelens;
+pub(crate) mod fsx;
 mod hash;
 mod health;
+mod host_volume;
 mod isolation;
 mod json;
 mod kernel;
 mod layout;
 mod linux;
+mod logs;
 mod metadata;
 mod mounts;
 mod network;
@@ -28,6 +33,8 @@ mod process;
 mod resources;
 mod roles;
 mod secrets;
+mod snapshot;
+mod static_volume;
 mod stop;
 mod user;
 pub mod view;
@@ -40,7 +47,6 @@ use api::service::ServiceVolumeConfiguration;
 use api::task_definition::{NetworkMode, TaskDefinitionSpec};
 use serde_json::{Map, Value};
 
-pub use efs::EfsClaim;
 pub use metadata::LOG_CONFIGURATION;
 pub(crate) use no_counterpart::no_counterpart;
 pub(crate) use platform::windows_build;
@@ -51,6 +57,7 @@ use crate::facts::Facts;
 use crate::labels;
 use crate::policy::NamespacePolicy;
 use crate::report::{Finding, Refusal};
+use firelens::FireLens;
 use json::Members;
 use layout::{Container, Place};
 use notes::Notes;
@@ -120,6 +127,27 @@ pub struct TaskPod {
 /// task definition.
 pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
     let mut notes = Notes::default();
+    let (prepared, firelens) = firelens::prepare(input.task_definition, input.namespace, &mut notes);
+    let result = build(&TaskInput { task_definition: &prepared, ..*input }, firelens.as_ref(), notes);
+    let Some(firelens) = firelens else { return result };
+    // Fields that were added stand for fields that somebody wrote.
+    match result {
+        Ok(mut pod) => {
+            for finding in &mut pod.findings {
+                finding.path = firelens.original_path(std::mem::take(&mut finding.path));
+            }
+            Ok(pod)
+        }
+        Err(mut refusals) => {
+            for refusal in &mut refusals {
+                refusal.path = firelens.original_path(std::mem::take(&mut refusal.path));
+            }
+            Err(refusals)
+        }
+    }
+}
+
+fn build(input: &TaskInput<'_>, firelens: Option<&FireLens>, mut notes: Notes) -> Result<TaskPod, Vec<Refusal>> {
     let definition = input.task_definition;
     let definitions = definition.container_definitions.as_slice();
     let containers = layout::arrange(definitions, &mut notes);
@@ -155,23 +183,34 @@ pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
         container::Builder { definitions, facts: input.facts, kubernetes, secrets, windows, ports, volumes };
     let mut lists: (Vec<Value>, Vec<Value>) = Default::default();
     for (container, resources) in containers.iter().zip(resources.containers) {
-        let built = builder.build(container, resources, &mut notes);
+        let mut built = builder.build(container, resources, &mut notes);
+        if let Some(firelens) = firelens.filter(|firelens| firelens.is_router(container.index)) {
+            firelens.finish(&mut built, &mut builder.volumes, &mut notes);
+        }
+        logs::report(container, &mut notes);
         let list = if container.place == Place::Main { &mut lists.1 } else { &mut lists.0 };
         list.push(built);
     }
     let container::Builder { kubernetes, secrets, volumes, .. } = builder;
-    let (mut volumes, claims) = volumes.finish();
-    volumes.extend(secrets.volumes());
+    let mut volumes = volumes.finish();
+    volumes.list.extend(secrets.volumes());
     spec.put_list("initContainers", lists.0);
     spec.put_list("containers", lists.1);
-    spec.put_list("volumes", volumes);
+    spec.put_list("volumes", volumes.list);
+    if let Some(group) = ebs::fs_group(definition).filter(|_| !windows) {
+        let context = spec.entry("securityContext").or_insert_with(|| Value::Object(Map::new()));
+        if let Some(context) = context.as_object_mut() {
+            context.put("fsGroup", group);
+            // A new disk has nothing on it; of another one only the root is looked at.
+            context.put("fsGroupChangePolicy", "OnRootMismatch");
+        }
+    }
     let mut annotations = users_own(kubernetes.pod_annotations, "podAnnotations", &mut notes);
     annotations.extend(metadata::annotations(&containers, &mut notes));
     annotations.extend(secrets.annotation());
     let account = role.iter().map(|role| role.service_account(input.namespace));
     let policy = (mode == NetworkMode::None).then(|| no_network::policy(input.namespace));
-    let claimed = claims.iter().map(|claim| claim.persistent_volume_claim(input.namespace));
-    let shared = account.chain(policy).chain(claimed).chain(secrets.into_objects()).collect();
+    let shared = account.chain(policy).chain(volumes.shared).chain(secrets.into_objects()).collect();
     let mut labels = users_own(kubernetes.pod_labels, "podLabels", &mut notes);
     if mode == NetworkMode::None {
         labels.insert(labels::NETWORK.to_owned(), no_network::LABEL_VALUE.to_owned());
@@ -184,7 +223,7 @@ pub fn pod(input: &TaskInput<'_>) -> Result<TaskPod, Vec<Refusal>> {
         labels,
         annotations,
         shared,
-        cluster_scoped: claims.iter().map(|claim| claim.persistent_volume(input.namespace)).collect(),
+        cluster_scoped: volumes.cluster_scoped,
         ports: task_ports,
         min_ready_seconds: min_ready_seconds(&containers),
         findings: notes.findings,

@@ -13,6 +13,7 @@ use super::volumes::Volumes;
 struct Mount {
     directory: String,
     volume: String,
+    sub_path: Option<String>,
     is_read_only: bool,
     /// The field that asks for it.
     path: String,
@@ -34,6 +35,7 @@ pub(super) fn mounts(
             wanted.push(Mount {
                 directory: "/dev/shm".to_owned(),
                 volume: volumes.add_memory("shm", &container.name, size),
+                sub_path: None,
                 is_read_only: false,
                 path: container.path("linuxParameters.sharedMemorySize"),
             });
@@ -47,6 +49,7 @@ pub(super) fn mounts(
             wanted.push(Mount {
                 directory: tmpfs.container_path.clone(),
                 volume: volumes.add_memory("tmpfs", &container.name, tmpfs.size),
+                sub_path: None,
                 is_read_only: false,
                 path: container.path(&format!("linuxParameters.tmpfs[{index}].containerPath")),
             });
@@ -71,6 +74,7 @@ impl Mount {
         let mut mount = Map::new();
         mount.put("name", self.volume);
         mount.put("mountPath", self.directory);
+        mount.put_some("subPath", self.sub_path);
         mount.put_true("readOnly", self.is_read_only);
         mount.into()
     }
@@ -101,14 +105,15 @@ fn gather(
         let name = point.source_volume.as_deref().unwrap_or_default();
         let directory = point.container_path.clone().unwrap_or_default();
         // What is wrong with another container's mount points is said where that container is read.
-        match volumes.name(name) {
+        match volumes.named(name) {
             None if is_own => notes.refuse(format!("{path}.sourceVolume"), format!("there is no volume {name:?}")),
             Some(_) if directory.is_empty() && is_own => {
                 notes.refuse(format!("{path}.containerPath"), "a mount point must have a containerPath");
             }
             Some(volume) if !directory.is_empty() => mounts.push(Mount {
                 directory,
-                volume: volume.to_owned(),
+                volume: volume.name.clone(),
+                sub_path: volume.sub_path.clone(),
                 is_read_only: is_read_only || point.read_only == Some(true),
                 path,
             }),

@@ -15,7 +15,7 @@ fn render(namespace: &str, definition: &Value) -> TaskPod {
         deployment: "1234567890123456789",
         namespace,
         facts: &Facts::default(),
-        policy: &NamespacePolicy::default(),
+        policy: &NamespacePolicy::from_annotations(Some(&json!({"ecs-operator.dev/allowed-file-systems": "fs-*"}))),
     })
     .unwrap()
 }
