@@ -118,10 +118,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
-# Tasks.
+# Tasks. The operator stops those that failed.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, delete]
 {{- if .Values.imageResolution.pullSecrets }}
 # The Secrets that tasks pull with, to ask registries with them. One at a time, by name.
 - apiGroups: [""]

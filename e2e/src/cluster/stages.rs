@@ -20,7 +20,7 @@
 //!
 //! `exit-after`, `start-delay` and `unready-after` count whole seconds and wait at least as long as they say. As under a
 //! kubelet, the first exit restarts at once and only later ones show `CrashLoopBackOff`; a pod of restart policy `Never`
-//! ends as `Failed` or `Succeeded`. Pods of a Job without `exit-code` succeed. Load for metrics-server is
+//! ends as `Failed` or `Succeeded`, and a container's own `restartPolicy` and `restartPolicyRules` count. Pods of a Job without `exit-code` succeed. Load for metrics-server is
 //! `kwok.x-k8s.io/usage-cpu` and `kwok.x-k8s.io/usage-memory`, both quantities per container (default 1m and 1Mi).
 //!
 //! PersistentVolumeClaims of the default storage class `standard` are given a volume, as a CSI driver would, once a pod

@@ -218,6 +218,20 @@ impl ServiceThen<'_> {
             .await
     }
 
+    /// Expects a record of a stopped task, and answers with the newest.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn has_stopped_a_task(self) -> Result<Value> {
+        self.then
+            .until(&format!("service {} has stopped a task", self.name), |objects| {
+                let service = self.find(objects)?;
+                let newest = service.pointer("/status/stoppedTasks/0").cloned();
+                newest.ok_or_else(|| format!("it has {}", conditions(service)))
+            })
+            .await
+    }
+
     /// Expects that this many tasks are RUNNING or PENDING.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 // What is not there fails the test, as it should.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
+mod endings;
 mod exits;
 mod health;
 mod logs;

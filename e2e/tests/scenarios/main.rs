@@ -15,6 +15,7 @@ mod deletion;
 mod golden_tasks;
 mod hostile;
 mod images;
+mod life;
 mod logs;
 mod names;
 mod parameters;

@@ -61,7 +61,7 @@ fn in_a_namespace() -> BTreeSet<Right> {
         rights("networking.k8s.io", &["networkpolicies"], &SHARE),
         rights("policy", &["poddisruptionbudgets"], &KEEP),
         rights("autoscaling", &["horizontalpodautoscalers"], &KEEP),
-        rights("", &["pods"], &READ),
+        rights("", &["pods"], &["get", "list", "watch", "delete"]),
         events(),
     ])
 }

@@ -170,6 +170,8 @@ spelled_enum! {
         EssentialContainerExited,
         /// ECS stop code: a task never reached RUNNING.
         TaskFailedToStart,
+        /// ECS stop code: the scheduler of the service stopped a task, for failed health checks.
+        ServiceSchedulerInitiated,
         /// No node meets the requirements of a task.
         TaskPlacementFailure,
         /// The cluster's admission policy refuses the pods or another child.

@@ -7,6 +7,7 @@
 //! Numbers are integers throughout: units of CPU, MiB, seconds, tasks, percent.
 
 pub mod arn;
+pub mod arrangement;
 pub mod capacity;
 pub mod dependency;
 pub mod environment_file;

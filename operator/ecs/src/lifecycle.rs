@@ -191,6 +191,9 @@ pub enum StopCause {
     },
 }
 
+/// Why the scheduler of a service stops a task that does not pass its checks.
+pub const UNHEALTHY: &str = "Task failed container health checks";
+
 impl StopCause {
     fn code(&self) -> StopCode {
         match self {
@@ -205,7 +208,7 @@ impl StopCause {
     fn reason(&self) -> String {
         match self {
             Self::Deployment { id } => event::scaling_activity(id),
-            Self::HealthChecks => "Task failed container health checks".to_owned(),
+            Self::HealthChecks => UNHEALTHY.to_owned(),
             Self::User { reason } => or_else(reason, "Task stopped by user"),
             Self::Spot => "Your Spot Task was interrupted.".to_owned(),
             Self::TerminationNotice => "The instance of the task is about to be terminated.".to_owned(),

@@ -26,7 +26,18 @@
     {{- $sidecar := and (eq $kind "init") (eq (default "" $item.restartPolicy) "Always") -}}
     {{- $hit := ternary (eq $kind "main") (eq $only $item.name) (eq $only "") -}}
     {{- $running := hasKey $state "running" -}}
-    {{- if and (eq $kind "init") (not $sidecar) -}}
+    {{- /* A main container's own policy and rules go before the pod's policy. */ -}}
+    {{- $ended := ternary (int (toString (default (dict) $state.terminated).exitCode)) $code (hasKey $state "terminated") -}}
+    {{- $own := default $policy $item.restartPolicy -}}
+    {{- $again := or (eq $own "Always") (and (eq $own "OnFailure") (ne $ended 0)) -}}
+    {{- range default (list) $item.restartPolicyRules -}}
+      {{- $listed := false -}}
+      {{- range .exitCodes.values -}}{{- if eq (int (toString .)) $ended -}}{{- $listed = true -}}{{- end -}}{{- end -}}
+      {{- if eq $listed (eq .exitCodes.operator "In") -}}{{- $again = true -}}{{- end -}}
+    {{- end -}}
+    {{- $stays := and (eq $kind "main") (hasKey $state "terminated") (not $again) -}}
+    {{- if $stays -}}
+    {{- else if and (eq $kind "init") (not $sidecar) -}}
       {{- if eq $mode "creating" -}}
         {{- $state = dict "waiting" (dict "reason" "PodInitializing") -}}
       {{- else if not (hasKey $state "terminated") -}}
@@ -79,9 +90,8 @@
     {{- end -}}
     {{- if not (or $running (and (eq $kind "init") (not $sidecar))) -}}{{- $ready = false -}}{{- end -}}
     {{- if and (eq $kind "main") (hasKey $state "terminated") -}}
-      {{- $ended := int (toString $state.terminated.exitCode) -}}
-      {{- if ne $ended 0 -}}{{- $failed = true -}}{{- end -}}
-      {{- if and (eq $mode "exit") (or (eq $policy "Always") (and (eq $policy "OnFailure") (ne $ended 0))) -}}{{- $over = false -}}{{- end -}}
+      {{- if ne (int (toString $state.terminated.exitCode)) 0 -}}{{- $failed = true -}}{{- end -}}
+      {{- if and (eq $mode "exit") $again -}}{{- $over = false -}}{{- end -}}
     {{- else if eq $kind "main" -}}
       {{- if eq $mode "exit" -}}{{- $over = false -}}{{- end -}}
       {{- if eq $mode "stop" -}}{{- $failed = true -}}{{- end -}}

@@ -12,6 +12,8 @@ use crate::schema::MicroTime;
 pub const MAX_DEPLOYMENTS: usize = 10;
 /// At most this many events are reported, the newest first.
 pub const MAX_EVENTS: usize = 25;
+/// At most this many stopped tasks are reported, the newest first.
+pub const MAX_STOPPED_TASKS: usize = 10;
 
 /// State of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -95,6 +97,11 @@ pub struct ServiceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 25))]
     pub events: Vec<ServiceEvent>,
+    /// Tasks that ended or were stopped because they failed, newest first; at most 10. Tasks that a rollout or a scale-in
+    /// stopped are not among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub stopped_tasks: Vec<StoppedTask>,
     /// When the service was first seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<MicroTime>,
@@ -166,6 +173,10 @@ pub struct Deployment {
     /// Consecutive failed starts of the deployment.
     #[schemars(range(min = 0))]
     pub failed_tasks: i32,
+    /// How many of `failedTasks` were stopped and are gone. Internal: the rest is counted from the tasks there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub failed_tasks_stopped: Option<i32>,
     /// When the deployment was made.
     pub created_at: MicroTime,
     /// When anything above last changed.
@@ -199,6 +210,63 @@ pub struct ServiceEvent {
     /// What happened, in the words of ECS.
     #[schemars(length(max = 4096))]
     pub message: String,
+}
+
+/// A task that ended, or that the operator stopped, because something in it failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedTask {
+    /// ARN of the task.
+    #[schemars(length(max = 2048))]
+    pub task_arn: String,
+    /// Name of its pod.
+    #[schemars(length(max = 253))]
+    pub pod: String,
+    /// Uid of its pod. A pod that is still there although its task is listed is about to be deleted.
+    #[schemars(length(max = 128))]
+    pub uid: String,
+    /// `EssentialContainerExited`, `TaskFailedToStart`, `ServiceSchedulerInitiated` …
+    #[schemars(length(max = 64))]
+    pub stop_code: String,
+    /// The text to the code, in the words of ECS.
+    #[schemars(length(max = 1024))]
+    pub stopped_reason: String,
+    /// When all its essential containers had started; absent if that never happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<MicroTime>,
+    /// When it was given up.
+    pub stopped_at: MicroTime,
+    /// Revision that it ran, `family:N`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 300))]
+    pub task_definition: Option<String>,
+    /// Deployment that started it, `ecs-svc/` and 19 digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub started_by: Option<String>,
+    /// Its containers, in the order of the task definition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub containers: Vec<StoppedContainer>,
+}
+
+/// A container of a stopped task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoppedContainer {
+    /// Name in the task definition.
+    #[schemars(length(max = 255))]
+    pub name: String,
+    /// Exit code; absent for a container that had not exited when the task was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Why it ended or could not start, where more than the code is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub reason: Option<String>,
+    /// Whether the task ended because of this container; false when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_the_task: Option<bool>,
 }
 
 /// How far started and stopped tasks are told in the events of a service.

@@ -181,6 +181,15 @@ pub enum ImagePullPolicy {
     Never,
 }
 
+/// What happens when an essential container exits, with whatever code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum EssentialContainerExit {
+    /// The whole task ends and a new one takes its place, as on ECS.
+    ReplaceTask,
+    /// The kubelet starts the container again, with its own back-off. Each exit counts as a failed task.
+    RestartInPlace,
+}
+
 /// Kubernetes allows 63 characters for the value of a label.
 fn label_values(schema: &mut Schema) {
     if let Some(values) = schema.get_mut("additionalProperties").and_then(Value::as_object_mut) {
@@ -207,6 +216,10 @@ pub struct TaskDefinitionKubernetes {
     /// When images are pulled; Always for tags and IfNotPresent for digests when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<ImagePullPolicy>,
+    /// What happens when an essential container exits; ReplaceTask for tasks of several containers and RestartInPlace for
+    /// tasks of one when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub essential_container_exit: Option<EssentialContainerExit>,
     /// How many revisions are kept besides those that a service or one of its deployments uses, 1 to 10000; 100 when
     /// absent. Changing it registers nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

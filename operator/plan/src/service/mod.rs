@@ -7,7 +7,8 @@
 //! 3. [`images`]: if that is a new deployment, pin its images, or wait for what registries say;
 //! 4. [`rollout`]: is that a new deployment, and how many tasks of which deployment should each workload run;
 //! 5. [`children`]: the objects that make it so;
-//! 6. [`report`]: the status that is true of what was observed.
+//! 6. [`stopping`]: which tasks failed and are stopped;
+//! 7. [`report`]: the status that is true of what was observed.
 
 mod children;
 mod guard;
@@ -20,6 +21,7 @@ mod rollout;
 mod secrets;
 mod service_events;
 mod snapshot;
+mod stopping;
 mod tags;
 mod wanted;
 mod workload;
@@ -46,6 +48,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
     images::pin(world, &snapshot, settings, &mut wanted, &mut plan);
     let rollout = rollout::decide(&snapshot, &wanted, now);
     let conflicts = children::ensure(world, &snapshot, &rollout, &settings.facts, &mut plan);
-    report::report(&snapshot, &wanted, &rollout, &conflicts, settings, now, &mut plan);
+    let stopping = stopping::stop(&snapshot, &rollout, settings, now, &mut plan);
+    report::report(&snapshot, &wanted, &rollout, &stopping, &conflicts, settings, now, &mut plan);
     plan
 }

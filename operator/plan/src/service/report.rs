@@ -16,6 +16,7 @@ use super::rollout::Rollout;
 use super::secrets;
 use super::service_events::{Facts, Told, tell};
 use super::snapshot::ServiceSnapshot;
+use super::stopping::{Impaired, Stopping};
 use super::wanted::Wanted;
 use crate::labels;
 use crate::op::{Op, Plan};
@@ -50,6 +51,7 @@ pub(super) fn report(
     snapshot: &ServiceSnapshot,
     wanted: &Wanted,
     rollout: &Rollout,
+    stopping: &Stopping,
     conflicts: &[Conflict],
     settings: &Settings,
     now: Timestamp,
@@ -61,15 +63,23 @@ pub(super) fn report(
     let is_steady = is_complete && all.running == rollout.desired && all.pending == 0;
     let completed = primary.filter(|record| rollout.is_complete && !record.is_over());
     record_statuses(snapshot, rollout, completed, now, plan);
+    let impaired = stopping.impaired(&snapshot.status.stopped_tasks, now).filter(|_| !is_steady);
+    if let Some(impaired) = &impaired {
+        plan.wake_at(impaired.until);
+    }
+    if let Some(at) = snapshot.tasks.iter().filter_map(|task| task.changes_at).min() {
+        plan.wake_at(at);
+    }
     let facts = Facts {
         is_steady,
         is_stuck: rollout.is_stuck,
+        is_impaired: impaired.is_some(),
         completed: completed.map(Record::id),
         began: primary.filter(|record| !record.exists).map(Record::id),
     };
-    let told = tell(snapshot, rollout, &facts, now, plan);
-    let conditions = conditions(snapshot, wanted, rollout, conflicts, is_steady, now);
-    let status = whole(snapshot, wanted, rollout, all, told, conditions, settings, now);
+    let told = tell(snapshot, rollout, &facts, stopping, now, plan);
+    let conditions = conditions(snapshot, wanted, rollout, stopping, impaired.as_ref(), conflicts, is_steady, now);
+    let status = whole(snapshot, wanted, rollout, stopping, all, told, conditions, settings, now);
     plan.status = Some(serde_json::to_value(status).unwrap_or_default());
 }
 
@@ -132,10 +142,13 @@ fn tasks_of<'a>(snapshot: &'a ServiceSnapshot, record: &'a Record) -> impl Itera
     snapshot.tasks.iter().filter(|task| task.deployment_id.as_deref() == Some(record.digits()))
 }
 
+#[allow(clippy::too_many_arguments)] // every argument is one finished part of what is said
 fn conditions(
     snapshot: &ServiceSnapshot,
     wanted: &Wanted,
     rollout: &Rollout,
+    stopping: &Stopping,
+    impaired: Option<&Impaired>,
     conflicts: &[Conflict],
     is_steady: bool,
     now: Timestamp,
@@ -168,7 +181,7 @@ fn conditions(
         conditions.progressing(Reason::ResolvingImages, &message);
         return conditions.finish();
     }
-    summary(snapshot, rollout, conflicts, is_steady, &mut conditions);
+    summary(snapshot, rollout, stopping, impaired, conflicts, is_steady, &mut conditions);
     conditions.finish()
 }
 
@@ -206,6 +219,8 @@ fn stuck(snapshot: &ServiceSnapshot, rollout: &Rollout, conditions: &mut Conditi
 fn summary(
     snapshot: &ServiceSnapshot,
     rollout: &Rollout,
+    stopping: &Stopping,
+    impaired: Option<&Impaired>,
     conflicts: &[Conflict],
     is_steady: bool,
     conditions: &mut Conditions,
@@ -229,6 +244,7 @@ fn summary(
         .into_iter()
         .flat_map(|record| tasks_of(snapshot, record))
         .filter(|task| !task.is_stopping || (task.is_refused_by_node && !is_steady))
+        .filter(|task| !stopping.is_given_up(snapshot, task))
         .find_map(|task| task.trouble.as_ref());
     match trouble {
         // Nodes may be on their way, or an administrator may add some: nobody has to change the service.
@@ -238,6 +254,9 @@ fn summary(
         }
         Some(trouble) => return conditions.stalled(trouble.reason, &trouble.message),
         None => {}
+    }
+    if let Some(impaired) = impaired {
+        return conditions.stalled(impaired.reason, &impaired.message);
     }
     match primary {
         Some(record) if !rollout.is_complete && !record.is_over() => {
@@ -255,6 +274,7 @@ fn whole(
     snapshot: &ServiceSnapshot,
     wanted: &Wanted,
     rollout: &Rollout,
+    stopping: &Stopping,
     all: Counts,
     told: Told,
     conditions: Vec<api::conditions::Condition>,
@@ -281,8 +301,9 @@ fn whole(
         launch_type,
         capacity_provider_strategy: strategy.clone(),
         platform_family: None,
-        deployments: deployments(snapshot, rollout, launch_type, strategy.as_ref(), now),
+        deployments: deployments(snapshot, rollout, stopping, launch_type, strategy.as_ref(), now),
         events: told.events,
+        stopped_tasks: stopping.stopped_tasks(&previous.stopped_tasks),
         created_at: previous.created_at.clone().or(snapshot.metadata.creation_timestamp.map(MicroTime)),
         current_service_deployment: rollout.primary.as_ref().map(|record| record.key.name.clone()),
         task_watermark: Some(told.watermark),
@@ -316,6 +337,7 @@ fn strategy(wanted: &Wanted, rollout: &Rollout) -> Option<Vec<CapacityProviderSt
 fn deployments(
     snapshot: &ServiceSnapshot,
     rollout: &Rollout,
+    stopping: &Stopping,
     launch_type: Option<LaunchType>,
     strategy: Option<&Vec<CapacityProviderStrategyItem>>,
     now: Timestamp,
@@ -331,6 +353,9 @@ fn deployments(
         .take(MAX_DEPLOYMENTS)
         .map(|record| {
             let counts = Counts::of(tasks_of(snapshot, record));
+            let gone = if rollout.is_complete { 0 } else { failed_and_gone(snapshot, stopping, record) };
+            let there = tasks_of(snapshot, record).filter(|task| !stopping.is_given_up(snapshot, task));
+            let failed = Counts::of(there).failed.saturating_add(gone);
             let is_primary = record.id() == primary.id();
             let is_completed = record.status.rollout_state == Some(DeploymentRolloutState::Completed)
                 || (is_primary && rollout.is_complete);
@@ -346,7 +371,8 @@ fn deployments(
                 desired_count: narrow(if is_primary { rollout.desired } else { counts.running + counts.pending }),
                 pending_count: narrow(counts.pending),
                 running_count: narrow(counts.running),
-                failed_tasks: narrow(counts.failed),
+                failed_tasks: narrow(failed),
+                failed_tasks_stopped: (gone > 0).then_some(narrow(gone)),
                 created_at: MicroTime(record.created_at),
                 updated_at: None,
                 launch_type,
@@ -360,6 +386,14 @@ fn deployments(
         deployment.updated_at = Some(updated_at(&snapshot.status, deployment, now));
     }
     deployments
+}
+
+/// Failed tasks of a deployment that were stopped. A deployment that reached its end begins to count anew.
+fn failed_and_gone(snapshot: &ServiceSnapshot, stopping: &Stopping, record: &Record) -> i64 {
+    let before = snapshot.status.deployments.iter().find(|before| before.id == record.id());
+    let before = before.and_then(|before| before.failed_tasks_stopped).map_or(0, i64::from);
+    let now = stopping.failed.iter().filter(|digits| digits.as_str() == record.digits()).count();
+    before.saturating_add(i64::try_from(now).unwrap_or(i64::MAX))
 }
 
 /// When anything else in the entry last changed.

@@ -299,7 +299,7 @@ fn workload(
             // Not seen by the Deployment controller yet: whether it rolls is not known.
             _ if !live.is_observed && live.replicas == replicas => wanted(primary, part.clone(), live.budget, false),
             _ if !live.has_old_pods => wanted(primary, part.clone(), idle, false),
-            Slot::Roll(budget) => wanted(primary, part.clone(), budget, false),
+            Slot::Roll(budget) => wanted(primary, part.clone(), live.with_excused(budget), false),
             Slot::Hold => wanted(primary, part.clone(), idle, true),
         });
     }

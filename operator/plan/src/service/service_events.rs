@@ -9,10 +9,12 @@ use api::conditions::Reason;
 use api::schema::MicroTime;
 use api::service::{MAX_EVENTS, ServiceEvent, TaskWatermark};
 use ecs::event::{self, EventName};
+use ecs::lifecycle::UNHEALTHY;
 use jiff::{SignedDuration, Timestamp};
 
 use super::rollout::Rollout;
 use super::snapshot::ServiceSnapshot;
+use super::stopping::Stopping;
 use crate::op::{Notice, NoticeKind, Plan};
 use crate::task::observe::Task;
 
@@ -31,6 +33,8 @@ pub(super) struct Told {
 pub(super) struct Facts<'a> {
     pub(super) is_steady: bool,
     pub(super) is_stuck: bool,
+    /// Tasks keep failing.
+    pub(super) is_impaired: bool,
     /// Id of the deployment that reached its end with this reconcile.
     pub(super) completed: Option<&'a str>,
     /// Id of the deployment that begins with this reconcile.
@@ -41,6 +45,7 @@ pub(super) fn tell(
     snapshot: &ServiceSnapshot,
     rollout: &Rollout,
     facts: &Facts<'_>,
+    stopping: &Stopping,
     now: Timestamp,
     plan: &mut Plan,
 ) -> Told {
@@ -50,11 +55,25 @@ pub(super) fn tell(
     let before = status.task_watermark.clone().unwrap_or_default();
     let started =
         advance(before.started_through.as_ref(), &before.started_ids, &snapshot.tasks, |task| Some(task.created_at));
-    let stopped =
-        advance(before.stopped_through.as_ref(), &before.stopped_ids, &snapshot.tasks, |task| task.stopping_since);
+    // What was given up was told then.
+    let was_told = |task: &Task| status.stopped_tasks.iter().any(|record| record.uid == task.uid);
+    let stopped = advance(before.stopped_through.as_ref(), &before.stopped_ids, &snapshot.tasks, |task| {
+        task.stopping_since.filter(|_| !was_told(task))
+    });
     if let Some(id) = facts.began {
         let message = event::rollout_in_progress(id);
         teller.notice(EventName::ServiceDeploymentInProgress, message);
+    }
+    for task in &stopping.given_up {
+        let id = ecs::arn::last_segment(&task.task_arn);
+        if task.stopped_reason == UNHEALTHY {
+            teller.tell(None, event::failed_health_checks(service, id));
+        }
+        let message = event::stopped_tasks(service, &[id.to_owned()]);
+        let notice = format!("{message} Reason: {}", task.stopped_reason);
+        teller.tell(None, message);
+        let reason = task.stop_code.clone();
+        teller.plan.notices.push(Notice { kind: NoticeKind::Warning, reason, message: notice });
     }
     for ids in stopped.new.chunks(TASKS_PER_EVENT) {
         teller.tell(None, event::stopped_tasks(service, ids));
@@ -64,6 +83,10 @@ pub(super) fn tell(
     }
     if facts.is_stuck {
         teller.tell_again_after_hours(EventName::ServiceTaskPlacementFailure, event::stuck_deployment(service));
+    }
+    if facts.is_impaired {
+        let message = event::unable_to_start_consistently(service);
+        teller.tell_again_after_hours(EventName::ServiceTaskStartImpaired, message);
     }
     let has_no_node = |task: &Task| task.trouble.as_ref().is_some_and(|why| why.reason == Reason::TaskPlacementFailure);
     if snapshot.tasks.iter().any(|task| !task.is_stopping && has_no_node(task)) {

@@ -78,7 +78,7 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         .filter_map(|stored| Record::read(stored))
         .collect();
     records.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.key.cmp(&other.key)));
-    let workloads = world
+    let mut workloads: BTreeMap<String, Workload> = world
         .find(Kind::Deployment, Some(&namespace), &Term::Owner(root.metadata.uid.clone()))
         .into_iter()
         .filter_map(Workload::read)
@@ -90,6 +90,9 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         .filter_map(|stored| stored.decode::<PodView>().ok())
         .map(|pod| observe(&pod, now))
         .collect();
+    for workload in workloads.values_mut() {
+        workload.excuse(&tasks);
+    }
     let owner = Term::Owner(root.metadata.uid.clone());
     let fetchers = FETCHERS.into_iter().flat_map(|kind| world.find(kind, Some(&namespace), &owner)).collect();
     tasks.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.uid.cmp(&other.uid)));

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::labels;
 use crate::object::Metadata;
 use crate::store::Stored;
+use crate::task::observe::Task;
 
 /// A Deployment of the service: all its tasks on one capacity provider.
 #[derive(Clone, Debug)]
@@ -19,7 +20,10 @@ pub(super) struct Workload {
     pub(super) deployment: String,
     /// `spec.replicas`
     pub(super) replicas: i64,
+    /// Pods that count as healthy for ECS.
     pub(super) available: i64,
+    /// Those of them that Kubernetes does not take for available, see [`Workload::excuse`].
+    pub(super) excused: i64,
     /// Pods that exist, of either template, without those being deleted.
     pub(super) existing: i64,
     /// Surge and unavailability the Deployment has now.
@@ -28,6 +32,8 @@ pub(super) struct Workload {
     pub(super) is_observed: bool,
     /// Whether pods of an older template are left.
     pub(super) has_old_pods: bool,
+    /// Pods of the current template.
+    updated: i64,
     /// Whether every pod runs the current template and is available, and no other pod is left.
     pub(super) is_settled: bool,
     /// What the Deployment controller said when it could not create pods.
@@ -120,6 +126,7 @@ impl Workload {
             deployment: view.spec.template.metadata.labels.get(labels::DEPLOYMENT).cloned().unwrap_or_default(),
             replicas,
             available: view.status.available_replicas,
+            excused: 0,
             existing: view.status.replicas,
             budget: Budget {
                 max_surge: view.spec.strategy.rolling_update.max_surge.as_i64().unwrap_or_default(),
@@ -128,10 +135,28 @@ impl Workload {
             is_observed,
             has_old_pods: view.status.updated_replicas < view.status.replicas,
             is_settled: is_observed && counts.iter().all(|count| *count == replicas),
+            updated: view.status.updated_replicas,
             replica_failure: failure.map(|condition| condition.message.clone()),
             affinity: view.spec.template.spec.affinity,
             tolerations: view.spec.template.spec.tolerations,
             stored,
         })
+    }
+
+    /// Counts tasks as available whose Pod is not Ready only because a container that is not essential has ended: for ECS
+    /// they are as healthy as before, and a rollout that waited for them would never end.
+    pub(super) fn excuse(&mut self, tasks: &[Task]) {
+        let mine = |task: &&Task| task.capacity_provider.as_deref().unwrap_or_default() == self.provider;
+        let excused = tasks.iter().filter(mine).filter(|task| task.is_healthy_for_deployment && !task.is_pod_ready);
+        let excused = i64::try_from(excused.count()).unwrap_or(i64::MAX).min(self.existing - self.available).max(0);
+        self.excused = excused;
+        self.available += excused;
+        let counts = [self.existing, self.updated, self.available];
+        self.is_settled = self.is_observed && counts.iter().all(|count| *count == self.replicas);
+    }
+
+    /// The same room for a Deployment controller that takes some healthy tasks for unavailable.
+    pub(super) fn with_excused(&self, budget: Budget) -> Budget {
+        Budget { max_unavailable: budget.max_unavailable.saturating_add(self.excused), ..budget }
     }
 }

@@ -18,7 +18,8 @@ const DOCKER_ONLY: &str = "a log driver of docker, which Kubernetes nodes do not
                            log files of the node";
 const ROUTER: &str = "its configuration is written and it starts first, but standard output and error of the other \
                       containers reach it only by a log agent of the node";
-const HEALTH: &str = "decides whether the task gets traffic and whether a deployment goes on; an unhealthy task is not replaced by this version";
+const HEALTH: &str = "decides whether the task gets traffic and whether a deployment goes on, and an unhealthy task of a \
+    service is replaced; the kubelet looks at it by a probe, whose first result may come up to one interval later";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
@@ -47,16 +48,10 @@ pub(super) const FIELDS: &[Field] = &[
         "containerDefinitions[].portMappings[].containerPortRange",
         "its ports are listed one by one, up to 100, and take no ports of the node; both differences are reported",
     ),
-    with_note(
-        "containerDefinitions[].essential",
-        "a container that is not essential is started again when it exits, which is reported",
-    ),
-    approximated("containerDefinitions[].restartPolicy", RESTART),
-    approximated("containerDefinitions[].restartPolicy.enabled", RESTART),
-    approximated(
-        "containerDefinitions[].restartPolicy.ignoredExitCodes",
-        "the kubelet restarts the container after these too; the task counts as stopped",
-    ),
+    with_note("containerDefinitions[].essential", ESSENTIAL),
+    with_note("containerDefinitions[].restartPolicy", RESTART),
+    with_note("containerDefinitions[].restartPolicy.enabled", RESTART),
+    with_note("containerDefinitions[].restartPolicy.ignoredExitCodes", IGNORED),
     no_effect(
         "containerDefinitions[].restartPolicy.restartAttemptPeriod",
         "the kubelet spaces restarts by its own back-off, 10 seconds doubling to 5 minutes",
@@ -83,13 +78,16 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions[].dependsOn[].containerName"),
     with_note(
         "containerDefinitions[].dependsOn[].condition",
-        "COMPLETE tries again after an exit code other than 0, which is reported",
+        "a failed SUCCESS ends the task; COMPLETE tries again after an exit code other than 0, which is reported",
     ),
-    approximated(
+    with_note(
         "containerDefinitions[].startTimeout",
-        "becomes the budget of a startup probe, and only for a container that others wait for as HEALTHY",
+        "the operator ends the task when it is over, counted from the earliest start of the container that is known",
     ),
-    honoured("containerDefinitions[].stopTimeout"),
+    with_note(
+        "containerDefinitions[].stopTimeout",
+        "the pod gets the largest sum along a chain; a container that could take longer than its own is reported",
+    ),
     with_note(
         "containerDefinitions[].versionConsistency",
         "where image resolution is switched off, or leaves the registry out, the tag is pulled at every start, which is \

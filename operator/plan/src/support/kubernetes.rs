@@ -9,6 +9,7 @@ pub(super) const TASK_DEFINITION: &[Field] = &[
     honoured("kubernetes.podAnnotations"),
     honoured("kubernetes.serviceAccountName"),
     honoured("kubernetes.imagePullPolicy"),
+    honoured("kubernetes.essentialContainerExit"),
     honoured("kubernetes.revisionHistory"),
     honoured("kubernetes.environmentFiles"),
     honoured("kubernetes.metadataEnvironment"),

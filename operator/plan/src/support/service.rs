@@ -43,11 +43,7 @@ pub(super) const FIELDS: &[Field] = &[
         "placementStrategy[].field",
         "an attribute that ECS does not define is a node label with the prefix attributes.ecs-operator.dev/; of several fields all count at once",
     ),
-    no_effect(
-        "healthCheckGracePeriodSeconds",
-        "not applied by this version: no task is stopped for its health, so nothing has to wait",
-    )
-    .cases(&[fine("0")]),
+    honoured("healthCheckGracePeriodSeconds"),
     refused("schedulingStrategy", "DAEMON services are not run by this version").cases(&[fine("REPLICA")]),
     honoured("deploymentController"),
     refused("deploymentController.type", "only the ECS deployment controller exists here").cases(&[fine("ECS")]),

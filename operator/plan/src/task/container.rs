@@ -4,12 +4,13 @@ use api::task_definition::{ContainerDefinition, ImagePullPolicy, TaskDefinitionK
 use serde_json::{Map, Value};
 
 use super::json::Members;
-use super::layout::{Container, Place};
+use super::layout::Container;
 use super::notes::Notes;
 use super::ports::Ports;
+use super::restart::Restarts;
 use super::secrets::Secrets;
 use super::volumes::Volumes;
-use super::{devices, environment, health, linux, mounts, process, windows};
+use super::{devices, environment, health, linux, mounts, process, restart, windows};
 use crate::facts::Facts;
 
 /// What all containers of a task are built with.
@@ -21,6 +22,7 @@ pub(super) struct Builder<'a> {
     pub(super) windows: bool,
     pub(super) ports: Ports,
     pub(super) volumes: Volumes,
+    pub(super) restarts: Restarts,
 }
 
 impl Builder<'_> {
@@ -39,9 +41,7 @@ impl Builder<'_> {
             ImagePullPolicy::Never => "Never",
         });
         process::put(&mut spec, container, pull_policy, notes);
-        if matches!(container.place, Place::Sidecar { .. }) {
-            spec.put("restartPolicy", "Always");
-        }
+        restart::put(&mut spec, container, self.restarts, notes);
         environment::put(&mut spec, container, &self.kubernetes, &self.secrets, notes);
         devices::put_sharing(&mut spec, container);
         spec.put_list("ports", self.ports.by_container.remove(&container.name).unwrap_or_default());

@@ -45,12 +45,13 @@ pub(super) fn put(spec: &mut Map<String, Value>, container: &Container<'_>, wind
     }
 }
 
-/// The probe that dependents wait for. `startTimeout` limits it: with an interval of 10 s and a limit of 35 s it may
-/// fail 3 times (30 s). It always may fail once.
+/// The probe that dependents wait for. The operator ends the task when `startTimeout` is over; should it not be there, the
+/// kubelet starts the container again at the next check: with an interval of 10 s and a limit of 35 s after 4 failures
+/// (40 s), or sooner if the check allows less.
 fn awaited(container: &Container<'_>, probes: &Probes) -> Probe {
     let mut probe = probes.startup.clone().unwrap_or_else(|| probes.readiness.clone());
     if let Some(limit) = container.definition.start_timeout {
-        let allowed = i64::from(limit) / probe.period_seconds.max(1);
+        let allowed = (i64::from(limit) + probe.period_seconds - 1) / probe.period_seconds.max(1);
         probe.failure_threshold = probe.failure_threshold.min(allowed.max(1));
     }
     probe

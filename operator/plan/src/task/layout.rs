@@ -1,6 +1,10 @@
 //! Where each container of a task goes in a Pod, so that dependencies hold.
 
+use std::collections::BTreeMap;
+
 use api::task_definition::{ContainerCondition, ContainerDefinition, LogDriver};
+pub(super) use ecs::arrangement::Place;
+use ecs::arrangement::{Deviation, Placed, arrange as places, deviation};
 use ecs::dependency::{Condition, Dependency, DependentContainer, check_dependencies, start_order};
 use ecs::name::dns_label;
 
@@ -8,21 +12,6 @@ use super::notes::Notes;
 
 /// Longest name of a container in a Pod.
 const LONGEST_NAME: usize = 63;
-
-/// The place of a container in a Pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// An init container: it ends before what depends on it starts.
-    Init,
-    /// A native sidecar, an init container with `restartPolicy: Always`: it starts before what depends on it, runs on
-    /// beside it, and stops after it.
-    Sidecar {
-        /// Whether others wait until it is healthy, and not only until it has started.
-        is_waited_for: bool,
-    },
-    /// A main container: nothing depends on it.
-    Main,
-}
 
 /// One container of the task definition.
 #[derive(Clone, Debug)]
@@ -54,13 +43,7 @@ impl Container<'_> {
     }
 }
 
-/// The containers of a task in the order of the Pod: init containers and sidecars by dependency, then the main ones as
-/// they are listed.
-///
-/// Whatever another container waits for goes among the init containers, one after the other: what must end as a plain
-/// one, what must run or be healthy as a native sidecar. That holds for essential containers too: under a Deployment a
-/// sidecar restarts and decides readiness exactly as a main container does, and the Pod stops it after its dependents,
-/// as ECS would. There is always a main container, because dependencies have no circle.
+/// The containers of a task in the order of the Pod, see [`ecs::arrangement`]:
 ///
 /// | `app` (essential) depends on | init containers | main |
 /// |---|---|---|
@@ -77,27 +60,24 @@ pub(super) fn arrange<'a>(definitions: &'a [ContainerDefinition], notes: &mut No
         return Vec::new();
     }
     depend_on_router(definitions, &mut dependents);
-    let Ok(order) = start_order(&dependents) else {
+    let Ok(placed) = places(&dependents) else {
         notes.refuse("containerDefinitions", "circular dependency");
         return Vec::new();
     };
-    let mut containers = Vec::with_capacity(definitions.len());
+    let mut names = BTreeMap::new();
     for (index, definition) in definitions.iter().enumerate() {
-        let name = dns_label(&definition.name, LONGEST_NAME);
         // Different names never give the same label, so this is the same name twice.
-        if containers.iter().any(|other: &Container<'_>| other.name == name) {
+        if names.insert(dns_label(&definition.name, LONGEST_NAME), index).is_some() {
             notes.refuse(format!("containerDefinitions[{index}].name"), "container names must be unique");
             return Vec::new();
         }
-        containers.push(Container { index, definition, name, place: place(&definition.name, &dependents) });
     }
-    for container in &containers {
-        report(container, notes);
-    }
-    containers.sort_by_key(|container| match container.place {
-        Place::Main => (true, container.index),
-        _ => (false, order.iter().position(|&index| index == container.index).unwrap_or(container.index)),
+    let containers = placed.into_iter().filter_map(|Placed { index, place }| {
+        let definition = definitions.get(index)?;
+        Some(Container { index, definition, name: dns_label(&definition.name, LONGEST_NAME), place })
     });
+    let containers: Vec<Container<'_>> = containers.collect();
+    report(&containers, &dependents, notes);
     containers
 }
 
@@ -152,34 +132,32 @@ fn depend_on_router(definitions: &[ContainerDefinition], dependents: &mut Vec<De
     }
 }
 
-/// An end that somebody waits for decides over a start that somebody else waits for: the container will end.
-fn place(name: &str, dependents: &[DependentContainer]) -> Place {
-    let waiting = || dependents.iter().flat_map(|other| &other.depends_on).filter(|item| item.container == name);
-    if waiting().any(|item| item.condition.needs_exit()) {
-        return Place::Init;
-    }
-    let is_linked = dependents.iter().any(|other| other.links.iter().any(|link| link == name));
-    let is_waited_for = waiting().any(|item| item.condition == Condition::Healthy);
-    if is_waited_for || is_linked || waiting().next().is_some() {
-        Place::Sidecar { is_waited_for }
-    } else {
-        Place::Main
-    }
-}
-
-/// What a Pod of a Deployment does otherwise than a task.
-fn report(container: &Container<'_>, notes: &mut Notes) {
-    let definition = container.definition;
-    let restarts = definition.restart_policy.as_ref().is_some_and(|policy| policy.enabled);
-    if !container.is_essential() && container.is_long_running() && !restarts {
-        let why = "RestartSemanticsDiffer: when it exits it is started again, where ECS leaves it stopped, and until then \
-                   the Pod is not Ready; if it is meant to end, let another container depend on it with SUCCESS";
-        notes.approximated(container.path("essential"), why);
-    }
-    for (index, item) in definition.depends_on.iter().flatten().enumerate() {
-        if item.condition == ContainerCondition::Complete {
-            let why = "an exit code other than 0 is tried again before the container starts, where ECS goes on";
+/// What a Pod does otherwise with dependencies.
+fn report(containers: &[Container<'_>], dependents: &[DependentContainer], notes: &mut Notes) {
+    let mut listed: Vec<&Container<'_>> = containers.iter().collect();
+    listed.sort_by_key(|container| container.index);
+    for container in listed {
+        for (index, item) in container.definition.depends_on.iter().flatten().enumerate() {
+            let why = match deviation(&item.container_name, condition(item.condition), dependents) {
+                None => continue,
+                Some(Deviation::OnlyAfterSuccess) => {
+                    "an exit code other than 0 is tried again before the container starts, where ECS goes on"
+                }
+                Some(Deviation::HealthNotLookedAt) => {
+                    "another container waits for the end of this one, so that this one waits for its end too and not \
+                     for its health"
+                }
+            };
             notes.approximated(container.path(&format!("dependsOn[{index}].condition")), why);
         }
     }
+}
+
+/// How others wait for the container.
+pub(super) fn waiting_for<'a>(
+    name: &'a str,
+    definitions: &'a [ContainerDefinition],
+) -> impl Iterator<Item = Condition> + 'a {
+    let items = definitions.iter().flat_map(|definition| definition.depends_on.iter().flatten());
+    items.filter(move |item| item.container_name == name).map(|item| condition(item.condition))
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use api::task_definition::LogConfiguration;
+use api::task_definition::{ContainerDefinition, EssentialContainerExit, LogConfiguration};
+use ecs::dependency::Condition;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::health::unhealthy_after_seconds;
-use super::layout::{Container, Place};
+use super::layout::{Container, Place, waiting_for};
 use super::notes::Notes;
+use super::restart::Restarts;
 use crate::labels;
 
 /// Prefix of the annotations that tell a node's log agent what the task definition wants for a container; behind it
@@ -42,6 +44,25 @@ pub(super) struct ContainerNote {
     /// Exit codes after which ECS would not restart it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) ignored_exit_codes: Vec<i32>,
+    /// Whether the operator replaces the task when it exits and ECS would not restart it in place.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) ends_task: bool,
+    /// Whether others start only if it exits with 0.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) must_succeed: bool,
+    /// Whether others start only once it is healthy.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) must_be_healthy: bool,
+    /// Seconds after its start for which others wait for its end or its health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) start_timeout: Option<i64>,
+}
+
+impl ContainerNote {
+    /// Whether ECS starts the container again after this exit, and the task goes on.
+    pub(super) fn is_restarted_by_ecs(&self, exit_code: i64) -> bool {
+        self.restarts && !self.ignored_exit_codes.iter().any(|code| i64::from(*code) == exit_code)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
@@ -49,9 +70,11 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-fn note(container: &Container<'_>) -> ContainerNote {
+fn note(container: &Container<'_>, definitions: &[ContainerDefinition], restarts: Restarts) -> ContainerNote {
     let runs_to_completion = container.place == Place::Init;
     let seconds = unhealthy_after_seconds(container.definition).filter(|_| !runs_to_completion);
+    let waits: Vec<Condition> = waiting_for(&container.definition.name, definitions).collect();
+    let must_be_healthy = container.place == Place::Sidecar { is_waited_for: true };
     let policy = container.definition.restart_policy.as_ref().filter(|policy| policy.enabled);
     ContainerNote {
         name: container.definition.name.clone(),
@@ -62,15 +85,28 @@ fn note(container: &Container<'_>) -> ContainerNote {
         runs_to_completion,
         restarts: policy.is_some(),
         ignored_exit_codes: policy.and_then(|policy| policy.ignored_exit_codes.clone()).unwrap_or_default(),
+        ends_task: container.is_essential() && restarts.essential_exit == EssentialContainerExit::ReplaceTask,
+        must_succeed: waits.contains(&Condition::Success),
+        must_be_healthy,
+        start_timeout: container
+            .definition
+            .start_timeout
+            .map(i64::from)
+            .filter(|_| runs_to_completion || must_be_healthy),
     }
 }
 
 /// All annotations that follow from the containers.
-pub(super) fn annotations(containers: &[Container<'_>], notes: &mut Notes) -> BTreeMap<String, String> {
+pub(super) fn annotations(
+    definitions: &[ContainerDefinition],
+    containers: &[Container<'_>],
+    restarts: Restarts,
+    notes: &mut Notes,
+) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::new();
     let mut containers: Vec<&Container<'_>> = containers.iter().collect();
     containers.sort_by_key(|container| container.index);
-    let list: Vec<ContainerNote> = containers.iter().copied().map(note).collect();
+    let list: Vec<ContainerNote> = containers.iter().map(|container| note(container, definitions, restarts)).collect();
     annotations.insert(labels::CONTAINERS.to_owned(), json!(list).to_string());
     // Without it kubectl shows the log of the first main container, which may be a helper.
     if let Some(first) = containers.iter().find(|container| container.is_essential()) {

@@ -7,6 +7,7 @@ mod container;
 mod devices;
 pub(crate) mod ebs;
 pub(crate) mod efs;
+pub mod ending;
 mod environment;
 mod file_system;
 mod firelens;
@@ -31,6 +32,7 @@ mod platform;
 mod ports;
 mod process;
 mod resources;
+mod restart;
 mod roles;
 mod secrets;
 mod snapshot;
@@ -172,15 +174,17 @@ fn build(input: &TaskInput<'_>, firelens: Option<&FireLens>, mut notes: Notes) -
     spec.put_list("imagePullSecrets", secrets.pull_secrets());
     spec.put("restartPolicy", "Always");
     spec.put("enableServiceLinks", false);
-    spec.put("terminationGracePeriodSeconds", stop::grace_period(&containers));
+    spec.put("terminationGracePeriodSeconds", stop::grace_period(&containers, &mut notes));
     let kubernetes = definition.kubernetes.clone().unwrap_or_default();
+    let has_rules = input.facts.has_container_restart_rules();
+    let restarts = restart::Restarts::of(&containers, has_rules, kubernetes.essential_container_exit);
     let resources = resources::resources(input, &containers, windows, &mut notes);
     spec.put_map("resources", resources.pod);
     let mut ports = ports::ports(mode, &containers, &mut notes);
     let task_ports = std::mem::take(&mut ports.task);
     let volumes = volumes::Volumes::of(input, &mut notes);
     let mut builder =
-        container::Builder { definitions, facts: input.facts, kubernetes, secrets, windows, ports, volumes };
+        container::Builder { definitions, facts: input.facts, kubernetes, secrets, windows, ports, volumes, restarts };
     let mut lists: (Vec<Value>, Vec<Value>) = Default::default();
     for (container, resources) in containers.iter().zip(resources.containers) {
         let mut built = builder.build(container, resources, &mut notes);
@@ -206,7 +210,7 @@ fn build(input: &TaskInput<'_>, firelens: Option<&FireLens>, mut notes: Notes) -
         }
     }
     let mut annotations = users_own(kubernetes.pod_annotations, "podAnnotations", &mut notes);
-    annotations.extend(metadata::annotations(&containers, &mut notes));
+    annotations.extend(metadata::annotations(definitions, &containers, restarts, &mut notes));
     annotations.extend(secrets.annotation());
     let account = role.iter().map(|role| role.service_account(input.namespace));
     let policy = (mode == NetworkMode::None).then(|| no_network::policy(input.namespace));

@@ -9,6 +9,7 @@ use ecs::lifecycle::{
 use ecs::rolling::HEALTHY_AFTER_RUNNING_SECONDS;
 use jiff::{SignedDuration, Timestamp};
 
+use super::ending::{ContainerEnd, Ending, Outlook, container_end, first_start, outlook};
 use super::hash::hex;
 use super::metadata::ContainerNote;
 use super::view::{ContainerStatusView, StateView};
@@ -38,6 +39,8 @@ pub struct Task {
     pub is_refused_by_node: bool,
     /// Health by the checks of its essential containers.
     pub health: HealthStatus,
+    /// The essential container that makes it UNHEALTHY.
+    pub unhealthy_container: Option<String>,
     /// Digits of the deployment that started it.
     pub deployment_id: Option<String>,
     /// The capacity provider it runs on, as the label has it.
@@ -48,12 +51,16 @@ pub struct Task {
     pub created_at: Timestamp,
     /// Since when all essential containers run; absent unless the task is RUNNING.
     pub running_since: Option<Timestamp>,
+    /// When all essential containers had started for the first time; absent if one never has.
+    pub started_at: Option<Timestamp>,
     /// When it was asked to stop.
     pub stopping_since: Option<Timestamp>,
     /// Whether it counts as healthy in a deployment: its essential containers are ready and, if none of them has a
     /// health check, have run for [`HEALTHY_AFTER_RUNNING_SECONDS`].
     pub is_healthy_for_deployment: bool,
-    /// The next time at which `health` or `is_healthy_for_deployment` changes although the Pod does not.
+    /// Whether Kubernetes takes the Pod for Ready. It does not after a container that is not essential has ended.
+    pub is_pod_ready: bool,
+    /// The next time at which `ending`, `health` or `is_healthy_for_deployment` changes although the Pod does not.
     pub changes_at: Option<Timestamp>,
     /// What keeps it from running, if anything does.
     pub trouble: Option<Trouble>,
@@ -63,6 +70,10 @@ pub struct Task {
     pub stop_code: Option<StopCode>,
     /// The text to the code.
     pub stopped_reason: Option<String>,
+    /// Why it is over for ECS although nobody has stopped it yet.
+    pub ending: Option<Ending>,
+    /// Its containers, in the order of the task definition.
+    pub containers: Vec<ContainerEnd>,
     /// Name of a Secret that does not exist, or lacks the key, and that a container waits for.
     pub missing_secret: Option<String>,
     /// Node it runs on.
@@ -104,6 +115,12 @@ pub fn observe(pod: &PodView, now: Timestamp) -> Task {
     let unhealthy_from = essential.iter().filter_map(|(note, status)| unhealthy_from(note, *status));
     let is_stopping = pod.metadata.deletion_timestamp.is_some() || state.last_status >= LastStatus::Deactivating;
     let label = |name: &str| pod.metadata.labels.get(name).cloned();
+    let is_over = pod.metadata.deletion_timestamp.is_none() && state.last_status == LastStatus::Stopped;
+    let outlook = if is_stopping { Outlook::default() } else { outlook(&notes, status, now) };
+    let ending = outlook.ending.or_else(|| {
+        let (stop_code, reason) = state.stop_code.zip(state.stopped_reason.clone()).filter(|_| is_over)?;
+        Some(Ending { stop_code, reason, container: None })
+    });
     Task {
         id: task_id(&pod.metadata.uid),
         pod_name: pod.metadata.name.clone(),
@@ -113,18 +130,39 @@ pub fn observe(pod: &PodView, now: Timestamp) -> Task {
         is_stopping,
         is_refused_by_node: status.phase == "Failed" && REFUSED_BY_NODE.contains(&status.reason.as_str()),
         health,
+        unhealthy_container: essential
+            .iter()
+            .find(|(note, status)| health_of(note, *status, now) == HealthStatus::Unhealthy)
+            .map(|(note, _)| note.name.clone()),
         deployment_id: label(labels::DEPLOYMENT),
         capacity_provider: label(labels::CAPACITY_PROVIDER),
         revision: label(labels::REVISION).and_then(|text| text.parse().ok()),
         created_at: pod.metadata.creation_timestamp.unwrap_or(now),
         running_since,
+        started_at: essential
+            .iter()
+            .map(|(_, status)| status.and_then(first_start))
+            .collect::<Option<Vec<_>>>()
+            .and_then(|times| times.into_iter().max()),
         stopping_since: stopping_since(pod),
         is_healthy_for_deployment: !is_stopping && healthy_from.is_some_and(|from| from <= now),
-        changes_at: healthy_from.into_iter().chain(unhealthy_from).filter(|at| *at > now && !is_stopping).min(),
+        is_pod_ready: status.condition("Ready").is_some_and(|ready| ready.status == "True"),
+        changes_at: healthy_from
+            .into_iter()
+            .chain(unhealthy_from)
+            .chain(outlook.ends_at)
+            .filter(|at| *at > now && !is_stopping)
+            .min(),
         trouble: if is_stopping && status.phase != "Failed" { None } else { trouble(pod, &notes, &observation) },
         failed_attempts: notes.iter().filter_map(|note| Some(failed_attempts(note, find(note)?))).sum(),
         stop_code: state.stop_code,
         stopped_reason: state.stopped_reason,
+        ending,
+        containers: notes
+            .iter()
+            .zip(&observation.containers)
+            .map(|(note, container)| container_end(note, find(note), container.reason()))
+            .collect(),
         missing_secret: notes.iter().find_map(|note| missing_secret(find(note)?)),
         node: pod.spec.node_name.clone(),
     }
@@ -206,8 +244,7 @@ fn container(note: &ContainerNote, status: Option<&ContainerStatusView>) -> Cont
         (ContainerState::Running, true)
     } else if let Some(end) = &state.terminated {
         // An exit that ECS restarts in place is none for the task.
-        let observed = if note.restarts && !note.ignored_exit_codes.iter().any(|code| i64::from(*code) == end.exit_code)
-        {
+        let observed = if note.is_restarted_by_ecs(end.exit_code) {
             ContainerState::Running
         } else {
             ContainerState::Terminated { exit_code: end.exit_code, reason: end.reason.clone() }
@@ -293,19 +330,15 @@ fn failed_attempts(note: &ContainerNote, status: &ContainerStatusView) -> i64 {
     if !note.essential {
         return 0;
     }
-    let ended = status.state.terminated.as_ref().filter(|end| !is_restarted_by_ecs(note, end.exit_code));
+    let ended = status.state.terminated.as_ref().filter(|end| !note.is_restarted_by_ecs(end.exit_code));
     let earlier = if note.restarts {
         // Only the last end before now is known.
         let last = status.last_state.terminated.as_ref();
-        i64::from(last.is_some_and(|end| !is_restarted_by_ecs(note, end.exit_code)))
+        i64::from(last.is_some_and(|end| !note.is_restarted_by_ecs(end.exit_code)))
     } else {
         status.restart_count
     };
     earlier + i64::from(ended.is_some())
-}
-
-fn is_restarted_by_ecs(note: &ContainerNote, exit_code: i64) -> bool {
-    note.restarts && !note.ignored_exit_codes.iter().any(|code| i64::from(*code) == exit_code)
 }
 
 fn trouble(pod: &PodView, notes: &[ContainerNote], observation: &TaskObservation) -> Option<Trouble> {

@@ -3,6 +3,7 @@
 use ecs::dependency::{DEFAULT_STOP_TIMEOUT_SECONDS, grace_period_seconds};
 
 use super::layout::{Container, Place, dependent};
+use super::notes::Notes;
 
 /// `terminationGracePeriodSeconds`. ECS counts `stopTimeout` per container, a Pod counts once for all of them, so that
 /// it must cover their sum along every way the stop can take:
@@ -12,7 +13,7 @@ use super::layout::{Container, Place, dependent};
 ///
 /// With `app` (30 s) on `proxy` (20 s) that is 50 both ways. With `app` (30 s) on two independent sidecars of 20 s the
 /// chain is 50 but the Pod needs 70, or the last sidecar would be killed early.
-pub(super) fn grace_period(containers: &[Container<'_>]) -> i64 {
+pub(super) fn grace_period(containers: &[Container<'_>], notes: &mut Notes) -> i64 {
     let timeout = |container: &Container<'_>| {
         container.definition.stop_timeout.map_or(DEFAULT_STOP_TIMEOUT_SECONDS, i64::from).max(0)
     };
@@ -21,5 +22,14 @@ pub(super) fn grace_period(containers: &[Container<'_>]) -> i64 {
     let main = containers.iter().filter(|container| container.place == Place::Main).map(timeout).max().unwrap_or(0);
     let is_sidecar = |container: &&Container<'_>| matches!(container.place, Place::Sidecar { .. });
     let sidecars: i64 = containers.iter().filter(is_sidecar).map(timeout).sum();
-    chain.max(main.saturating_add(sidecars))
+    let whole = chain.max(main.saturating_add(sidecars));
+    for container in containers {
+        if let Some(own) = container.definition.stop_timeout.map(i64::from).filter(|own| *own < whole) {
+            let why = format!(
+                "a Pod has one period for all its containers: this one may take up to {whole} seconds in place of {own}"
+            );
+            notes.approximated(container.path("stopTimeout"), why);
+        }
+    }
+    whole
 }

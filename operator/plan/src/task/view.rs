@@ -92,6 +92,8 @@ pub struct ContainerStatusView {
     pub name: String,
     /// Its readiness probe, if any, succeeds.
     pub ready: bool,
+    /// Its startup probe, if any, has succeeded.
+    pub started: Option<bool>,
     /// How often it was started again.
     pub restart_count: i64,
     /// What it does now.

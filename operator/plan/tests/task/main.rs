@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::needless_pass_by_value)] // helpers of tests
 
+mod ending;
 mod firelens;
 mod golden;
 mod leaks;

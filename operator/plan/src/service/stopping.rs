@@ -1,0 +1,272 @@
+//! Which tasks the operator stops, because ECS would: tasks that are over although their pods go on, and unhealthy ones.
+//!
+//! A task is stopped in two steps, so that nothing is lost when the process ends in between. First it is put into
+//! `status.stoppedTasks`; once that record is stored, the pod whose uid it holds is deleted. Both steps can be repeated.
+//!
+//! Tasks that end one after the other would be replaced as fast as they fail. So [`AT_ONCE`] tasks may be stopped without
+//! a pause, and from then on in each [`PAUSE_SECONDS`] only a tenth of the desired count, at least one and at most ten:
+//! of a service of 5 tasks that all fail, 3 are replaced at once and then one every 10 seconds; of 60, 6 every 10 seconds.
+//! Meanwhile the kubelet starts their containers again with a back-off of its own. After
+//! [`FORGET_SECONDS`] without an end the first ones are free again.
+
+use api::conditions::Reason;
+use api::schema::MicroTime;
+use api::service::{MAX_STOPPED_TASKS, StoppedContainer, StoppedTask};
+use ecs::health::HealthStatus;
+use ecs::lifecycle::{StopCode, UNHEALTHY};
+use jiff::{SignedDuration, Timestamp};
+
+use super::rollout::Rollout;
+use super::snapshot::ServiceSnapshot;
+use crate::kind::{Kind, ObjectKey};
+use crate::op::{Op, Plan};
+use crate::settings::Settings;
+use crate::task::ending::Ending;
+use crate::task::observe::Task;
+
+/// Tasks that may be stopped without a pause between them.
+const AT_ONCE: usize = 3;
+/// The pause.
+const PAUSE_SECONDS: i64 = 10;
+/// How long an end counts.
+const FORGET_SECONDS: i64 = 300;
+
+/// What is stopped.
+#[derive(Default)]
+pub(super) struct Stopping {
+    /// Tasks that are given up now, oldest first.
+    pub(super) given_up: Vec<StoppedTask>,
+    /// Those of them that count as failed, by deployment.
+    pub(super) failed: Vec<String>,
+}
+
+/// Tasks keep failing.
+pub(super) struct Impaired {
+    /// How the last one did.
+    pub(super) reason: Reason,
+    /// The same in words.
+    pub(super) message: String,
+    /// Until when it is said if no other task fails.
+    pub(super) until: Timestamp,
+}
+
+impl Stopping {
+    /// Whether the task was given up, now or before.
+    pub(super) fn is_given_up(&self, snapshot: &ServiceSnapshot, task: &Task) -> bool {
+        self.given_up.iter().chain(&snapshot.status.stopped_tasks).any(|record| record.uid == task.uid)
+    }
+
+    /// Whether so many tasks failed lately that the next ones are held back.
+    pub(super) fn impaired(&self, before: &[StoppedTask], now: Timestamp) -> Option<Impaired> {
+        let list = self.stopped_tasks(before);
+        let forget = SignedDuration::from_secs(FORGET_SECONDS);
+        let recent = list.iter().filter(|record| is_paced(record) && record.stopped_at.0 + forget > now);
+        let recent: Vec<&StoppedTask> = recent.collect();
+        let newest = recent.first().filter(|_| recent.len() >= AT_ONCE)?;
+        let named = |container: &StoppedContainer| {
+            let code = container.exit_code.map(|code| format!(" exited with code {code}")).unwrap_or_default();
+            let why = container.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            format!(" (container {}{code}{why})", container.name)
+        };
+        let culprit = newest.containers.iter().find(|container| container.ended_the_task == Some(true));
+        let message = format!("{}{}", newest.stopped_reason, culprit.map(named).unwrap_or_default());
+        let reason = Reason::ALL.iter().find(|reason| reason.as_str() == newest.stop_code);
+        Some(Impaired {
+            reason: reason.copied().unwrap_or(Reason::TaskFailedToStart),
+            message,
+            until: newest.stopped_at.0 + forget,
+        })
+    }
+
+    /// The list for the status: what is given up now before what was.
+    pub(super) fn stopped_tasks(&self, before: &[StoppedTask]) -> Vec<StoppedTask> {
+        let mut list: Vec<StoppedTask> = self.given_up.iter().rev().chain(before).cloned().collect();
+        list.truncate(MAX_STOPPED_TASKS);
+        list
+    }
+}
+
+/// Deletes the pods of tasks that were given up before, and gives up those whose time has come.
+pub(super) fn stop(
+    snapshot: &ServiceSnapshot,
+    rollout: &Rollout,
+    settings: &Settings,
+    now: Timestamp,
+    plan: &mut Plan,
+) -> Stopping {
+    let records = &snapshot.status.stopped_tasks;
+    let is_recorded = |task: &Task| records.iter().any(|record| record.uid == task.uid);
+    let remains: Vec<&Task> = tasks(snapshot).filter(|task| is_recorded(task)).collect();
+    for task in &remains {
+        plan.ops.push(Op::Delete {
+            key: ObjectKey::namespaced(Kind::Pod, &snapshot.namespace, task.pod_name.clone()),
+            uid: task.uid.clone(),
+            resource_version: task.resource_version.clone(),
+            only_if_absent: Vec::new(),
+        });
+    }
+    let mut stopping = Stopping::default();
+    if rollout.bounds.is_none() {
+        // A refused spec touches nothing that runs.
+        return stopping;
+    }
+    // A record must outlast its pod.
+    let mut places = MAX_STOPPED_TASKS.saturating_sub(remains.len());
+    let mut allowance = Allowance::new(records, rollout.desired, now);
+    let mut give_up = |task: &Task, ending: &Ending, is_gone: bool| {
+        if places == 0 || !(is_gone || allowance.take()) {
+            return;
+        }
+        places -= 1;
+        if is_failure(task, ending, now) {
+            stopping.failed.extend(task.deployment_id.clone());
+        }
+        stopping.given_up.push(record(snapshot, settings, task, ending, now));
+    };
+    let mut unhealthy = Vec::new();
+    for task in tasks(snapshot).filter(|task| !is_recorded(task)) {
+        match &task.ending {
+            // What a node refused stays to be seen; the node refuses the next one too.
+            Some(_) if task.is_refused_by_node => {}
+            // Its ReplicaSet has replaced it already.
+            Some(ending) => give_up(task, ending, task.is_stopping),
+            None if task.health == HealthStatus::Unhealthy => unhealthy.push(task),
+            None => {}
+        }
+    }
+    let mut room = room_for_unhealthy(snapshot, rollout, &remains);
+    for task in unhealthy {
+        let until = grace_end(snapshot, task);
+        if let Some(until) = until.filter(|until| *until > now) {
+            plan.wake_at(until);
+        } else if room > 0 {
+            room -= 1;
+            give_up(task, &failed_health_checks(task), false);
+        }
+    }
+    if let Some(at) = allowance.refused_until {
+        plan.wake_at(at);
+    }
+    stopping
+}
+
+/// Tasks whose pods nobody has asked to go yet.
+fn tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = &Task> {
+    snapshot.tasks.iter().filter(|task| task.stopping_since.is_none())
+}
+
+/// How many unhealthy tasks may go: they serve nobody, but they are RUNNING, and ECS keeps as many of those as the minimum
+/// says. With 4 tasks and a minimum of 3 one goes; where the minimum leaves no room they go one by one, each when the
+/// replacement of the one before runs.
+fn room_for_unhealthy(snapshot: &ServiceSnapshot, rollout: &Rollout, remains: &[&Task]) -> i64 {
+    let Some(bounds) = rollout.bounds else { return 0 };
+    let stays = |task: &&Task| !remains.iter().any(|gone| gone.uid == task.uid) && task.ending.is_none();
+    let running = tasks(snapshot).filter(stays).filter(|task| task.last_status.is_running()).count();
+    let running = i64::try_from(running).unwrap_or(i64::MAX);
+    let room = running.min(rollout.desired) - bounds.minimum_healthy;
+    if room > 0 { room } else { i64::from(remains.is_empty() && running >= rollout.desired) }
+}
+
+/// Until when `healthCheckGracePeriodSeconds` protects the task.
+fn grace_end(snapshot: &ServiceSnapshot, task: &Task) -> Option<Timestamp> {
+    let spec = snapshot.spec.as_ref().ok()?;
+    let grace = spec.health_check_grace_period_seconds.map_or(0, i64::from);
+    let start = task.started_at.unwrap_or(task.created_at);
+    start.checked_add(SignedDuration::from_secs(grace)).ok()
+}
+
+fn failed_health_checks(task: &Task) -> Ending {
+    Ending {
+        stop_code: StopCode::ServiceSchedulerInitiated,
+        reason: UNHEALTHY.to_owned(),
+        container: task.unhealthy_container.clone(),
+    }
+}
+
+/// What counts against the deployment: a task that never ran, that did not stay long enough to count as healthy, or that
+/// failed its checks. One that ran and then ended does not.
+fn is_failure(task: &Task, ending: &Ending, now: Timestamp) -> bool {
+    let stayed = task.started_at.is_some_and(|at| now >= at + SignedDuration::from_secs(FAILED_EARLY_SECONDS));
+    match ending.stop_code {
+        StopCode::EssentialContainerExited => !stayed,
+        StopCode::InfrastructureHealth => task.started_at.is_none(),
+        StopCode::TaskFailedToStart => true,
+        _ => ending.reason == UNHEALTHY,
+    }
+}
+
+/// A task that ended sooner after its start never counted as healthy where nothing but time tells.
+const FAILED_EARLY_SECONDS: i64 = ecs::rolling::HEALTHY_AFTER_RUNNING_SECONDS;
+
+fn record(
+    snapshot: &ServiceSnapshot,
+    settings: &Settings,
+    task: &Task,
+    ending: &Ending,
+    now: Timestamp,
+) -> StoppedTask {
+    let deployment = task.deployment_id.as_deref().and_then(|digits| snapshot.record(digits));
+    let container = |end: &crate::task::ending::ContainerEnd| StoppedContainer {
+        name: end.name.clone(),
+        exit_code: end.exit_code.and_then(|code| i32::try_from(code).ok()),
+        reason: end.reason.clone(),
+        ended_the_task: (ending.container.as_ref() == Some(&end.name)).then_some(true),
+    };
+    StoppedTask {
+        task_arn: settings.identity.task_arn(&snapshot.cluster, &task.id),
+        pod: task.pod_name.clone(),
+        uid: task.uid.clone(),
+        stop_code: ending.stop_code.as_str().to_owned(),
+        stopped_reason: ending.reason.chars().take(LONGEST_REASON).collect(),
+        started_at: task.started_at.map(MicroTime),
+        stopped_at: MicroTime(now),
+        task_definition: deployment.map(|record| record.spec.task_definition.clone()),
+        started_by: deployment.map(|record| record.id().to_owned()),
+        containers: task.containers.iter().map(container).collect(),
+    }
+}
+
+/// Characters that the status has room for.
+const LONGEST_REASON: usize = 1024;
+
+/// What the infrastructure took away says nothing about the tasks of the service.
+fn is_paced(record: &StoppedTask) -> bool {
+    record.stop_code == StopCode::EssentialContainerExited.as_str()
+        || record.stop_code == StopCode::TaskFailedToStart.as_str()
+        || record.stop_code == StopCode::ServiceSchedulerInitiated.as_str()
+}
+
+/// How many tasks may be stopped now.
+struct Allowance {
+    left: usize,
+    /// When there is room for another one.
+    next: Timestamp,
+    /// Set once a stop was refused.
+    refused_until: Option<Timestamp>,
+}
+
+impl Allowance {
+    fn new(records: &[StoppedTask], desired: i64, now: Timestamp) -> Self {
+        let stopped = || records.iter().filter(|record| is_paced(record)).map(|record| record.stopped_at.0);
+        let within = |seconds: i64| stopped().filter(|at| *at > now - SignedDuration::from_secs(seconds)).count();
+        let tenth = usize::try_from(desired.max(0).saturating_add(9) / 10).unwrap_or(usize::MAX);
+        let batch = tenth.clamp(1, MAX_STOPPED_TASKS);
+        let at_once = AT_ONCE.saturating_sub(within(FORGET_SECONDS));
+        let left = at_once.max(batch.saturating_sub(within(PAUSE_SECONDS)));
+        let pause = SignedDuration::from_secs(PAUSE_SECONDS);
+        let mut latest: Vec<Timestamp> = stopped().filter(|at| *at + pause > now).collect();
+        latest.sort();
+        // With stops at 0, 1 and 2 s and one allowed in ten seconds there is room when the last of them is over: at 12 s.
+        let leaving = latest.get(latest.len().saturating_sub(batch)).copied().unwrap_or(now);
+        Self { left, next: leaving + pause, refused_until: None }
+    }
+
+    fn take(&mut self) -> bool {
+        if self.left == 0 {
+            self.refused_until = Some(self.next);
+            return false;
+        }
+        self.left -= 1;
+        true
+    }
+}

@@ -1,0 +1,269 @@
+//! Which tasks the operator stops, in which order with their records, and how fast.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests report by panicking
+
+mod common;
+
+use common::{Cluster, NAMESPACE, condition, service};
+use plan::{Kind, ObjectKey, Op, Plan};
+use serde_json::{Value, json};
+
+/// A service of tasks with `app` (essential, checked every 10 s, 3 retries) and `helper`.
+fn cluster(count: i64, more: Value) -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.apply(
+        json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSTaskDefinition", "metadata": {"name": "web"},
+        "spec": {"family": "web", "containerDefinitions": [
+            {"name": "app", "image": "a", "memory": 64,
+                "healthCheck": {"command": ["CMD", "true"], "interval": 10, "retries": 3}},
+            {"name": "helper", "image": "a", "memory": 64, "essential": false}]}}),
+    );
+    let mut web = service("web", "web", count);
+    for (field, value) in more.as_object().unwrap() {
+        web["spec"][field] = value.clone();
+    }
+    cluster.apply(web);
+    cluster.run();
+    cluster
+}
+
+fn web() -> ObjectKey {
+    ObjectKey::namespaced(Kind::Service, NAMESPACE, "web")
+}
+
+fn pods(cluster: &Cluster) -> Vec<String> {
+    cluster.list(Kind::Pod).iter().map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What the kubelet says after `app` or `helper` exited and was started again.
+fn exits(cluster: &mut Cluster, pod: &str, container: usize, code: i64) {
+    let now = cluster.now.to_string();
+    cluster.edit(Kind::Pod, pod, |pod| {
+        let status = &mut pod["status"]["containerStatuses"][container];
+        let started = status["state"]["running"]["startedAt"].clone();
+        status["restartCount"] = json!(1);
+        status["lastState"] = json!({"terminated": {"exitCode": code, "reason": "Error", "startedAt": started}});
+        status["state"] = json!({"running": {"startedAt": now}});
+    });
+}
+
+fn becomes_unhealthy(cluster: &mut Cluster, pod: &str) {
+    cluster.edit(Kind::Pod, pod, |pod| pod["status"]["containerStatuses"][0]["ready"] = json!(false));
+}
+
+fn deleted(plan: &Plan) -> Vec<String> {
+    let name = |op: &Op| match op {
+        Op::Delete { key, .. } if key.kind == Kind::Pod => Some(key.name.clone()),
+        _ => None,
+    };
+    plan.ops.iter().filter_map(name).collect()
+}
+
+fn records(cluster: &Cluster) -> Vec<Value> {
+    cluster.get(Kind::Service, "web")["status"]["stoppedTasks"].as_array().cloned().unwrap_or_default()
+}
+
+#[test]
+fn when_an_essential_container_exits_then_the_record_is_stored_before_the_pod_is_deleted() {
+    for code in [0, 42] {
+        let mut cluster = cluster(1, json!({}));
+        let pod = pods(&cluster)[0].clone();
+        let uid = cluster.get(Kind::Pod, &pod)["metadata"]["uid"].clone();
+        exits(&mut cluster, &pod, 0, code);
+        let first = cluster.reconcile(&web());
+        assert_eq!(deleted(&first), Vec::<String>::new(), "nothing is deleted before its record is stored");
+        let record = &records(&cluster)[0];
+        assert_eq!(record["stopCode"], "EssentialContainerExited");
+        assert_eq!(record["stoppedReason"], "Essential container in task exited");
+        assert_eq!((&record["uid"], &record["taskDefinition"]), (&uid, &json!("web:1")));
+        let containers = json!([{"name": "app", "exitCode": code, "endedTheTask": true}, {"name": "helper"}]);
+        assert_eq!(record["containers"], containers);
+        let version = cluster.get(Kind::Pod, &pod)["metadata"]["resourceVersion"].clone();
+        let second = cluster.reconcile(&web());
+        assert_eq!(deleted(&second), [pod.as_str()]);
+        let Some(Op::Delete { uid: precondition, resource_version, .. }) = second.ops.last() else {
+            panic!("no delete")
+        };
+        assert_eq!((json!(precondition), json!(resource_version)), (uid, version));
+        cluster.run();
+        assert_eq!((records(&cluster).len(), pods(&cluster).len()), (1, 1));
+        assert_ne!(pods(&cluster)[0], pod);
+    }
+}
+
+#[test]
+fn when_the_operator_ends_between_record_and_delete_then_its_successor_deletes_and_records_nothing_twice() {
+    let mut cluster = cluster(2, json!({}));
+    let pod = pods(&cluster)[0].clone();
+    exits(&mut cluster, &pod, 0, 1);
+    cluster.reconcile(&web());
+    cluster.pass(3600);
+    // The deletion fails a few times: each plan asks for the same again.
+    for _ in 0..3 {
+        let plan = plan::plan(&cluster.world, &web(), &plan::Settings::default(), cluster.now);
+        assert_eq!(deleted(&plan), [pod.as_str()]);
+        assert_eq!(plan.status.unwrap()["stoppedTasks"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn when_a_helper_exits_or_a_single_container_does_then_no_task_is_stopped() {
+    let mut helper = cluster(1, json!({}));
+    let pod = pods(&helper)[0].clone();
+    exits(&mut helper, &pod, 1, 9);
+    let mut alone = Cluster::new();
+    alone.apply(common::task_definition("web", "a"));
+    alone.apply(service("web", "web", 1));
+    alone.run();
+    let only = pods(&alone)[0].clone();
+    exits(&mut alone, &only, 0, 1);
+    for mut cluster in [helper, alone] {
+        let before = pods(&cluster);
+        cluster.settle();
+        assert_eq!((pods(&cluster), records(&cluster)), (before, Vec::new()));
+    }
+}
+
+#[test]
+fn when_a_single_container_is_to_be_replaced_then_the_definition_says_so() {
+    let mut cluster = Cluster::new();
+    let mut definition = common::task_definition("web", "a");
+    definition["spec"]["kubernetes"] = json!({"essentialContainerExit": "ReplaceTask"});
+    cluster.apply(definition);
+    cluster.apply(service("web", "web", 1));
+    cluster.run();
+    let pod = pods(&cluster)[0].clone();
+    exits(&mut cluster, &pod, 0, 0);
+    cluster.run();
+    assert_eq!(records(&cluster).len(), 1);
+    assert_ne!(pods(&cluster), [pod]);
+}
+
+#[test]
+fn when_a_task_is_unhealthy_then_it_is_stopped_after_the_grace_period_and_not_before() {
+    let mut cluster = cluster(1, json!({"healthCheckGracePeriodSeconds": 100}));
+    let pod = pods(&cluster)[0].clone();
+    let start = cluster.now;
+    cluster.pass(60);
+    becomes_unhealthy(&mut cluster, &pod);
+    let early = cluster.reconcile(&web());
+    assert_eq!(early.wake, Some(start + jiff::SignedDuration::from_secs(100)));
+    assert_eq!(records(&cluster), Vec::<Value>::new());
+    cluster.pass(39);
+    cluster.reconcile(&web());
+    assert_eq!(records(&cluster), Vec::<Value>::new());
+    cluster.pass(1);
+    cluster.reconcile(&web());
+    let record = &records(&cluster)[0];
+    assert_eq!(record["stopCode"], "ServiceSchedulerInitiated");
+    assert_eq!(record["stoppedReason"], "Task failed container health checks");
+    assert_eq!(record["containers"][0], json!({"name": "app", "endedTheTask": true}));
+    let events = cluster.get(Kind::Service, "web")["status"]["events"].clone();
+    assert!(events.to_string().contains("failed container health checks."), "{events}");
+}
+
+#[test]
+fn when_a_container_has_no_check_then_its_task_is_never_unhealthy() {
+    let mut cluster = Cluster::new();
+    cluster.apply(common::task_definition("web", "a"));
+    cluster.apply(service("web", "web", 1));
+    cluster.run();
+    let pod = pods(&cluster)[0].clone();
+    becomes_unhealthy(&mut cluster, &pod);
+    cluster.pass(100_000);
+    cluster.settle();
+    assert_eq!((pods(&cluster), records(&cluster)), (vec![pod], Vec::new()));
+}
+
+#[test]
+fn when_many_tasks_are_unhealthy_then_as_many_go_as_the_minimum_leaves_else_one_by_one() {
+    // Of 4 tasks: 75 % leave room for 1, 50 % for 2, 100 % for none and then one goes all the same.
+    for (minimum, expected) in [(75, 1), (50, 2), (100, 1)] {
+        let bounds = json!({"deploymentConfiguration": {"minimumHealthyPercent": minimum, "maximumPercent": 200}});
+        let mut cluster = cluster(4, bounds);
+        cluster.pass(60);
+        for pod in pods(&cluster) {
+            becomes_unhealthy(&mut cluster, &pod);
+        }
+        cluster.reconcile(&web());
+        assert_eq!(records(&cluster).len(), expected, "minimum {minimum}");
+        // Until their pods are gone and replaced no other one follows.
+        cluster.settle();
+        assert_eq!(records(&cluster).len(), expected, "minimum {minimum}");
+        assert_eq!(pods(&cluster).len(), 4 - expected);
+    }
+}
+
+#[test]
+fn when_tasks_keep_failing_then_three_go_at_once_and_then_a_tenth_every_ten_seconds() {
+    for (count, expected) in [(1, [1, 2, 3, 3, 4, 5]), (5, [3, 4, 5, 6, 7, 8]), (60, [6, 12, 18, 24, 30, 36])] {
+        let mut cluster = cluster(count, json!({}));
+        let mut stopped = 0;
+        let mut seen = Vec::new();
+        let mut said = Value::Null;
+        for round in 0..6 {
+            let before = pods(&cluster);
+            for pod in &before {
+                exits(&mut cluster, pod, 0, 1);
+            }
+            // None of them stayed long enough to be available.
+            cluster.edit(Kind::Deployment, "web", |one| one["status"]["availableReplicas"] = json!(0));
+            cluster.settle();
+            said = cluster.get(Kind::Service, "web");
+            stopped += before.len() - pods(&cluster).len();
+            cluster.deployment_controller();
+            seen.push(stopped);
+            // One task fails again and again at once; many fail every ten seconds.
+            cluster.pass(if count == 1 && round < 3 { 1 } else { 10 });
+        }
+        assert_eq!(seen, expected, "{count} tasks");
+        assert!(said["status"]["stoppedTasks"].as_array().unwrap().len() <= 10);
+        // A task that ran for 40 seconds before it ended has not failed the deployment.
+        let failed = said["status"]["deployments"][0]["failedTasks"].as_u64().unwrap();
+        assert!(failed >= 4 && failed <= stopped as u64, "{failed} of {stopped}");
+        assert_eq!(condition(&said, "Stalled")["status"], "True");
+        assert_eq!(condition(&said, "Stalled")["reason"], "EssentialContainerExited");
+    }
+}
+
+#[test]
+fn when_there_was_a_pause_then_the_wake_up_is_set_for_the_next_task() {
+    let mut cluster = cluster(1, json!({}));
+    for _ in 0..3 {
+        let pod = pods(&cluster)[0].clone();
+        exits(&mut cluster, &pod, 0, 1);
+        cluster.run();
+        cluster.pass(1);
+    }
+    let pod = pods(&cluster)[0].clone();
+    exits(&mut cluster, &pod, 0, 1);
+    let plan = cluster.reconcile(&web());
+    assert_eq!(records(&cluster).len(), 3);
+    // The three went at 0, 1 and 2 s: ten seconds after the last of them there is room for one.
+    assert_eq!(plan.wake, Some(cluster.now + jiff::SignedDuration::from_secs(9)));
+}
+
+#[test]
+fn when_the_spec_is_refused_then_no_task_is_stopped() {
+    let mut cluster = cluster(1, json!({}));
+    let pod = pods(&cluster)[0].clone();
+    cluster.edit(Kind::Service, "web", |web| web["spec"]["launchType"] = json!("MOON"));
+    exits(&mut cluster, &pod, 0, 1);
+    cluster.settle();
+    assert_eq!((pods(&cluster), records(&cluster)), (vec![pod], Vec::new()));
+}
+
+#[test]
+fn when_the_node_takes_a_pod_away_then_it_is_recorded_and_its_remains_are_removed() {
+    let mut cluster = cluster(1, json!({}));
+    let pod = pods(&cluster)[0].clone();
+    cluster.edit(Kind::Pod, &pod, |pod| {
+        pod["status"]["phase"] = json!("Failed");
+        pod["status"]["reason"] = json!("Evicted");
+        pod["status"]["message"] = json!("The node was low on resource: memory.");
+    });
+    cluster.settle();
+    let record = &records(&cluster)[0];
+    assert_eq!(record["stopCode"], "InfrastructureHealth");
+    assert_eq!(record["stoppedReason"], "The node was low on resource: memory.");
+    assert_eq!(pods(&cluster), Vec::<String>::new());
+}
