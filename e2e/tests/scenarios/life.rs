@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use e2e::cluster::fate;
 use e2e::scenario::Scenario;
 use e2e::scenario::manifest::{self, with, with_container};
+use e2e::scenario::sampler::{exists, tasks};
 use e2e::scenario::then::{find, text};
 use serde_json::{Value, json};
 
@@ -27,9 +28,11 @@ fn service(more: Value) -> Value {
 async fn is_replaced(scenario: &Scenario, before: &[String]) -> Result<()> {
     scenario
         .then_within(60)
-        .until("the task is replaced", |_| {
-            let now = scenario.task_uids("web");
-            if now.len() == 1 && !before.contains(&now[0]) { Ok(()) } else { Err(format!("tasks are {now:?}")) }
+        .until("the task is replaced", |objects| {
+            let pods = tasks(objects, "web").into_iter().filter(|pod| exists(pod));
+            let now: Vec<&str> = pods.map(|pod| text(pod, "/metadata/uid")).collect();
+            let is_new = now.len() == 1 && before.iter().all(|old| old != now[0]);
+            if is_new { Ok(()) } else { Err(format!("tasks are {now:?}")) }
         })
         .await
 }

@@ -4,7 +4,11 @@ use super::field::{Field, approximated, fine, honoured, no_effect, nothing, refu
 
 const REGISTRY: &str = "pulled with a Secret that External Secrets makes of them where the namespace's administrator allows it; otherwise with the one that is named after them";
 const RESTART: &str =
-    "the kubelet restarts every container in place, with its own back-off and whatever the policy says";
+    "the kubelet restarts the container in place, with its own back-off in place of restartAttemptPeriod";
+const IGNORED: &str = "a container that is not essential stays stopped after these (Kubernetes 1.35; reported before); an \
+    essential one ends the task";
+const ESSENTIAL: &str = "the exit of an essential container replaces the task (see kubernetes.essentialContainerExit); \
+    another one stays stopped (Kubernetes 1.35; started again before), and what that does to the pod is reported";
 const ENVIRONMENT_FILES: &str = "taken from a ConfigMap that is named after the file and has a key for each variable; `kubectl ecs env-file` makes it";
 const SECRETS: &str = "fetched by External Secrets or the Secrets Store CSI driver where the namespace's administrator allows it; otherwise read from a Secret whose name and key follow from it";
 const EVERY_CONTAINER: &str = "holds for every container of the task, which is reported where there are several";

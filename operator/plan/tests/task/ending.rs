@@ -43,6 +43,7 @@ fn task(replace: &str, statuses: &[(&str, Value)], now: Timestamp) -> Task {
         namespace: "shop",
         facts: &Facts::default(),
         policy: &NamespacePolicy::default(),
+        deployment: "1234567890123456789",
     };
     let list = |main: bool| -> Vec<Value> {
         let mine = statuses.iter().filter(|(name, _)| (*name == "app") == main);
