@@ -7,6 +7,9 @@ use crate::dependency::{Dependency, check_dependencies};
 
 const CONDITIONS: [Condition; 4] = [Condition::Start, Condition::Healthy, Condition::Complete, Condition::Success];
 
+/// `from` waits for `to`.
+type Edge = (usize, usize, Condition);
+
 /// What has happened to a container.
 #[derive(Clone, Copy, Debug, Default)]
 struct Life {
@@ -142,11 +145,7 @@ fn check(containers: &[DependentContainer]) -> bool {
 }
 
 /// Calls `with` for every choice of nothing or one of four conditions on every edge.
-fn every(
-    edges: &[(usize, usize)],
-    chosen: &mut Vec<(usize, usize, Condition)>,
-    with: &mut dyn FnMut(&[(usize, usize, Condition)]),
-) {
+fn every(edges: &[(usize, usize)], chosen: &mut Vec<(usize, usize, Condition)>, with: &mut dyn FnMut(&[Edge])) {
     let Some(((from, to), rest)) = edges.split_first() else { return with(chosen) };
     every(rest, chosen, with);
     for condition in CONDITIONS {
@@ -223,7 +222,7 @@ fn when_a_hundred_thousand_graphs_of_five_and_six_containers_are_arranged_then_c
         let mut edges = Vec::new();
         for from in 0..count {
             for to in 0..count {
-                if from != to && (from > to || any_way) && next(&mut state) % 3 == 0 {
+                if from != to && (from > to || any_way) && next(&mut state).is_multiple_of(3) {
                     edges.push((listing[from], listing[to], CONDITIONS[next(&mut state) % 4]));
                 }
             }

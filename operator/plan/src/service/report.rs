@@ -47,6 +47,7 @@ fn is_failure(trouble: &Trouble) -> bool {
     trouble.reason != Reason::TaskPlacementFailure
 }
 
+#[allow(clippy::too_many_arguments)] // every argument is the outcome of one step
 pub(super) fn report(
     snapshot: &ServiceSnapshot,
     wanted: &Wanted,

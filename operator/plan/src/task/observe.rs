@@ -21,6 +21,7 @@ pub use super::view::PodView;
 const DEPLOYMENT_PREFIX: &str = "ecs-svc/";
 
 /// A task.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a Pod")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     /// 32 hex digits, from the uid of the Pod.
