@@ -1,5 +1,5 @@
 //! Which tasks the operator stops, in which order with their records, and how fast.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests report by panicking
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::needless_pass_by_value)] // helpers of tests
 
 mod common;
 
