@@ -80,19 +80,17 @@ impl Usage {
             let Some(object) = entry.object_ref.filter(|_| entry.user.username == user) else { continue };
             let slash = if object.subresource.is_empty() { "" } else { "/" };
             let resource = format!("{}{slash}{}", object.resource, object.subresource);
-            match entry.annotations.get("authorization.k8s.io/decision").map(String::as_str) {
-                Some("forbid") => {
-                    let place = if object.namespace.is_empty() { "the cluster" } else { &object.namespace };
-                    usage.forbidden.insert(format!("{} {resource}.{} in {place}", entry.verb, object.api_group));
-                }
-                _ => {
-                    // An apply that makes its object needs the right to create it too.
-                    if entry.verb == "patch" && entry.response_status.code == 201 {
-                        usage.used.insert((object.api_group.clone(), resource.clone(), "create".to_owned()));
-                    }
-                    usage.used.insert((object.api_group, resource, entry.verb));
-                }
+            let decision = entry.annotations.get("authorization.k8s.io/decision").map(String::as_str);
+            if decision == Some("forbid") {
+                let place = if object.namespace.is_empty() { "the cluster" } else { &object.namespace };
+                usage.forbidden.insert(format!("{} {resource}.{} in {place}", entry.verb, object.api_group));
+                continue;
             }
+            // An apply that makes its object needs the right to create it too.
+            if entry.verb == "patch" && entry.response_status.code == 201 {
+                usage.used.insert((object.api_group.clone(), resource.clone(), "create".to_owned()));
+            }
+            usage.used.insert((object.api_group, resource, entry.verb));
         }
         Ok(usage)
     }

@@ -51,7 +51,7 @@ async fn when_an_essential_container_exits_then_the_task_is_replaced_and_its_exi
             ensure!(text(&record, "/stoppedReason") == "Essential container in task exited", "{record}");
             ensure!(text(&record, "/uid") == before[0] && text(&record, "/taskDefinition") == "web:1", "{record}");
             let app = &record["containers"][0];
-            ensure!(app["exitCode"].to_string() == code && app["endedTheTask"] == true, "{record}");
+            ensure!(app["exitCode"].as_i64() == code.parse().ok() && app["endedTheTask"] == true, "{record}");
             ensure!(record["containers"][1].get("exitCode").is_none(), "the helper ran: {record}");
             let id = text(&record, "/taskArn").rsplit('/').next().unwrap_or_default().to_owned();
             let told = format!("(service web) has stopped 1 running tasks: (task {id}).");
