@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod cluster;
 pub mod http;
+pub mod integrations;
 pub mod oci;
 pub mod operator;
 pub mod progress;

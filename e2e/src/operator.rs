@@ -264,6 +264,14 @@ pub async fn install_charts(cluster: &Cluster) -> Result<()> {
 /// # Errors
 /// When Helm refuses or the operators do not become ready within two minutes.
 pub async fn install_with_replicas(cluster: &Cluster, replicas: u32) -> Result<()> {
+    install_with(cluster, replicas, &[]).await
+}
+
+/// The same with values of the operator's chart, each as `--set` takes it.
+///
+/// # Errors
+/// As [`install_with_replicas`].
+pub async fn install_with(cluster: &Cluster, replicas: u32, values: &[&str]) -> Result<()> {
     let charts = xtask::root().join("charts");
     let chart = |name: &str| charts.join(name).display().to_string();
     let definitions = chart("ecs-operator-crds");
@@ -278,7 +286,8 @@ pub async fn install_with_replicas(cluster: &Cluster, replicas: u32) -> Result<(
     // What `Launch` says to an operator that runs here.
     let registries = format!("imageResolution.registries={{{REGISTRIES}}}");
     let settings = ["--set", &count, "--set", &registries, "--set", "imageResolution.pullSecrets=true"];
-    cluster.helm(arguments.into_iter().chain(settings)).await?;
+    let values = values.iter().flat_map(|value| ["--set", value]);
+    cluster.helm(arguments.into_iter().chain(settings).chain(values)).await?;
     if replicas > 0 {
         let deployment = format!("deployment/{RELEASE}");
         cluster

@@ -24,7 +24,7 @@ const fn cluster_scoped(kind: &'static str, api_version: &'static str, plural: &
 const OURS: &str = "ecs-operator.dev/v1alpha1";
 
 /// Everything that a scenario may name.
-pub const ALL: [Known; 25] = [
+pub const ALL: [Known; 27] = [
     namespaced("ECSCluster", OURS, "ecsclusters"),
     namespaced("ECSTaskDefinition", OURS, "ecstaskdefinitions"),
     namespaced("ECSTaskDefinitionRevision", OURS, "ecstaskdefinitionrevisions"),
@@ -42,6 +42,8 @@ pub const ALL: [Known; 25] = [
     // From here on, not watched unless asked for.
     namespaced("ReplicaSet", "apps/v1", "replicasets"),
     namespaced("Secret", "v1", "secrets"),
+    namespaced("ExternalSecret", "external-secrets.io/v1", "externalsecrets"),
+    namespaced("SecretProviderClass", "secrets-store.csi.x-k8s.io/v1", "secretproviderclasses"),
     namespaced("Event", "events.k8s.io/v1", "events"),
     namespaced("ConfigMap", "v1", "configmaps"),
     namespaced("VolumeSnapshot", "snapshot.storage.k8s.io/v1", "volumesnapshots"),

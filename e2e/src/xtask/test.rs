@@ -18,6 +18,7 @@ use tokio::process::Command;
 
 use super::{NodeKind, cargo, image, root};
 use crate::cluster::{Cluster, Nodes, Options, RealNodes, real, until};
+use crate::integrations;
 use crate::operator::{self, Launch, NAMESPACE, Operator, RELEASE};
 use crate::progress;
 use crate::scenario::{Environment, NAMESPACE_LABEL};
@@ -293,7 +294,8 @@ impl System {
             let namespace = serde_json::json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata });
             cluster.kubectl_with_input(["apply", "-f", "-"], &namespace.to_string()).await?;
         }
-        operator::install_with_replicas(cluster, if is_inside { 2 } else { 0 }).await?;
+        integrations::install(cluster).await?;
+        operator::install_with(cluster, if is_inside { 2 } else { 0 }, &integrations::VALUES).await?;
         step.done();
         if is_inside {
             return Ok(Self { operator: None, kubeconfig, audit_log });

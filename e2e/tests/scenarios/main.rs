@@ -24,6 +24,7 @@ mod revisions;
 mod rights;
 mod rolling;
 mod scaling;
+mod secrets;
 mod steady;
 mod trouble;
 mod volumes;

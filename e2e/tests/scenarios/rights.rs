@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::Cluster;
+use e2e::integrations::VALUES;
 use e2e::operator::{NAMESPACE, RELEASE, USER};
 use e2e::rights::{Right, Usage, expand};
 use e2e::scenario::manifest;
@@ -59,6 +60,9 @@ fn in_a_namespace() -> BTreeSet<Right> {
         rights("", &["serviceaccounts", "persistentvolumeclaims", "configmaps"], &SHARE),
         rights("snapshot.storage.k8s.io", &["volumesnapshots"], &SHARE),
         rights("networking.k8s.io", &["networkpolicies"], &SHARE),
+        // With the integrations that are switched on here.
+        rights("external-secrets.io", &["externalsecrets"], &KEEP),
+        rights("secrets-store.csi.x-k8s.io", &["secretproviderclasses"], &KEEP),
         rights("policy", &["poddisruptionbudgets"], &KEEP),
         rights("autoscaling", &["horizontalpodautoscalers"], &KEEP),
         rights("", &["pods"], &["get", "list", "watch", "delete"]),
@@ -189,8 +193,8 @@ async fn narrow(cluster: &Cluster, namespace: &str) -> Result<()> {
     let chart = root().join("charts/ecs-operator").display().to_string();
     let watched = format!("watch.namespaces={{{namespace}}}");
     let mut arguments = vec!["install", "narrow", &chart, "-n", namespace];
-    for setting in [watched.as_str(), "replicas=0", "predefinedCapacityProviders.enabled=false", "rbac.aggregate=false"]
-    {
+    let settings = [&watched, "replicas=0", "predefinedCapacityProviders.enabled=false", "rbac.aggregate=false"];
+    for setting in settings.into_iter().chain(VALUES) {
         arguments.extend(["--set", setting]);
     }
     helm(cluster, &arguments).await?.quietly()?;
