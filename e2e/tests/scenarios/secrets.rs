@@ -100,6 +100,7 @@ async fn when_external_secrets_is_there_then_tasks_wait_for_what_it_fetches_anew
         let name = text(&described, "/metadata/name").to_owned();
         ensure!(text(&described, "/spec/secretStoreRef/name") == "aws", "{described}");
         ensure!(text(&described, "/spec/refreshPolicy") == "CreatedOnce", "{described}");
+        scenario.then_within(60).the_service("web").has("SecretsResolved", "False", "SecretNotFound").await?;
         // What a kubelet says of such a pod.
         let message = format!("secret \"{name}\" not found");
         scenario.when_fate_changes("web", fate::CONFIG_ERROR, Some(&message)).await?;
