@@ -16,6 +16,7 @@ pub mod facts;
 pub mod image;
 pub mod kind;
 pub mod labels;
+mod moment;
 pub mod object;
 pub mod op;
 pub mod policy;

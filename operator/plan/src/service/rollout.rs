@@ -108,7 +108,8 @@ fn primary(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp) -> Optio
         return current.cloned();
     };
     // Times order the records; a clock that went backwards must not reorder them.
-    let created_at = current.map_or(now, |record| now.max(record.created_at + SignedDuration::from_micros(1)));
+    let created_at = current
+        .map_or(now, |record| now.max(record.created_at.checked_add(SignedDuration::from_micros(1)).unwrap_or(now)));
     let previous = current.map(|record| record.key.name.clone());
     let name = ecs::name::child_name(&snapshot.key.name, ecs::arn::last_segment(&id), 253);
     Some(Record {

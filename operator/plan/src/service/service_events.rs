@@ -10,11 +10,12 @@ use api::schema::MicroTime;
 use api::service::{MAX_EVENTS, ServiceEvent, TaskWatermark};
 use ecs::event::{self, EventName};
 use ecs::lifecycle::UNHEALTHY;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::rollout::Rollout;
 use super::snapshot::ServiceSnapshot;
 use super::stopping::Stopping;
+use crate::moment::after;
 use crate::op::{Notice, NoticeKind, Plan};
 use crate::task::observe::Task;
 
@@ -119,17 +120,17 @@ fn steady(
     if !is_steady || rollout.primary.is_none() {
         return (None, status.steady_announced_at.clone());
     }
-    let repeat = SignedDuration::from_secs(event::REPEAT_AFTER_SECONDS);
+    let repeat = |at: &MicroTime| after(at.0, event::REPEAT_AFTER_SECONDS);
     let since = status.steady_since.clone().unwrap_or(MicroTime(teller.now));
     let is_new = status.steady_since.is_none();
     let announced = match &status.steady_announced_at {
-        Some(at) if !is_new && teller.now < at.0 + repeat => at.clone(),
+        Some(at) if !is_new && teller.now < repeat(at) => at.clone(),
         _ => {
             teller.tell(Some(EventName::ServiceSteadyState), event::steady_state(&teller.snapshot.ecs_name));
             MicroTime(teller.now)
         }
     };
-    teller.plan.wake_at(announced.0 + repeat);
+    teller.plan.wake_at(repeat(&announced));
     (Some(since), Some(announced))
 }
 

@@ -14,11 +14,12 @@ use api::schema::MicroTime;
 use api::service::{MAX_STOPPED_TASKS, StoppedContainer, StoppedTask};
 use ecs::health::HealthStatus;
 use ecs::lifecycle::{StopCode, UNHEALTHY};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::rollout::Rollout;
 use super::snapshot::ServiceSnapshot;
 use crate::kind::{Kind, ObjectKey};
+use crate::moment::after;
 use crate::op::{Op, Plan};
 use crate::settings::Settings;
 use crate::task::ending::Ending;
@@ -59,8 +60,7 @@ impl Stopping {
     /// Whether so many tasks failed lately that the next ones are held back.
     pub(super) fn impaired(&self, before: &[StoppedTask], now: Timestamp) -> Option<Impaired> {
         let list = self.stopped_tasks(before);
-        let forget = SignedDuration::from_secs(FORGET_SECONDS);
-        let recent = list.iter().filter(|record| is_paced(record) && record.stopped_at.0 + forget > now);
+        let recent = list.iter().filter(|record| is_paced(record) && after(record.stopped_at.0, FORGET_SECONDS) > now);
         let recent: Vec<&StoppedTask> = recent.collect();
         let newest = recent.first().filter(|_| recent.len() >= AT_ONCE)?;
         let named = |container: &StoppedContainer| {
@@ -74,7 +74,7 @@ impl Stopping {
         Some(Impaired {
             reason: reason.copied().unwrap_or(Reason::TaskFailedToStart),
             message,
-            until: newest.stopped_at.0 + forget,
+            until: after(newest.stopped_at.0, FORGET_SECONDS),
         })
     }
 
@@ -172,7 +172,7 @@ fn grace_end(snapshot: &ServiceSnapshot, task: &Task) -> Option<Timestamp> {
     let spec = snapshot.spec.as_ref().ok()?;
     let grace = spec.health_check_grace_period_seconds.map_or(0, i64::from);
     let start = task.started_at.unwrap_or(task.created_at);
-    start.checked_add(SignedDuration::from_secs(grace)).ok()
+    Some(after(start, grace))
 }
 
 fn failed_health_checks(task: &Task) -> Ending {
@@ -186,7 +186,7 @@ fn failed_health_checks(task: &Task) -> Ending {
 /// What counts against the deployment: a task that never ran, that did not stay long enough to count as healthy, or that
 /// failed its checks. One that ran and then ended does not.
 fn is_failure(task: &Task, ending: &Ending, now: Timestamp) -> bool {
-    let stayed = task.started_at.is_some_and(|at| now >= at + SignedDuration::from_secs(FAILED_EARLY_SECONDS));
+    let stayed = task.started_at.is_some_and(|at| now >= after(at, FAILED_EARLY_SECONDS));
     match ending.stop_code {
         StopCode::EssentialContainerExited => !stayed,
         StopCode::InfrastructureHealth => task.started_at.is_none(),
@@ -248,17 +248,16 @@ struct Allowance {
 impl Allowance {
     fn new(records: &[StoppedTask], desired: i64, now: Timestamp) -> Self {
         let stopped = || records.iter().filter(|record| is_paced(record)).map(|record| record.stopped_at.0);
-        let within = |seconds: i64| stopped().filter(|at| *at > now - SignedDuration::from_secs(seconds)).count();
+        let within = |seconds: i64| stopped().filter(|at| after(*at, seconds) > now).count();
         let tenth = usize::try_from(desired.max(0).saturating_add(9) / 10).unwrap_or(usize::MAX);
         let batch = tenth.clamp(1, MAX_STOPPED_TASKS);
         let at_once = AT_ONCE.saturating_sub(within(FORGET_SECONDS));
         let left = at_once.max(batch.saturating_sub(within(PAUSE_SECONDS)));
-        let pause = SignedDuration::from_secs(PAUSE_SECONDS);
-        let mut latest: Vec<Timestamp> = stopped().filter(|at| *at + pause > now).collect();
+        let mut latest: Vec<Timestamp> = stopped().filter(|at| after(*at, PAUSE_SECONDS) > now).collect();
         latest.sort();
         // With stops at 0, 1 and 2 s and one allowed in ten seconds there is room when the last of them is over: at 12 s.
         let leaving = latest.get(latest.len().saturating_sub(batch)).copied().unwrap_or(now);
-        Self { left, next: leaving + pause, refused_until: None }
+        Self { left, next: after(leaving, PAUSE_SECONDS), refused_until: None }
     }
 
     fn take(&mut self) -> bool {

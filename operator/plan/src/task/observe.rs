@@ -7,13 +7,14 @@ use ecs::lifecycle::{
     classify,
 };
 use ecs::rolling::HEALTHY_AFTER_RUNNING_SECONDS;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::ending::{ContainerEnd, Ending, Outlook, container_end, first_start, outlook};
 use super::hash::hex;
 use super::metadata::ContainerNote;
 use super::view::{ContainerStatusView, StateView};
 use crate::labels;
+use crate::moment::after;
 
 pub use super::view::PodView;
 
@@ -401,9 +402,4 @@ fn missing_secret(status: &ContainerStatusView) -> Option<String> {
     let (_, rest) = waiting.message.split_once(" in Secret ")?;
     let reference = rest.split_whitespace().next()?;
     reference.rsplit('/').next().map(ToOwned::to_owned)
-}
-
-/// `seconds` later; times at the end of the calendar stay as they are.
-fn after(time: Timestamp, seconds: i64) -> Timestamp {
-    time.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(time)
 }
