@@ -83,9 +83,12 @@ impl ImageReference {
             ));
         }
         let registry = if registry == "index.docker.io" { DEFAULT_REGISTRY } else { registry };
+        // `Registry/app` names a host by its capital alone, which it must keep.
+        let lower = registry.to_ascii_lowercase();
+        let host = if is_host(&lower) { lower } else { registry.to_owned() };
         let is_official = registry == DEFAULT_REGISTRY && !path.contains('/');
         Ok(Self {
-            registry: registry.to_ascii_lowercase(),
+            registry: host,
             repository: if is_official { format!("library/{path}") } else { path.to_owned() },
             tag: tag.map(ToOwned::to_owned),
             digest,

@@ -22,7 +22,7 @@ fn when_a_reference_is_written_in_any_usual_way_then_it_is_taken_apart_as_runtim
         ("127.0.0.1:5000/a/b/c", "127.0.0.1:5000", "a/b/c", "latest", "127.0.0.1:5000/a/b/c"),
         ("[::1]:5000/app:1", "[::1]:5000", "app", "1", "[::1]:5000/app"),
         ("registry.example.com/app", "registry.example.com", "app", "latest", "registry.example.com/app"),
-        ("Registry/app", "registry", "app", "latest", "Registry/app"),
+        ("Registry/app", "Registry", "app", "latest", "Registry/app"),
         (
             "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web:prod-2026.01_a",
             "123456789012.dkr.ecr.eu-west-1.amazonaws.com",
@@ -111,6 +111,14 @@ fn when_a_pattern_has_stars_then_they_stand_for_anything() {
     ] {
         assert_eq!(parsed(text).matches(pattern), is_match, "{pattern} {text}");
     }
+}
+
+#[test]
+fn when_only_a_capital_tells_a_registry_from_a_team_then_it_stays() {
+    let of = |text| (parsed(text).registry, parsed(text).repository);
+    assert_eq!(of("Registry/app"), ("Registry".to_owned(), "app".to_owned()));
+    assert_eq!(of("GHCR.io/team/app"), ("ghcr.io".to_owned(), "team/app".to_owned()));
+    assert_eq!(of("team/app"), ("docker.io".to_owned(), "team/app".to_owned()));
 }
 
 proptest! {
