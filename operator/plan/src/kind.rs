@@ -243,10 +243,18 @@ impl Kind {
         !self.is_ours() && !matches!(self, Self::Node | Self::Namespace)
     }
 
-    /// Whether objects of this kind stay as they were made: records, and volumes that the server lets nobody change.
+    /// Whether objects of this kind stay as they were made: records, and volumes and classes that are named by their
+    /// content or that the server lets nobody change.
     #[must_use]
     pub const fn is_written_once(self) -> bool {
-        matches!(self, Self::TaskDefinitionRevision | Self::ServiceDeployment | Self::PersistentVolume)
+        matches!(
+            self,
+            Self::TaskDefinitionRevision
+                | Self::ServiceDeployment
+                | Self::PersistentVolume
+                | Self::StorageClass
+                | Self::VolumeSnapshotContent
+        )
     }
 
     /// Whether the API server serves the kind only where somebody installed it. The operator watches it where it is
