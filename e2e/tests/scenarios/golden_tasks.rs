@@ -8,7 +8,7 @@ use kube::api::{DynamicObject, PostParams};
 use kubectl_ecs::print::Format;
 use kubectl_ecs::render::{Options, render};
 use kubectl_ecs::{input, parse};
-use plan::labels;
+use plan::{Kind, labels, validate};
 use serde_json::{Value, json};
 
 /// Requests at a time.
@@ -139,7 +139,11 @@ fn plain_services() -> Result<Vec<(String, Value, Value)>> {
             let subnets = json!({ "awsvpcConfiguration": { "subnets": ["subnet-0123456789abcdef0"] } });
             service = manifest::with(service, json!({ "networkConfiguration": subnets }));
         }
-        services.push((name.clone(), manifest::ecs_json("ECSTaskDefinition", &name, spec), service));
+        let definition = manifest::ecs_json("ECSTaskDefinition", &name, spec);
+        // Some golden tasks say what the planner does with what the API server would not take.
+        if validate::object(Kind::TaskDefinition, &definition).is_empty() {
+            services.push((name, definition, service));
+        }
     }
     Ok(services)
 }

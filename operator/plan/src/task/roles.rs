@@ -92,10 +92,12 @@ pub(super) fn put(pod: &mut Map<String, Value>, input: &TaskInput<'_>, notes: &m
             notes.refuse_because(Reason::AccessDeniedException, "taskRoleArn", message);
         }
         Permission::Unlisted => {
-            let why = format!(
-                "the ServiceAccount of the tasks has no role until an administrator allows it: \
-                 kubectl annotate namespace {namespace} {list}={role}"
-            );
+            let how = if is_plain(role) {
+                format!("kubectl annotate namespace {namespace} {list}={role}")
+            } else {
+                format!("annotation {list} of Namespace {namespace}")
+            };
+            let why = format!("the ServiceAccount of the tasks has no role until an administrator allows it: {how}");
             notes.approximated("taskRoleArn", why);
         }
         Permission::Allowed if !role.starts_with("arn:") => {
@@ -106,4 +108,23 @@ pub(super) fn put(pod: &mut Map<String, Value>, input: &TaskInput<'_>, notes: &m
     let role = TaskRole::new(role, permission == Permission::Allowed);
     pod.put("serviceAccountName", role.name.as_str());
     Some(role)
+}
+
+/// Whether a role can stand in a command that an administrator copies: it means nothing to a shell, and nothing but itself
+/// in the list.
+fn is_plain(role: &str) -> bool {
+    role.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/_+=.@-".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_a_role_means_something_to_a_shell_or_to_the_list_then_no_command_is_made_of_it() {
+        assert!(is_plain("arn:aws:iam::111111111111:role/team/App_1+x=y.z@w-v"));
+        for role in ["*", "arn:aws:iam::111111111111:role/*", "a,b", "a;id", "$(id)", "a b", "`id`", "é"] {
+            assert!(!is_plain(role), "{role}");
+        }
+    }
 }

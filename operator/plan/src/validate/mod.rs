@@ -31,6 +31,7 @@ pub use scaling::scalable_target;
 pub use schema::{schema, unknown_fields};
 pub use service::service;
 pub use task_definition::task_definition;
+pub(crate) use text::line;
 
 use crate::kind::Kind;
 use crate::report::Refusal;

@@ -12,7 +12,7 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// A whole message, which may repeat user input: as [`printable`], cut after 512 characters.
-pub(super) fn line(message: &str) -> String {
+pub(crate) fn line(message: &str) -> String {
     cut(message, LONGEST_MESSAGE)
 }
 
