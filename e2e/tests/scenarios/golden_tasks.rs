@@ -148,12 +148,15 @@ fn plain_services() -> Result<Vec<(String, Value, Value)>> {
     Ok(services)
 }
 
-/// The template of a service's Deployment without what only a running operator can know: the id of the deployment, and the
-/// hash of what was applied.
+/// The template of a service's Deployment without what only a running operator can know: the id of the deployment, and by
+/// which label the nodes of this cluster tell what FARGATE means.
 fn template_of(deployment: &Value) -> Value {
     let mut template = deployment["spec"]["template"].clone();
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove(labels::DEPLOYMENT);
+    }
+    if let Some(spec) = template["spec"].as_object_mut() {
+        spec.remove("affinity");
     }
     if let Some(metadata) = template["metadata"].as_object_mut() {
         metadata.remove("creationTimestamp");
