@@ -12,6 +12,8 @@
 
 use std::fmt;
 
+use crate::pattern;
+
 /// The registry of names that name none.
 pub const DEFAULT_REGISTRY: &str = "docker.io";
 /// The tag of references that have neither tag nor digest.
@@ -109,7 +111,11 @@ impl ImageReference {
     /// Whether a pattern names this image. `*` stands for any characters. A pattern with a slash is compared with
     /// registry and repository, one without with the registry alone: `*.dkr.ecr.*.amazonaws.com`, `ghcr.io/team/*`, `*`.
     pub fn matches(&self, pattern: &str) -> bool {
-        if pattern.contains('/') { glob(pattern, &self.to_string_without_tag()) } else { glob(pattern, &self.registry) }
+        if pattern.contains('/') {
+            pattern::matches(pattern, &self.to_string_without_tag())
+        } else {
+            pattern::matches(pattern, &self.registry)
+        }
     }
 
     fn to_string_without_tag(&self) -> String {
@@ -201,22 +207,6 @@ fn is_component(part: &str) -> bool {
         }
     }
     true
-}
-
-/// Compares with a pattern in which `*` stands for any characters, none included.
-pub fn glob(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        match rest.find(part).and_then(|at| rest.get(at + part.len()..)) {
-            Some(after) => rest = after,
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]

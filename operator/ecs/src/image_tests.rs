@@ -130,10 +130,4 @@ proptest! {
             prop_assert!(text.starts_with(&reference.name));
         }
     }
-
-    #[test]
-    fn a_pattern_of_one_star_and_the_text_itself_match_everything(text in "[a-z0-9./*-]{0,20}") {
-        prop_assert!(glob("*", &text));
-        prop_assert!(glob(&text, &text));
-    }
 }

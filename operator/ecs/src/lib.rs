@@ -16,6 +16,7 @@ pub mod health;
 pub mod image;
 pub mod lifecycle;
 pub mod name;
+pub mod pattern;
 pub mod process;
 pub mod query;
 pub mod rolling;

@@ -78,6 +78,10 @@ pub(super) fn members_of(
         task_definition.placement_constraints.iter().flatten().map(|constraint| constraint.expression.as_ref());
     let mut constraints = constraint::listed("spec.", of_service);
     constraints.extend(constraint::listed("spec.taskDefinition: ", of_task));
+    if constraints.is_empty() {
+        // Most services: all nodes need not be read for each of their reconciles.
+        return Ok(NodeRules::default());
+    }
     constraint::translate(&constraints, &constraint::nodes(world))
 }
 

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use api::task_definition::TaskDefinitionSpec;
 use plan::facts::Facts;
 use plan::policy::NamespacePolicy;
-use plan::task::{TaskInput, TaskPod, pod};
+use plan::task::{TaskPod, pod};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use super::input;
 
 /// A part of a configuration: its head, its lines, the parts in it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -89,16 +91,9 @@ fn task(type_: &str, router_options: Value, options: &BTreeMap<String, String>) 
         {"name": "router", "image": "r", "memory": 64, "firelensConfiguration": {"type": type_, "options": router_options}},
     ]}))
     .unwrap();
-    let input = TaskInput {
-        task_definition: &definition,
-        volume_configurations: &[],
-        is_fargate: false,
-        deployment: "1234567890123456789",
-        namespace: "shop",
-        facts: &Facts::default(),
-        policy: &NamespacePolicy::from_annotations(Some(&json!({"ecs-operator.dev/allowed-secrets": "*"}))),
-    };
-    pod(&input).map_err(|refusals| refusals.into_iter().map(|refusal| refusal.path).collect())
+    let policy = NamespacePolicy::from_annotations(Some(&json!({"ecs-operator.dev/allowed-secrets": "*"})));
+    pod(&input(&definition, &Facts::default(), &policy))
+        .map_err(|refusals| refusals.into_iter().map(|refusal| refusal.path).collect())
 }
 
 fn configuration(pod: &TaskPod) -> String {

@@ -9,3 +9,21 @@ mod leaks;
 mod observing;
 mod properties;
 mod walls;
+
+use api::task_definition::TaskDefinitionSpec;
+use plan::facts::Facts;
+use plan::policy::NamespacePolicy;
+use plan::task::TaskInput;
+
+/// What a service without anything special starts tasks from, in the namespace `shop`.
+fn input<'a>(definition: &'a TaskDefinitionSpec, facts: &'a Facts, policy: &'a NamespacePolicy) -> TaskInput<'a> {
+    TaskInput {
+        task_definition: definition,
+        volume_configurations: &[],
+        is_fargate: false,
+        deployment: "1234567890123456789",
+        namespace: "shop",
+        facts,
+        policy,
+    }
+}

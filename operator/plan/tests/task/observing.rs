@@ -8,9 +8,11 @@ use jiff::Timestamp;
 use plan::facts::Facts;
 use plan::policy::NamespacePolicy;
 use plan::task::observe::{Task, observe};
-use plan::task::{TaskInput, pod};
+use plan::task::pod;
 use plan::{Kind, Stored};
 use serde_json::{Value, json};
+
+use super::input;
 
 const STARTED: &str = "2026-03-01T10:00:00Z";
 
@@ -31,16 +33,7 @@ fn annotations(has_health_check: bool) -> Value {
         {"name": "init", "image": "a", "memory": 64, "essential": false},
     ]}))
     .unwrap();
-    let input = TaskInput {
-        task_definition: &definition,
-        volume_configurations: &[],
-        is_fargate: false,
-        deployment: "1234567890123456789",
-        namespace: "shop",
-        facts: &Facts::default(),
-        policy: &NamespacePolicy::default(),
-    };
-    json!(pod(&input).unwrap().annotations)
+    json!(pod(&input(&definition, &Facts::default(), &NamespacePolicy::default())).unwrap().annotations)
 }
 
 fn app_name() -> String {
@@ -259,16 +252,8 @@ fn when_a_restart_is_ecs_s_own_then_it_is_no_failure() {
         {"name": "app", "image": "a", "memory": 64, "restartPolicy": {"enabled": true, "ignoredExitCodes": [9]}},
     ]}))
     .unwrap();
-    let input = TaskInput {
-        task_definition: &definition,
-        volume_configurations: &[],
-        is_fargate: false,
-        deployment: "1234567890123456789",
-        namespace: "shop",
-        facts: &Facts::default(),
-        policy: &NamespacePolicy::default(),
-    };
-    let annotations = json!(pod(&input).unwrap().annotations);
+    let annotations =
+        json!(pod(&input(&definition, &Facts::default(), &NamespacePolicy::default())).unwrap().annotations);
     for (code, failed) in [(1, 0), (9, 1)] {
         let mut pod = healthy_pod(false);
         pod["metadata"]["annotations"] = annotations.clone();

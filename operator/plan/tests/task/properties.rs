@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use api::task_definition::TaskDefinitionSpec;
 use plan::facts::{Facts, KubernetesVersion};
 use plan::policy::NamespacePolicy;
-use plan::task::{TaskInput, TaskPod, pod};
+use plan::task::{TaskPod, pod};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+
+use super::input;
 
 fn render(definition: &Value) -> Result<TaskPod, Vec<String>> {
     render_for(definition, &Facts::default())
@@ -15,16 +17,8 @@ fn render(definition: &Value) -> Result<TaskPod, Vec<String>> {
 
 fn render_for(definition: &Value, facts: &Facts) -> Result<TaskPod, Vec<String>> {
     let definition: TaskDefinitionSpec = serde_json::from_value(definition.clone()).unwrap();
-    let input = TaskInput {
-        task_definition: &definition,
-        volume_configurations: &[],
-        is_fargate: false,
-        deployment: "1234567890123456789",
-        namespace: "shop",
-        facts,
-        policy: &NamespacePolicy::default(),
-    };
-    pod(&input).map_err(|refusals| refusals.into_iter().map(|refusal| refusal.path).collect())
+    pod(&input(&definition, facts, &NamespacePolicy::default()))
+        .map_err(|refusals| refusals.into_iter().map(|refusal| refusal.path).collect())
 }
 
 fn containers(spec: &Value) -> impl Iterator<Item = &Value> {

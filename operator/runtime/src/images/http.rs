@@ -80,7 +80,7 @@ impl Transport {
 
     /// Whether a host is asked without TLS.
     pub(super) fn is_insecure(&self, host: &str) -> bool {
-        self.insecure.iter().any(|pattern| ecs::image::glob(pattern, host))
+        self.insecure.iter().any(|pattern| ecs::pattern::matches(pattern, host))
     }
 
     /// One request, one answer.
