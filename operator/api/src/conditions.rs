@@ -96,6 +96,10 @@ spelled_enum! {
         DeletionBlocked,
         /// Image tags of the deployment are resolved to digests.
         ImagesResolved,
+        /// The deployment waits for tasks that are protected from scale-in.
+        DeploymentBlocked,
+        /// Running tasks are placed by settings that have changed since.
+        PlacementPending,
     }
 }
 
@@ -206,6 +210,34 @@ spelled_enum! {
         ImageDigestUnresolved,
         /// Task starts are slowed down after repeated failures.
         Throttled,
+        /// Tasks fail to start or to stay healthy again and again.
+        TaskStartImpaired,
+        /// The circuit breaker gave the deployment up: as many tasks failed as its threshold says.
+        CircuitBreakerTriggered,
+        /// An alarm gave the deployment up.
+        AlarmTriggered,
+        /// No source says what state an alarm of the deployment is in.
+        AlarmsUnknown,
+        /// The service goes back to the last deployment that completed.
+        RollingBack,
+        /// A rollback was asked for and no deployment ever completed.
+        NoRollbackCandidate,
+        /// Somebody stopped the deployment.
+        DeploymentStopped,
+        /// The service revision that the service asks for is not among its deployments.
+        ServiceRevisionNotFound,
+        /// Every new task is healthy and the alarms are watched until the bake time is over.
+        Baking,
+        /// Tasks that are protected from scale-in keep the deployment from going on.
+        TasksProtected,
+        /// No protected task is in the way of a deployment.
+        NotBlocked,
+        /// Placement settings changed: they count from the next deployment on.
+        PlacementPendingNextDeployment,
+        /// Running tasks are placed by the settings of now.
+        PlacementApplied,
+        /// Nodes with tasks are draining: their tasks are replaced elsewhere.
+        InstancesDraining,
     }
 }
 

@@ -117,6 +117,10 @@ pub struct ServiceDeploymentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub previous_deployment: Option<String>,
+    /// ECSServiceDeployment that was given up or stopped and that this one undoes; absent for any other deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub rollback_of: Option<String>,
     /// The service revision: the frozen inputs that new tasks of this deployment are made of.
     #[schemars(schema_with = "any_object")]
     pub service_revision: Value,
@@ -174,6 +178,36 @@ pub struct ServiceDeploymentCircuitBreaker {
     pub threshold: i32,
 }
 
+/// State of the alarms of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceDeploymentAlarms {
+    /// What the alarms do; `DISABLED` too for a deployment that began while one of them was in ALARM.
+    pub status: ServiceDeploymentRollbackMonitorsStatus,
+    /// Names of the alarms that are watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 255)))]
+    pub alarm_names: Vec<String>,
+    /// Names of the alarms that failed the deployment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 255)))]
+    pub triggered_alarm_names: Vec<String>,
+}
+
+/// How a deployment was undone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollback {
+    /// Why, in a sentence.
+    #[schemars(length(max = 4096))]
+    pub reason: String,
+    /// When the service began to go back.
+    pub started_at: MicroTime,
+    /// ECSServiceDeployment whose service revision the service went back to.
+    #[schemars(length(max = 253))]
+    pub service_revision: String,
+}
+
 /// What the operator reports about a rollout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -224,4 +258,34 @@ pub struct ServiceDeploymentStatus {
     /// State of the circuit breaker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_circuit_breaker: Option<ServiceDeploymentCircuitBreaker>,
+    /// State of the alarms; absent when none are configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<ServiceDeploymentAlarms>,
+    /// How the deployment was undone; absent unless it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
+    /// When the deployment was stopped by somebody, or by a failure without rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<MicroTime>,
+    /// Since when enough tasks have been healthy and alarms have been watched for the bake time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bake_started_at: Option<MicroTime>,
+    /// Starts that failed before RUNNING since the last one that did not: what the pause before the next one grows with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub start_attempts: Option<i32>,
+    /// When the next task may be started; absent while starts are not slowed down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<MicroTime>,
+    /// Uids of pods that are counted as failed and still exist. Internal: each failure counts once across restarts of the
+    /// operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5000), inner(length(max = 128)))]
+    pub counted_tasks: Vec<String>,
+    /// Tasks that became healthy up to this time have set the count of failures to 0 already. Internal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthy_through: Option<MicroTime>,
 }
+
+/// At most this many uids are kept in [`ServiceDeploymentStatus::counted_tasks`].
+pub const MAX_COUNTED_TASKS: usize = 5000;

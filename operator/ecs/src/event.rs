@@ -82,6 +82,51 @@ pub fn stuck_deployment(service: &str) -> String {
     )
 }
 
+/// `(service web, taskSet ecs-svc/1) was unable to scale in due to (reason 2 tasks under protection)`
+pub fn unable_to_scale_in(service: &str, deployment: &str, protected: usize) -> String {
+    format!(
+        "(service {service}, taskSet {deployment}) was unable to scale in due to (reason {protected} tasks under \
+         protection)"
+    )
+}
+
+/// What becomes of a deployment that fails when it is the first, or none before it completed: ECS says the same of the
+/// deployment and in the event.
+pub fn no_rollback_candidate() -> String {
+    "No rollback candidate was found to run the rollback.".to_owned()
+}
+
+/// `statusReason` of a deployment that is undone because of its failed tasks.
+pub fn rolled_back_by_circuit_breaker() -> String {
+    "Service deployment rolled back because the circuit breaker threshold was exceeded.".to_owned()
+}
+
+/// `statusReason` of a deployment that is undone because of alarms.
+pub fn rolled_back_by_alarms() -> String {
+    "Service deployment rolled back because of one or more active alarms.".to_owned()
+}
+
+/// `statusReason` of a deployment that is undone because somebody stopped it.
+pub fn rolled_back_by_request() -> String {
+    "Service deployment rolled back because it was stopped by a user.".to_owned()
+}
+
+/// `statusReason` and `rolloutStateReason` of a deployment that somebody stopped where it was.
+pub fn stopped_by_request() -> String {
+    "Service deployment stopped by a user.".to_owned()
+}
+
+/// `(service web) (deployment ecs-svc/1) deployment failed: No rollback candidate was found to run the rollback.`
+pub fn deployment_failed_without_candidate(service: &str, deployment: &str) -> String {
+    about(service, &format!("(deployment {deployment}) deployment failed: {}", no_rollback_candidate()))
+}
+
+/// `(service web) (deployment ecs-svc/1) deployment stopped by a user.` ECS tells nothing when a rolling deployment is
+/// stopped; the text is in its form.
+pub fn deployment_stopped(service: &str, deployment: &str) -> String {
+    about(service, &format!("(deployment {deployment}) deployment stopped by a user."))
+}
+
 /// `(service web) (task a) failed container health checks.`
 pub fn failed_health_checks(service: &str, task: &str) -> String {
     about(service, &format!("(task {task}) failed container health checks."))
@@ -105,6 +150,16 @@ pub fn rollout_completed(deployment: &str) -> String {
 /// `rolloutStateReason` of a deployment that the circuit breaker ended.
 pub fn rollout_failed() -> String {
     "ECS deployment circuit breaker: tasks failed to start.".to_owned()
+}
+
+/// `rolloutStateReason` of a deployment that an alarm ended.
+pub fn rollout_failed_by_alarm() -> String {
+    "ECS deployment failed: alarm detected.".to_owned()
+}
+
+/// `rolloutStateReason` of a deployment that an alarm ended, with the deployment it returns to.
+pub fn rollout_rolling_back_by_alarm(deployment: &str) -> String {
+    format!("ECS deployment failed: alarm detected, rolling back to deploymentId {deployment}.")
 }
 
 /// `rolloutStateReason` of a deployment that the circuit breaker ended, with the deployment it returns to.

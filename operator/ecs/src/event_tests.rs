@@ -33,6 +33,30 @@ fn when_something_happens_to_a_service_then_it_is_said_in_the_words_of_ecs() {
             stuck_deployment("web"),
             "(service web) was unable to stop or start tasks during a deployment because of the service deployment configuration. Update the minimumHealthyPercent or maximumPercent value and try again.",
         ),
+        (
+            unable_to_scale_in("web", deployment, 2),
+            "(service web, taskSet ecs-svc/1234567890123456789) was unable to scale in due to (reason 2 tasks under protection)",
+        ),
+        (
+            deployment_failed_without_candidate("web", deployment),
+            "(service web) (deployment ecs-svc/1234567890123456789) deployment failed: No rollback candidate was found to run the rollback.",
+        ),
+        (
+            deployment_stopped("web", deployment),
+            "(service web) (deployment ecs-svc/1234567890123456789) deployment stopped by a user.",
+        ),
+        (
+            rolled_back_by_circuit_breaker(),
+            "Service deployment rolled back because the circuit breaker threshold was exceeded.",
+        ),
+        (rolled_back_by_alarms(), "Service deployment rolled back because of one or more active alarms."),
+        (rolled_back_by_request(), "Service deployment rolled back because it was stopped by a user."),
+        (stopped_by_request(), "Service deployment stopped by a user."),
+        (rollout_failed_by_alarm(), "ECS deployment failed: alarm detected."),
+        (
+            rollout_rolling_back_by_alarm(deployment),
+            "ECS deployment failed: alarm detected, rolling back to deploymentId ecs-svc/1234567890123456789.",
+        ),
         (failed_health_checks("web", "a"), "(service web) (task a) failed container health checks."),
         (scaling_activity(deployment), "Scaling activity initiated by (deployment ecs-svc/1234567890123456789)"),
         (rollout_in_progress(deployment), "ECS deployment ecs-svc/1234567890123456789 in progress."),

@@ -39,6 +39,40 @@ pub struct ServiceKubernetes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub deployment_history_limit: Option<i32>,
+    /// Name of an ECSServiceDeployment of this service, or its `ecs-svc/…` id, whose service revision runs instead of what
+    /// the spec describes, until the field is removed: a rollback by one field, with the task definition left as it is.
+    /// The counts of the spec go on to apply. Setting, changing or removing it starts a deployment if that is another
+    /// revision than the one that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub service_revision: Option<String>,
+    /// Stops a deployment, as StopServiceDeployment does. Acts only while the deployment that it names is in progress, so
+    /// it can stay in the spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_service_deployment: Option<StopServiceDeployment>,
+}
+
+/// Which deployment is stopped and what becomes of its tasks: the input of StopServiceDeployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StopServiceDeployment {
+    /// Name of the ECSServiceDeployment, or its `ecs-svc/…` id.
+    #[schemars(length(min = 1, max = 253))]
+    pub service_deployment: String,
+    /// What becomes of the tasks; `ROLLBACK` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_type: Option<StopType>,
+}
+
+/// What becomes of the tasks of a deployment that is stopped: StopServiceDeploymentStopType of the ECS API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StopType {
+    /// Nothing more is started or stopped: both revisions stay as they are.
+    Abort,
+    /// The service goes back to the last deployment that completed.
+    #[default]
+    Rollback,
 }
 
 /// When a family without a revision is resolved to a revision.

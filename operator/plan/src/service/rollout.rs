@@ -125,6 +125,7 @@ fn primary(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp) -> Optio
             trigger_hash: wanted.trigger.clone(),
             force_hash: Some(request),
             previous_deployment: previous,
+            rollback_of: None,
             service_revision: serde_json::to_value(revision).unwrap_or_default(),
         },
         status: ServiceDeploymentStatus::default(),

@@ -38,6 +38,10 @@ pub(super) const SERVICE: &[Field] = &[
     honoured("kubernetes.podAnnotations"),
     honoured("kubernetes.podLabels"),
     honoured("kubernetes.deploymentHistoryLimit"),
+    honoured("kubernetes.serviceRevision"),
+    honoured("kubernetes.stopServiceDeployment"),
+    honoured("kubernetes.stopServiceDeployment.serviceDeployment"),
+    honoured("kubernetes.stopServiceDeployment.stopType"),
 ];
 
 /// `ECSCluster`
