@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::capacity_provider::CapacityProviderStrategyItem;
 use crate::capacity_provider::strategy::strategy_rules;
 use crate::conditions::Condition;
-use crate::schema::{Ignored, Rule, validations};
+use crate::schema::{Ignored, MicroTime, Rule, validations};
 use crate::tags::Tag;
 
 /// Rules about the default capacity provider strategy of a cluster.
@@ -362,6 +362,18 @@ pub struct ClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub registered_container_instances_count: Option<i32>,
+    /// Those of them in DRAINING.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub draining_container_instances_count: Option<i32>,
+    /// Nodes of the cluster by name, those in DRAINING first; at most 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub container_instances: Vec<ContainerInstance>,
+    /// Nodes of the cluster that `containerInstances` has no room for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub more_container_instances_count: Option<i32>,
     /// Tasks in RUNNING.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
@@ -374,10 +386,57 @@ pub struct ClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub active_services_count: Option<i32>,
+    /// Tasks and services by launch type, as DescribeClusters has them with STATISTICS: `runningEC2TasksCount`,
+    /// `drainingFargateServiceCount` and so on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub statistics: Vec<ClusterStatistic>,
     /// Associated capacity providers, sorted by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub capacity_providers: Vec<ClusterCapacityProvider>,
+}
+
+/// State of a container instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum ContainerInstanceStatus {
+    /// Takes tasks.
+    Active,
+    /// Takes no new tasks; those of services are replaced elsewhere.
+    Draining,
+}
+
+/// A node as a container instance. What changes with every task is left out: pods know their nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerInstance {
+    /// Name of the Node.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// Id of the instance, the last part of the Node's `spec.providerID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub ec2_instance_id: Option<String>,
+    /// ACTIVE or DRAINING.
+    pub status: ContainerInstanceStatus,
+    /// Whether the Node is Ready.
+    pub agent_connected: bool,
+    /// When the Node joined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<MicroTime>,
+}
+
+/// One number about a cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterStatistic {
+    /// What is counted.
+    #[schemars(length(max = 64))]
+    pub name: String,
+    /// The number, as text.
+    #[schemars(length(max = 20))]
+    pub value: String,
 }
 
 /// State of the association of a capacity provider with a cluster.

@@ -28,6 +28,9 @@ pub const NETWORK: &str = "ecs-operator.dev/network";
 /// On a node: which capacity provider (object name) its administrator gave it to.
 pub const NODE_CAPACITY_PROVIDER: &str = "ecs-operator.dev/capacity-provider";
 
+/// On a node: `DRAINING` when its administrator wants no service tasks on it, as UpdateContainerInstancesState says it.
+pub const CONTAINER_INSTANCE_STATUS: &str = "ecs-operator.dev/container-instance-status";
+
 /// Names as ECS knows them, where a label had to be shortened.
 pub const ECS_NAMES: &str = "ecs-operator.dev/ecs-names";
 /// Hash of the body a child was last applied with: another hash means that something else is wanted now.

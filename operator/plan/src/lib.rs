@@ -10,6 +10,7 @@
 
 mod attribute;
 pub mod constraint;
+pub mod container_instance;
 mod decide;
 pub mod diff;
 pub mod facts;

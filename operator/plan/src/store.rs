@@ -142,7 +142,10 @@ fn strip(kind: Kind, object: &mut Value) {
         }
         Kind::Node => {
             retain(object.get_mut("metadata"), &["name", "uid", "resourceVersion", "labels", "creationTimestamp"]);
-            retain(object.get_mut("spec"), &["unschedulable", "providerID"]);
+            retain(object.get_mut("spec"), &["unschedulable", "providerID", "taints"]);
+            if let Some(taints) = object.pointer_mut("/spec/taints").and_then(Value::as_array_mut) {
+                taints.iter_mut().for_each(|taint| retain(Some(taint), &["key", "value", "effect"]));
+            }
             retain(object.get_mut("status"), &["conditions"]);
             // Heartbeats change every few seconds and decide nothing.
             if let Some(conditions) = object.pointer_mut("/status/conditions").and_then(Value::as_array_mut) {
