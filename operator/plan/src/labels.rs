@@ -39,6 +39,12 @@ pub const APPLIED: &str = "ecs-operator.dev/applied";
 pub const CONTAINERS: &str = "ecs-operator.dev/containers";
 /// On a pod: the tags of the task as a JSON object.
 pub const TAGS: &str = "ecs-operator.dev/tags";
+/// On a pod: until when its task is protected from scale-in, such as `2026-03-01T12:00:00Z` (RFC 3339). The task writes it
+/// itself, or a person does; another time replaces it, and without the annotation, or with what is no time, nothing is
+/// protected. ECS takes at most two days ahead ([`ecs::protection::MOST_MINUTES`]); a time beyond is taken for what it
+/// says, as a task that renewed its protection again and again could be protected as long, and a task that is stopped
+/// against somebody's will cannot be brought back.
+pub const PROTECTED_UNTIL: &str = "ecs-operator.dev/protected-until";
 /// On a pod template: where the values of `secrets` come from, see [`crate::task::SecretSource`].
 pub const SECRET_SOURCE: &str = "ecs-operator.dev/secret-source";
 /// On an ECSTaskDefinitionRevision: set to `true` by a user to deregister it.

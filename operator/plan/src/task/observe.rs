@@ -62,7 +62,11 @@ pub struct Task {
     pub is_healthy_for_deployment: bool,
     /// Whether Kubernetes takes the Pod for Ready. It does not after a container that is not essential has ended.
     pub is_pod_ready: bool,
-    /// The next time at which `ending`, `health` or `is_healthy_for_deployment` changes although the Pod does not.
+    /// Until when it is protected from scale-in and deployments ([`labels::PROTECTED_UNTIL`]); absent when it is not, or not
+    /// any more.
+    pub protected_until: Option<Timestamp>,
+    /// The next time at which `ending`, `health`, `is_healthy_for_deployment` or `protected_until` changes although the Pod
+    /// does not.
     pub changes_at: Option<Timestamp>,
     /// What keeps it from running, if anything does.
     pub trouble: Option<Trouble>,
@@ -123,6 +127,7 @@ pub fn observe(pod: &PodView, now: Timestamp) -> Task {
         let (stop_code, reason) = state.stop_code.zip(state.stopped_reason.clone()).filter(|_| is_over)?;
         Some(Ending { stop_code, reason, container: None })
     });
+    let protected_until = protected_until(pod).filter(|until| *until > now);
     Task {
         id: task_id(&pod.metadata.uid),
         pod_name: pod.metadata.name.clone(),
@@ -149,10 +154,12 @@ pub fn observe(pod: &PodView, now: Timestamp) -> Task {
         stopping_since: stopping_since(pod),
         is_healthy_for_deployment: !is_stopping && healthy_from.is_some_and(|from| from <= now),
         is_pod_ready: status.condition("Ready").is_some_and(|ready| ready.status == "True"),
+        protected_until,
         changes_at: healthy_from
             .into_iter()
             .chain(unhealthy_from)
             .chain(outlook.ends_at)
+            .chain(protected_until)
             .filter(|at| *at > now && !is_stopping)
             .min(),
         trouble: if is_stopping && status.phase != "Failed" { None } else { trouble(pod, &notes, &observation) },
@@ -178,6 +185,11 @@ pub fn task_id(uid: &str) -> String {
         return digits;
     }
     hex(uid, 32)
+}
+
+/// What the annotation says; what is no time protects nothing.
+fn protected_until(pod: &PodView) -> Option<Timestamp> {
+    pod.metadata.annotations.get(labels::PROTECTED_UNTIL)?.trim().parse().ok()
 }
 
 fn container_notes(pod: &PodView) -> Vec<ContainerNote> {

@@ -91,6 +91,23 @@ fn when_all_containers_run_then_the_task_is_running_and_knows_where_it_comes_fro
 }
 
 #[test]
+fn when_a_pod_says_until_when_it_is_protected_then_the_task_is_until_then() {
+    let protected = |text: &str, now: i64| {
+        let mut pod = healthy_pod(true);
+        pod["metadata"]["annotations"][plan::labels::PROTECTED_UNTIL] = json!(text);
+        let task = task_at(pod, at(now));
+        (task.protected_until, task.changes_at)
+    };
+    assert_eq!(protected("2026-03-01T10:10:00Z", 60), (Some(at(600)), Some(at(600))));
+    assert_eq!(protected(" 2026-03-01T12:10:00+02:00\n", 60), (Some(at(600)), Some(at(600))));
+    for (text, now) in [("2026-03-01T10:10:00Z", 600), ("soon", 60), ("", 60), ("2026-03-01", 60), ("600", 60)] {
+        assert_eq!(protected(text, now), (None, None), "{text}");
+    }
+    // Further ahead than ECS would take, and taken for what it says.
+    assert_eq!(protected("2027-03-01T10:00:00Z", 60).0, Some(at(365 * 24 * 3600)));
+}
+
+#[test]
 fn when_there_is_no_health_check_then_a_task_counts_40_seconds_after_it_runs_and_its_health_stays_unknown() {
     let early = task_at(healthy_pod(false), at(39));
     assert!(!early.is_healthy_for_deployment);
