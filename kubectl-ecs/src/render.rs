@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use plan::report::Refusal;
-use plan::{Facts, ImageResolution, Kind, ObjectKey, Settings, labels, validate};
+use plan::{AlarmSource, Facts, ImageResolution, Kind, ObjectKey, Settings, labels, validate};
 use serde_json::{Map, Value, json};
 
 use crate::input::{Input, Inputs, families_in_use};
@@ -35,8 +35,12 @@ const TIMES: [&str; 6] =
 #[must_use]
 pub fn render(inputs: &Inputs, options: &Options) -> Report {
     let objects = &inputs.objects;
-    let settings =
-        Settings { facts: options.facts.clone(), images: ImageResolution::LeftToOperator, ..Settings::default() };
+    let settings = Settings {
+        facts: options.facts.clone(),
+        images: ImageResolution::LeftToOperator,
+        alarms: AlarmSource::LeftToOperator,
+        ..Settings::default()
+    };
     let outcome =
         simulate::simulate(objects, &inputs.namespaces, &settings, options.now.unwrap_or(Timestamp::UNIX_EPOCH));
     let mut lines = inputs.notes.clone();

@@ -30,6 +30,8 @@ const VARIANTS: [&[&str]; 4] = [
         "serviceAccount.annotations.example\\.com/role=x",
         "imageResolution.dockerConfigSecret=registries",
         "imageResolution.insecureRegistries={registry.internal:5000}",
+        "alarms.alertmanagerUrl=http://alertmanager.monitoring:9093",
+        "alarms.watchdogAlert=Watchdog",
         "podLabels.team=a",
         "podAnnotations.note=b",
         "nodeSelector.disk=ssd",
@@ -100,7 +102,7 @@ async fn when_helm_upgrades_the_charts_as_they_are_then_the_server_has_no_object
 }
 
 /// A value that is wrong, and what of its path is in the message.
-const WRONG: [(&str, &str, &str, &str); 16] = [
+const WRONG: [(&str, &str, &str, &str); 17] = [
     ("ecs-operator", "replcas=2", "''", "replcas"),
     ("ecs-operator", "replicas=-1", "/replicas", "minimum"),
     ("ecs-operator", "replicas=many", "/replicas", "integer"),
@@ -114,6 +116,7 @@ const WRONG: [(&str, &str, &str, &str); 16] = [
     ("ecs-operator", "networkPolicy.apiServerPorts={70000}", "/networkPolicy/apiServerPorts/0", "maximum"),
     ("ecs-operator", "imageResolution.registries={a b}", "/imageResolution/registries/0", "pattern"),
     ("ecs-operator", "imageResolution.pullSecret=true", "/imageResolution", "pullSecret"),
+    ("ecs-operator", "alarms.alertmanagerUrl=alertmanager:9093", "/alarms/alertmanagerUrl", "pattern"),
     ("ecs-operator", "resources.request.cpu=1", "/resources", "request"),
     ("ecs-operator-crds", "keeep=true", "''", "keeep"),
     ("ecs-operator-crds", "keep=perhaps", "/keep", "boolean"),

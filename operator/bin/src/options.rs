@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use runtime::images::{Lookup, Registry, RegistryError, RegistryOptions};
-use runtime::{Election, ImageResolution, Options};
+use runtime::alarms::{Alertmanager, Source};
+use runtime::images::{Lookup, Registry, RegistryOptions};
+use runtime::{AlarmSource, Election, ImageResolution, Options};
 
 /// Gives Kubernetes the semantics of Amazon ECS.
 #[derive(Debug, Parser)]
@@ -139,6 +140,15 @@ pub(crate) struct RunArguments {
     )]
     image_pull_secrets: bool,
 
+    /// URL of the Alertmanager that knows the alarms of deployments; without one, services that name some are told that none
+    /// is watched
+    #[arg(long, env = "ECS_OPERATOR_ALERTMANAGER_URL", value_name = "URL", default_value = "")]
+    alertmanager_url: String,
+
+    /// An alert that always fires as long as whatever sends alerts is well; while it does not, no alarm is known
+    #[arg(long, env = "ECS_OPERATOR_ALERTMANAGER_WATCHDOG", value_name = "ALERT", default_value = "")]
+    alertmanager_watchdog: String,
+
     /// Name of this process in Events and in the Lease; the pod's in a cluster
     #[arg(long, env = "POD_NAME", default_value = "ecs-operator")]
     instance: String,
@@ -151,8 +161,8 @@ fn account(text: &str) -> Result<String, String> {
 
 impl RunArguments {
     /// # Errors
-    /// When registries cannot be asked as the flags say.
-    pub(crate) fn into_options(self) -> Result<Options, RegistryError> {
+    /// When registries or the Alertmanager cannot be asked as the flags say.
+    pub(crate) fn into_options(self) -> anyhow::Result<Options> {
         let election = self.leader_elect.then(|| Election {
             namespace: self.lease_namespace,
             name: self.lease_name,
@@ -171,6 +181,12 @@ impl RunArguments {
             let insecure = patterns(&self.insecure_registries);
             Some(Arc::new(Registry::new(RegistryOptions { insecure, docker_config: self.docker_config })?))
         };
+        let alarms: Option<Arc<dyn Source>> = if self.alertmanager_url.is_empty() {
+            None
+        } else {
+            Some(Arc::new(Alertmanager::new(&self.alertmanager_url, Some(self.alertmanager_watchdog))?))
+        };
+        let alarm_source = if alarms.is_some() { AlarmSource::Configured } else { AlarmSource::None };
         Ok(Options {
             namespaces: self.namespaces.into_iter().filter(|name| !name.is_empty()).collect(),
             address: self.bind_address,
@@ -179,9 +195,10 @@ impl RunArguments {
             drain: Duration::from_secs(self.drain_seconds),
             instance: self.instance,
             ignored_groups: self.ignored_api_groups.into_iter().filter(|group| !group.is_empty()).collect(),
-            settings: runtime::settings(identity, images),
+            settings: runtime::settings(identity, images, alarm_source),
             lookup,
             reads_pull_secrets: self.image_pull_secrets,
+            alarms,
         })
     }
 }
@@ -257,6 +274,19 @@ mod tests {
         let two = ImageResolution::Registries(vec!["ghcr.io".to_owned(), "*.example.com".to_owned()]);
         assert_eq!(listed(&["--image-resolution=ghcr.io, *.example.com"]), two);
         assert!(!options(&[]).reads_pull_secrets && options(&["--image-pull-secrets"]).reads_pull_secrets);
+    }
+
+    #[test]
+    fn when_an_alertmanager_is_given_then_it_is_asked_and_a_url_that_is_none_is_refused() {
+        let with = options(&["--alertmanager-url=http://alertmanager.monitoring:9093"]);
+        assert!(with.alarms.is_some() && with.settings.alarms == AlarmSource::Configured);
+        for arguments in [&[][..], &["--alertmanager-url="], &["--alertmanager-watchdog=Watchdog"]] {
+            let without = options(arguments);
+            assert!(without.alarms.is_none() && without.settings.alarms == AlarmSource::None, "{arguments:?}");
+        }
+        let all = ["ecs-operator", "run", "--alertmanager-url=alertmanager:9093"];
+        let Command::Run(run) = Arguments::try_parse_from(all).unwrap().command else { panic!("not run") };
+        assert!(run.into_options().is_err());
     }
 
     #[test]

@@ -6,9 +6,11 @@
 //!
 //! Numbers are integers throughout: units of CPU, MiB, seconds, tasks, percent.
 
+pub mod alarm;
 pub mod arn;
 pub mod arrangement;
 pub mod capacity;
+pub mod circuit_breaker;
 pub mod dependency;
 pub mod environment_file;
 pub mod event;
@@ -25,7 +27,9 @@ pub mod rolling;
 pub mod scale_in;
 pub mod secret;
 pub mod size;
+pub mod success;
 pub mod tags;
+pub mod throttle;
 pub mod tracking;
 pub mod violation;
 pub mod volume;

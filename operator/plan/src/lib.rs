@@ -1,13 +1,14 @@
 //! Pure planning: what the operator would do about one root object, as a function of what is known and of the time.
 //!
 //! ```text
-//! World ──gather──> snapshot ──validate──> plan(now) ──> Plan { ops, status, notices, images, wake }
+//! World ──gather──> snapshot ──validate──> plan(now) ──> Plan { ops, status, notices, images, alarms, wake }
 //! ```
 //!
 //! Nothing in this crate can reach the network: it links neither tokio nor hyper nor kube's client, and a test in
 //! `tests/boundaries.rs` reads the dependency graph to prove it. The same [`plan()`] runs in the operator, in
 //! `kubectl ecs render` and in every test.
 
+pub mod alarm;
 mod attribute;
 pub mod constraint;
 pub mod container_instance;
@@ -40,6 +41,7 @@ pub mod scalable_target;
 pub mod service;
 pub mod task_definition;
 
+pub use alarm::{AlarmQuery, AlarmSource, AlarmState};
 pub use decide::plan;
 pub use facts::Facts;
 pub use image::{ImageAnswer, ImageQuery, ImageResolution};

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::alarm::AlarmQuery;
 use crate::image::ImageQuery;
 use crate::kind::ObjectKey;
 
@@ -153,6 +154,9 @@ pub struct Plan {
     pub notices: Vec<Notice>,
     /// Images whose digests this plan depends on, known or not. While one is not, the deployment that needs it waits.
     pub images: Vec<ImageQuery>,
+    /// Alarms whose states this plan depends on, known or not. They are asked for again and again until a plan of the same
+    /// root leaves them out.
+    pub alarms: Vec<AlarmQuery>,
     /// When something changes by itself (40 seconds of health, a steady-state announcement).
     pub wake: Option<Timestamp>,
 }

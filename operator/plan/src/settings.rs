@@ -2,6 +2,7 @@
 
 use ecs::arn::Identity;
 
+use crate::alarm::AlarmSource;
 use crate::facts::Facts;
 use crate::image::ImageResolution;
 
@@ -15,4 +16,6 @@ pub struct Settings {
     pub facts: Facts,
     /// Whether image tags are resolved to digests when a deployment starts.
     pub images: ImageResolution,
+    /// Who knows the states of the alarms that deployments watch.
+    pub alarms: AlarmSource,
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ecs::arn::{last_segment, task_definition_reference};
 use serde_json::Value;
 
+use crate::alarm::{AlarmQuery, AlarmState};
 use crate::image::{ImageAnswer, ImageQuery};
 use crate::kind::{Kind, ObjectKey};
 use crate::labels;
@@ -44,6 +45,8 @@ pub trait World {
     fn list(&self, kind: Kind, namespace: Option<&str>) -> Vec<Arc<Stored>>;
     /// What a registry said about an image; `None` while nobody asked or it has not answered.
     fn image(&self, query: &ImageQuery) -> Option<ImageAnswer>;
+    /// What the source of alarms last said about one; `None` while nobody asked or it has not answered.
+    fn alarm(&self, query: &AlarmQuery) -> Option<AlarmState>;
 }
 
 /// A world in memory: the index behind the runtime's stores, `render` and tests alike.
@@ -53,6 +56,7 @@ pub struct MemoryWorld {
     /// One flat set: most terms lead to a single object, and a set of its own for each would cost ten times its content.
     found_by: BTreeSet<(Kind, Term, ObjectKey)>,
     images: BTreeMap<ImageQuery, ImageAnswer>,
+    alarms: BTreeMap<AlarmQuery, AlarmState>,
 }
 
 impl MemoryWorld {
@@ -83,6 +87,19 @@ impl MemoryWorld {
     /// Forgets what a registry said.
     pub fn remove_image(&mut self, query: &ImageQuery) {
         self.images.remove(query);
+    }
+
+    /// Takes in what the source of alarms said; answers whether that is news.
+    pub fn insert_alarm(&mut self, query: AlarmQuery, state: AlarmState) -> bool {
+        self.alarms.get(&query) != Some(&state) && {
+            self.alarms.insert(query, state);
+            true
+        }
+    }
+
+    /// Forgets what the source of alarms said.
+    pub fn remove_alarm(&mut self, query: &AlarmQuery) {
+        self.alarms.remove(query);
     }
 
     /// Keys of all objects of a kind.
@@ -130,6 +147,10 @@ impl World for MemoryWorld {
 
     fn image(&self, query: &ImageQuery) -> Option<ImageAnswer> {
         self.images.get(query).cloned()
+    }
+
+    fn alarm(&self, query: &AlarmQuery) -> Option<AlarmState> {
+        self.alarms.get(query).cloned()
     }
 }
 

@@ -3,10 +3,12 @@
 //! ```text
 //! feed (one task per kind) ──> intake: store + routes ──> queue ──> reconcile: gate → plan → execute → report → publish
 //!                                                                        plan is the `plan` crate, on the store as it is
-//!                                                                        images: asks registries what plans want to know
+//!                                                                        images, alarms: ask registries and an Alertmanager what
+//!                                                                        plans want to know
 //! lease ──> leadership, asked before every write        http ──> health, metrics
 //! ```
 
+pub mod alarms;
 pub mod backoff;
 pub mod client;
 pub mod clock;
@@ -36,11 +38,13 @@ pub use run::{Options, RunError, run};
 /// The place that ARNs in status claim.
 pub use ecs::arn::Identity;
 
+/// Who knows the states of alarms.
+pub use plan::AlarmSource;
 /// Whose image tags are pinned to digests.
 pub use plan::ImageResolution;
 
 /// What plans depend on. What the cluster offers is found out when the process runs.
 #[must_use]
-pub fn settings(identity: Identity, images: ImageResolution) -> plan::Settings {
-    plan::Settings { identity, images, ..plan::Settings::default() }
+pub fn settings(identity: Identity, images: ImageResolution, alarms: AlarmSource) -> plan::Settings {
+    plan::Settings { identity, images, alarms, ..plan::Settings::default() }
 }

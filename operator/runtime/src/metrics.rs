@@ -117,6 +117,7 @@ pub struct Metrics {
     unread_objects: Family<KindLabel, Counter>,
     notices: Family<ResultOnly, Counter>,
     image_resolutions: Family<ResultOnly, Counter>,
+    alarm_requests: Family<ResultOnly, Counter>,
     resident: Gauge<f64, AtomicU64>,
 }
 
@@ -181,6 +182,11 @@ impl Default for Metrics {
                 Family::default(),
                 "ecs_operator_image_resolutions",
                 "Image tags by what became of asking for their digests"
+            ),
+            alarm_requests: register!(
+                Family::default(),
+                "ecs_operator_alarm_requests",
+                "Requests for the states of alarms by what became of them"
             ),
             resident: register!(
                 Gauge::<f64, AtomicU64>::default(),
@@ -284,6 +290,11 @@ impl Metrics {
     /// A registry was asked for a digest: `digest`, `retried`, or why there is none.
     pub fn image_resolved(&self, result: &'static str) {
         self.image_resolutions.get_or_create(&ResultOnly { result }).inc();
+    }
+
+    /// The source of alarms was asked: `answered`, `retried`, or why it did not answer.
+    pub fn alarms_read(&self, result: &'static str) {
+        self.alarm_requests.get_or_create(&ResultOnly { result }).inc();
     }
 
     /// A notice was published, repeated, dropped or failed.

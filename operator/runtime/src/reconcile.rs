@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use crate::alarms::Watcher;
 use crate::backoff::spread;
 use crate::clock::Clock;
 use crate::execute::{Executor, Failed, Session};
@@ -43,6 +44,8 @@ pub struct Reconciler {
     pub metrics: Arc<Metrics>,
     /// Who asks registries, unless nobody does.
     pub images: Option<Arc<Resolver>>,
+    /// Who asks for the states of alarms, unless nobody does.
+    pub alarms: Option<Arc<Watcher>>,
 }
 
 /// A plan with what is needed to report on it.
@@ -80,6 +83,9 @@ impl Reconciler {
         let planned = self.plan(root);
         if let Some(images) = &self.images {
             images.want(&planned.plan.images);
+        }
+        if let Some(alarms) = &self.alarms {
+            alarms.want(root, &planned.plan.alarms);
         }
         let session = self.executor.session(root, planned.uid(), &self.intake.gate);
         let executed = self.execute(&session, &planned).await;

@@ -15,6 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::alarms::{Source, Watcher};
 use crate::clock::Clock;
 use crate::discover;
 use crate::execute::{Deadlines, Executor};
@@ -54,6 +55,8 @@ pub struct Options {
     pub lookup: Option<Arc<dyn Lookup>>,
     /// Whether the Secrets that pods pull images with are read, for which the operator needs the right to.
     pub reads_pull_secrets: bool,
+    /// Who knows the states of alarms; without it the settings must not say that somebody does.
+    pub alarms: Option<Arc<dyn Source>>,
 }
 
 /// Why the process ended although nobody asked it to.
@@ -174,6 +177,15 @@ pub async fn work(
         });
         resolver
     });
+    let alarms = options.alarms.clone().map(|source| {
+        let watcher = Arc::new(Watcher::new(source, Arc::clone(&intake), Arc::clone(&metrics)));
+        let (watching, end) = (Arc::clone(&watcher), end.clone());
+        parts.spawn(async move {
+            watching.run(end).await;
+            ("the watcher of alarms", Ok(()))
+        });
+        watcher
+    });
     let reconciler = Reconciler {
         intake: Arc::clone(&intake),
         executor: Executor::new(client, leadership.clone(), Deadlines::default(), Arc::clone(&metrics)),
@@ -182,6 +194,7 @@ pub async fn work(
         clock,
         metrics: Arc::clone(&metrics),
         images,
+        alarms,
     };
     let beginning = begin(Arc::clone(&health), leadership, Arc::clone(&intake), Arc::clone(&metrics));
     let workers = options.workers.max(1);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use plan::world::MemoryWorld;
-use plan::{ImageAnswer, ImageQuery, Kind, ObjectKey, Stored, World, routes};
+use plan::{AlarmQuery, AlarmState, ImageAnswer, ImageQuery, Kind, ObjectKey, Stored, World, routes};
 
 /// What a change to the store means for others.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,16 @@ impl Store {
                 counted.world.remove_image(query);
             }
         }
+    }
+
+    /// Takes in what the source of alarms said; answers whether that is news.
+    pub fn put_alarm(&self, query: AlarmQuery, state: AlarmState) -> bool {
+        self.write().world.insert_alarm(query, state)
+    }
+
+    /// Forgets what the source of alarms said.
+    pub fn remove_alarm(&self, query: &AlarmQuery) {
+        self.write().world.remove_alarm(query);
     }
 
     /// Keys of all roots, for the moment in which this process starts to reconcile.

@@ -1,4 +1,4 @@
-//! One request to a registry or to the server of its tokens: guarded address, bounded answer, no redirect followed.
+//! One request to a registry, to the server of its tokens or to an Alertmanager: guarded address, bounded answer, no redirect followed.
 
 use std::sync::Arc;
 
@@ -24,21 +24,21 @@ const USER_AGENT: &str = concat!("ecs-operator/", env!("CARGO_PKG_VERSION"));
 
 /// What a server answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
 /// Sends requests.
 #[derive(Clone, Debug)]
-pub(super) struct Transport {
+pub(crate) struct Transport {
     guarded: Client<Connector, Empty<Bytes>>,
     local: Client<Connector, Empty<Bytes>>,
     /// Hosts, with port, that are asked without TLS and may be loopback addresses; `*` stands for any characters.
@@ -48,7 +48,7 @@ pub(super) struct Transport {
 impl Transport {
     /// Trusts the certificate authorities of the system, or Mozilla's where the system has none, as in an image without
     /// any files.
-    pub(super) fn new(insecure: Vec<String>) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(insecure: Vec<String>) -> Result<Self, rustls::Error> {
         let mut roots = RootCertStore::empty();
         for certificate in rustls_native_certs::load_native_certs().certs {
             // One that cannot be read must not cost the others.
@@ -79,12 +79,12 @@ impl Transport {
     }
 
     /// Whether a host is asked without TLS.
-    pub(super) fn is_insecure(&self, host: &str) -> bool {
+    pub(crate) fn is_insecure(&self, host: &str) -> bool {
         self.insecure.iter().any(|pattern| ecs::pattern::matches(pattern, host))
     }
 
     /// One request, one answer.
-    pub(super) async fn send(&self, method: Method, url: &Uri, headers: &HeaderMap) -> Result<Answer, LookupError> {
+    pub(crate) async fn send(&self, method: Method, url: &Uri, headers: &HeaderMap) -> Result<Answer, LookupError> {
         let may_be_local = self.check(url)?;
         let host = url.authority().map_or_else(String::new, ToString::to_string);
         let mut request = Request::builder().method(method).uri(url).header(header::USER_AGENT, USER_AGENT);

@@ -12,7 +12,7 @@
 mod challenge;
 mod credentials;
 mod guard;
-mod http;
+pub(crate) mod http;
 mod registry;
 mod resolver;
 

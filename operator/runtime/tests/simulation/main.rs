@@ -119,6 +119,7 @@ fn options(election: Option<Election>) -> Options {
         settings: Settings::default(),
         lookup: None,
         reads_pull_secrets: false,
+        alarms: None,
     }
 }
 

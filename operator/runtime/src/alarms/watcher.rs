@@ -1,0 +1,147 @@
+//! One request for all alarms that matter, again and again; changes go to the store and to the roots they are about.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use plan::{AlarmQuery, AlarmState, ObjectKey};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{Alert, Source, SourceError};
+use crate::intake::Intake;
+use crate::metrics::Metrics;
+
+/// From one request to the next while any plan names an alarm.
+const PERIOD: Duration = Duration::from_secs(15);
+/// A new question does not wait for that, but a thousand new ones are one request.
+const PACE: Duration = Duration::from_secs(1);
+/// One request.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// Requests before alarms count as unknown: with [`PACE`] at most 5 + 1 + 5 seconds.
+const TRIES: u32 = 2;
+
+/// Which alarms matter, and who knows them.
+#[derive(Debug)]
+pub struct Watcher {
+    source: Arc<dyn Source>,
+    intake: Arc<Intake>,
+    metrics: Arc<Metrics>,
+    /// What the last plan of each root named. Held while the store changes, so that what is dropped stays forgotten.
+    asked: Mutex<BTreeMap<ObjectKey, BTreeSet<AlarmQuery>>>,
+    news: Notify,
+}
+
+impl Watcher {
+    /// Asks nobody before [`Self::run`].
+    #[must_use]
+    pub fn new(source: Arc<dyn Source>, intake: Arc<Intake>, metrics: Arc<Metrics>) -> Self {
+        Self { source, intake, metrics, asked: Mutex::default(), news: Notify::new() }
+    }
+
+    /// The plan of a root depends on these alarms and no others.
+    pub fn want(&self, root: &ObjectKey, queries: &[AlarmQuery]) {
+        let mut asked = self.asked();
+        let wanted: BTreeSet<AlarmQuery> = queries.iter().cloned().collect();
+        let known = asked.remove(root).unwrap_or_default();
+        for query in known.difference(&wanted) {
+            self.intake.store.remove_alarm(query);
+        }
+        if !wanted.is_subset(&known) {
+            self.news.notify_one();
+        }
+        if !wanted.is_empty() {
+            asked.insert(root.clone(), wanted);
+        }
+    }
+
+    /// Asks until `end`.
+    pub async fn run(&self, end: CancellationToken) {
+        end.run_until_cancelled(async {
+            loop {
+                tokio::select! {
+                    () = self.news.notified() => {}
+                    () = sleep(PERIOD - PACE), if self.is_needed() => {}
+                }
+                if self.is_needed() {
+                    let answer = self.ask().await;
+                    self.tell(&answer);
+                }
+                sleep(PACE).await;
+            }
+        })
+        .await;
+    }
+
+    fn is_needed(&self) -> bool {
+        !self.asked().is_empty()
+    }
+
+    async fn ask(&self) -> Result<Vec<Alert>, SourceError> {
+        let mut tries = 1;
+        loop {
+            let late = |_| {
+                let reason = format!("the source of alarms did not answer within {} seconds", DEADLINE.as_secs());
+                Err(SourceError { reason, category: "timed-out" })
+            };
+            match timeout(DEADLINE, self.source.firing()).await.unwrap_or_else(late) {
+                Err(_) if tries < TRIES => {
+                    self.metrics.alarms_read("retried");
+                    tries += 1;
+                    sleep(PACE).await;
+                }
+                answer => {
+                    self.metrics.alarms_read(answer.as_ref().map_or_else(|error| error.category, |_| "answered"));
+                    return answer;
+                }
+            }
+        }
+    }
+
+    /// Takes an answer in for all that is asked now, and asks for the roots it is news to.
+    fn tell(&self, answer: &Result<Vec<Alert>, SourceError>) {
+        let asked = self.asked();
+        for (root, queries) in &*asked {
+            let mut is_news = false;
+            for query in queries {
+                let state = state(query, answer);
+                if self.intake.store.put_alarm(query.clone(), state.clone()) {
+                    is_news = true;
+                    let (ns, name) = (root.namespace.as_deref().unwrap_or_default(), root.name.as_str());
+                    let alarm = query.name.as_str();
+                    match state {
+                        AlarmState::Ok => info!(ns, name, step = "alarms", alarm, "OK"),
+                        AlarmState::Alarm { .. } => info!(ns, name, step = "alarms", alarm, "ALARM"),
+                        AlarmState::Unknown(reason) => info!(ns, name, step = "alarms", alarm, reason, "unknown"),
+                    }
+                }
+            }
+            if is_news {
+                self.intake.queue.request(root);
+            }
+        }
+    }
+
+    fn asked(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, BTreeSet<AlarmQuery>>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An alert of the alarm's name counts unless it is about another namespace.
+fn state(query: &AlarmQuery, answer: &Result<Vec<Alert>, SourceError>) -> AlarmState {
+    let alerts = match answer {
+        Ok(alerts) => alerts,
+        Err(error) => return AlarmState::Unknown(error.reason.clone()),
+    };
+    let is_meant = |alert: &&Alert| {
+        alert.name == query.name && (alert.namespace.is_none() || alert.namespace == query.root.namespace)
+    };
+    let since = alerts.iter().filter(is_meant).map(|alert| alert.since).min();
+    since.map_or(AlarmState::Ok, |since| AlarmState::Alarm { since })
+}
+
+#[cfg(test)]
+#[path = "watcher_tests.rs"]
+mod tests;
