@@ -22,7 +22,7 @@ fn chart(name: &str) -> String {
 /// Settings that change what is rendered.
 const VARIANTS: [&[&str]; 4] = [
     &[],
-    &["watch.namespaces={orders,billing}"],
+    &["watch.namespaces={orders,billing}", "admission.executeCommand=true"],
     &["replicas=0", "admission.enabled=false", "networkPolicy.enabled=false", "leaderElection.enabled=false"],
     &[
         "image.digest=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",

@@ -27,4 +27,5 @@ mod scaling;
 mod secrets;
 mod steady;
 mod trouble;
+mod updates;
 mod volumes;

@@ -22,6 +22,10 @@ pub const REVISION: &str = "ecs-operator.dev/revision";
 /// The ECS task group, `service:<name>`, hashed into a label value.
 pub const GROUP: &str = "ecs-operator.dev/group";
 
+/// `true` on tasks of a deployment that began while `enableExecuteCommand` was true: the chart's admission policy lets
+/// commands be run in them.
+pub const EXECUTE_COMMAND: &str = "ecs-operator.dev/execute-command";
+
 /// `none` on tasks with that network mode: a NetworkPolicy denies them all traffic.
 pub const NETWORK: &str = "ecs-operator.dev/network";
 

@@ -185,7 +185,8 @@ pub struct ServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 36))]
     pub client_token: Option<String>,
-    /// Kind of capacity; not together with `capacityProviderStrategy`.
+    /// Kind of capacity; not together with `capacityProviderStrategy`. Cannot be changed to another one: a strategy takes
+    /// its place, as in UpdateService.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_type: Option<LaunchType>,
     /// How tasks are divided over capacity providers; at most 20. The cluster's default strategy when this and
@@ -240,7 +241,8 @@ pub struct ServiceSpec {
     /// Where the tags of tasks are copied from when they are created; `NONE` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub propagate_tags: Option<PropagateTags>,
-    /// Whether commands may be run in the containers; false when absent. Changing it starts no deployment.
+    /// Whether commands may be run in the containers; false when absent. Changing it starts no deployment: tasks of the next
+    /// one have it. Refusing commands where it is false takes the chart's `admission.executeCommand`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_execute_command: Option<bool>,
     /// Names and ports under which services reach each other. Changing it starts a deployment.
@@ -265,8 +267,8 @@ pub struct ServiceSpec {
     /// Resolution of the service's metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<MonitoringConfiguration>,
-    /// Member of UpdateService: changing it to true starts one deployment. `kubernetes.forceNewDeployment` can be used
-    /// again and again.
+    /// Member of UpdateService: true, where the newest deployment was started without it, starts one deployment.
+    /// `kubernetes.forceNewDeployment` can be used again and again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force_new_deployment: Option<bool>,
     /// What ECS does not have.

@@ -28,6 +28,13 @@ pub const SERVICE_RULES: &[Rule] = &[
               'default'))) || (has(oldSelf.cluster) && oldSelf.cluster.endsWith('/' + (has(self.cluster) ? \
               self.cluster : 'default')))",
     },
+    // UpdateService has no launchType. A capacity provider strategy takes its place, and an empty one brings it back.
+    Rule {
+        path: ".launchType",
+        message: "InvalidParameterException: launchType cannot be changed after the service was created; use a \
+                  capacityProviderStrategy instead",
+        cel: "!has(self.launchType) || !has(oldSelf.launchType) || self.launchType == oldSelf.launchType",
+    },
     Rule {
         path: ".desiredCount",
         message: "InvalidParameterException: desiredCount is required when schedulingStrategy is REPLICA",

@@ -103,7 +103,8 @@ pub(super) const NO_PROVIDER: &str = "none";
 /// Hash of exactly the fields whose change starts a deployment (ECS: UpdateService, "triggers a new service deployment").
 ///
 /// `desiredCount`, `capacityProviderStrategy`, `deploymentConfiguration`, `availabilityZoneRebalancing`, placement,
-/// `healthCheckGracePeriodSeconds`, `enableExecuteCommand`, tags and `propagateTags` are not among them.
+/// `healthCheckGracePeriodSeconds`, `enableExecuteCommand`, tags, `propagateTags` and the labels and annotations of pods are
+/// not among them. An absent member, null and an empty list are the same.
 pub(super) fn trigger_hash(task_definition: &str, document: &Value) -> String {
     let field = |pointer: &str| document.pointer(pointer).cloned().unwrap_or_default();
     diff::hash(&without_nothing(&json!({
@@ -116,19 +117,19 @@ pub(super) fn trigger_hash(task_definition: &str, document: &Value) -> String {
         "volumeConfigurations": field("/volumeConfigurations"),
         "vpcLatticeConfigurations": field("/vpcLatticeConfigurations"),
         "forceNewDeployment": field("/kubernetes/forceNewDeployment"),
-        "podLabels": field("/kubernetes/podLabels"),
-        "podAnnotations": field("/kubernetes/podAnnotations"),
     })))
 }
 
-/// Hash of the spec without `desiredCount`: changes exactly when somebody applied another UpdateService, not when an
-/// autoscaler moved the count.
+/// Hash of what asks for a deployment, or for another look at the newest revision of a family, without saying what to
+/// deploy. Nothing else is part of it: a tag, a bound or a stopped deployment must not force one where
+/// `forceNewDeployment: true` was left in the spec.
 pub(super) fn request_hash(document: &Value) -> String {
-    let mut request = without_nothing(document);
-    if let Some(map) = request.as_object_mut() {
-        map.remove("desiredCount");
-    }
-    diff::hash(&request)
+    let field = |pointer: &str| document.pointer(pointer).cloned().unwrap_or_default();
+    diff::hash(&without_nothing(&json!({
+        "taskDefinition": field("/taskDefinition"),
+        "forceNewDeployment": field("/forceNewDeployment") == json!(true),
+        "nonce": field("/kubernetes/forceNewDeployment"),
+    })))
 }
 
 /// Labels and annotations of the pod template: the task's own, then the service's, then ours, which win.

@@ -146,7 +146,7 @@ fn resolve_references(
             return Ok(());
         }
     }
-    let ours = BTreeMap::from([
+    let mut ours = BTreeMap::from([
         (labels::MANAGED_BY.to_owned(), labels::OPERATOR.to_owned()),
         (labels::APP_NAME.to_owned(), ecs::name::label_value(&snapshot.ecs_name)),
         (labels::SERVICE.to_owned(), service_label),
@@ -155,6 +155,9 @@ fn resolve_references(
         (labels::REVISION.to_owned(), revision.number.to_string()),
         (labels::GROUP.to_owned(), ecs::name::label_value(&format!("service:{}", snapshot.ecs_name))),
     ]);
+    if spec.enable_execute_command == Some(true) {
+        ours.insert(labels::EXECUTE_COMMAND.to_owned(), "true".to_owned());
+    }
     let mut annotations = pod.annotations;
     annotations.extend(super::tags::annotation(spec, &task_definition, &snapshot.cluster, &snapshot.ecs_name));
     let metadata = revision::template_metadata(spec, &pod.labels, &annotations, ours);

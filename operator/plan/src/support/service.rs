@@ -1,10 +1,11 @@
 //! A service: what it runs, how many, where.
 
-use super::field::{Field, fine, honoured, ignored, no_effect, nothing, refused, roughly, with_note};
+use super::field::{Field, approximated, fine, honoured, ignored, no_effect, nothing, refused, roughly, with_note};
 use super::{kubernetes, service_connect, service_deployment, service_traffic, service_volume};
 
 const MEMBER_OF: &str = "becomes a required node affinity; =~ and ec2InstanceId are compared with the nodes there are when a deployment starts, and agentVersion, registeredAt and runningTasksCount are refused";
 const TAGS: &str = "tasks carry them, as an annotation of the pod, when propagateTags is SERVICE";
+const EXECUTE_COMMAND: &str = "whoever may create pods/exec can run commands in tasks; with the chart's admission.executeCommand only in tasks of a deployment that began while this was true";
 const MONITORING: &str = "metrics are scraped at the resolution of the cluster's own metrics pipeline";
 
 /// Every field of a service.
@@ -50,17 +51,15 @@ pub(super) const FIELDS: &[Field] = &[
     with_note("tags", TAGS),
     with_note("tags[].key", TAGS),
     with_note("tags[].value", TAGS),
-    no_effect("enableECSManagedTags", "every pod carries the names of its cluster and service as labels in any case")
-        .cases(&[fine("false")]),
+    with_note(
+        "enableECSManagedTags",
+        "the annotation has aws:ecs:clusterName and aws:ecs:serviceName too; a change counts from the next deployment on",
+    ),
     with_note(
         "propagateTags",
         "copied to the annotation of the pods that a deployment starts, as the tags were when it began",
     ),
-    no_effect(
-        "enableExecuteCommand",
-        "whoever may create pods/exec can run commands in a task; RBAC decides, not the service",
-    )
-    .cases(&[fine("false")]),
+    approximated("enableExecuteCommand", EXECUTE_COMMAND).cases(&[fine("false")]),
     no_effect("monitoring", MONITORING),
     no_effect("monitoring.metricConfigurations", MONITORING),
     no_effect("monitoring.metricConfigurations[].metricNames", MONITORING),

@@ -29,6 +29,13 @@ pub(super) fn holds(root: &Node, this: &Value) -> Result<bool, CelError> {
     evaluate(root, &Scope { name: "self", value: &this, outer: None })?.truth()
 }
 
+#[cfg(test)]
+pub(super) fn allows(root: &Node, this: &Value, before: &Value) -> Result<bool, CelError> {
+    let (this, before) = (Operand::from(this), Operand::from(before));
+    let outer = Scope { name: "oldSelf", value: &before, outer: None };
+    evaluate(root, &Scope { name: "self", value: &this, outer: Some(&outer) })?.truth()
+}
+
 fn evaluate<'a>(node: &Node, scope: &Scope<'_, 'a>) -> Evaluated<'a> {
     match node {
         Node::Integer(number) => Ok(Operand::Integer(*number)),

@@ -56,4 +56,10 @@ impl Expression {
     pub(super) fn holds(&self, this: &Value) -> Result<bool, CelError> {
         evaluate::holds(&self.root, this)
     }
+
+    /// Whether `this` may take the place of `before`, which the rule calls `oldSelf`.
+    #[cfg(test)]
+    pub(super) fn allows(&self, this: &Value, before: &Value) -> Result<bool, CelError> {
+        evaluate::allows(&self.root, this, before)
+    }
 }

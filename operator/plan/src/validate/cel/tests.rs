@@ -1,3 +1,6 @@
+use std::collections::BTreeSet;
+
+use api::service::rules::SERVICE_RULES;
 use serde_json::{Value, json};
 
 use super::{CelError, Expression};
@@ -75,4 +78,62 @@ fn what_is_not_understood_is_an_error_and_not_a_guess() {
 fn when_a_rule_compares_with_the_previous_object_then_it_is_a_transition() {
     assert!(Expression::parse("has(self.a) ? self.a == oldSelf.a : true").unwrap().is_transition());
     assert!(!Expression::parse("self.oldSelf == 'oldSelf'").unwrap().is_transition());
+}
+
+/// What UpdateService cannot change, in the order of the rules.
+fn refused_updates(before: &Value, after: &Value) -> Vec<&'static str> {
+    let rules = SERVICE_RULES.iter().filter_map(|rule| {
+        let expression = Expression::parse(rule.cel).unwrap();
+        (expression.is_transition() && !expression.allows(after, before).unwrap()).then_some(rule.path)
+    });
+    rules.collect()
+}
+
+#[test]
+fn when_a_service_is_updated_then_only_what_update_service_does_not_have_is_refused() {
+    let arn = "arn:aws:ecs:eu-west-1:123456789012:cluster/shop";
+    let provider = json!([{"capacityProvider": "FARGATE"}]);
+    for (before, after, expected) in [
+        (
+            json!({"schedulingStrategy": "REPLICA"}),
+            json!({"schedulingStrategy": "DAEMON"}),
+            vec![".schedulingStrategy"],
+        ),
+        (json!({"schedulingStrategy": "DAEMON"}), json!({}), vec![".schedulingStrategy"]),
+        (json!({"schedulingStrategy": "REPLICA"}), json!({}), vec![]),
+        (json!({}), json!({"schedulingStrategy": "REPLICA"}), vec![]),
+        (json!({"cluster": "shop"}), json!({"cluster": "prod"}), vec![".cluster"]),
+        (json!({"cluster": "shop"}), json!({}), vec![".cluster"]),
+        (json!({}), json!({"cluster": "shop"}), vec![".cluster"]),
+        (json!({"cluster": "hop"}), json!({"cluster": arn}), vec![".cluster"]),
+        (json!({}), json!({"cluster": "default"}), vec![]),
+        (json!({"cluster": "shop"}), json!({"cluster": arn}), vec![]),
+        (json!({"cluster": arn}), json!({"cluster": "shop"}), vec![]),
+        (json!({"launchType": "EC2"}), json!({"launchType": "FARGATE"}), vec![".launchType"]),
+        (json!({"launchType": "EC2"}), json!({"capacityProviderStrategy": provider}), vec![]),
+        (json!({"capacityProviderStrategy": provider}), json!({"launchType": "EC2"}), vec![]),
+        (json!({"launchType": "EC2"}), json!({"launchType": "EC2", "capacityProviderStrategy": []}), vec![]),
+        // Everything that UpdateService does have, and tags, which TagResource changes.
+        (
+            json!({"tags": [{"key": "a"}], "role": "r", "platformVersion": "1.3.0", "desiredCount": 1}),
+            json!({
+                "desiredCount": 2, "taskDefinition": "web:2", "deploymentController": {"type": "ECS"}, "propagateTags": "SERVICE",
+                "availabilityZoneRebalancing": "ENABLED", "enableECSManagedTags": true, "enableExecuteCommand": true,
+                "loadBalancers": [], "networkConfiguration": {}, "deploymentConfiguration": {"maximumPercent": 150},
+            }),
+            vec![],
+        ),
+    ] {
+        assert_eq!(refused_updates(&before, &after), expected, "{before} to {after}");
+    }
+}
+
+#[test]
+fn when_a_rule_compares_a_service_with_what_it_was_then_the_test_above_has_a_case_of_it() {
+    let paths: BTreeSet<&str> = SERVICE_RULES
+        .iter()
+        .filter(|rule| Expression::parse(rule.cel).unwrap().is_transition())
+        .map(|rule| rule.path)
+        .collect();
+    assert_eq!(paths, BTreeSet::from([".cluster", ".launchType", ".schedulingStrategy"]));
 }
