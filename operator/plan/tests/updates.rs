@@ -8,11 +8,11 @@ use plan::Kind;
 use serde_json::{Value, json};
 
 /// A service whose first deployment is completed.
-fn given(spec: Value) -> Cluster {
+fn given(spec: &Value) -> Cluster {
     let mut cluster = Cluster::new();
     cluster.apply(task_definition("web", "example.com/web:1"));
     let mut web = service("web", "web", 2);
-    merge(&mut web["spec"], &spec);
+    merge(&mut web["spec"], spec);
     cluster.apply(web);
     cluster.run();
     assert_eq!(deployments(&cluster), 1, "{spec}");
@@ -33,7 +33,7 @@ fn deployments(cluster: &Cluster) -> usize {
 }
 
 /// How many deployments the service has after `spec` was merged into it.
-fn after(before: Value, spec: &Value) -> usize {
+fn after(before: &Value, spec: &Value) -> usize {
     let mut cluster = given(before);
     update(&mut cluster, spec);
     deployments(&cluster)
@@ -66,7 +66,7 @@ fn when_a_field_changes_that_starts_no_deployment_on_ecs_then_none_starts() {
         json!({"kubernetes": {"service": {"enabled": false}, "podDisruptionBudget": {"enabled": false}}}),
         json!({"kubernetes": {"taskDefinitionResolution": "OnServiceUpdate"}}),
     ] {
-        assert_eq!(after(json!({}), &spec), 1, "{spec}");
+        assert_eq!(after(&json!({}), &spec), 1, "{spec}");
     }
 }
 
@@ -77,9 +77,9 @@ fn when_a_field_changes_that_starts_a_deployment_on_ecs_then_one_starts() {
         json!({"forceNewDeployment": true}),
         json!({"kubernetes": {"forceNewDeployment": "again"}}),
     ] {
-        assert_eq!(after(json!({}), &spec), 2, "{spec}");
+        assert_eq!(after(&json!({}), &spec), 2, "{spec}");
     }
-    let mut cluster = given(json!({}));
+    let mut cluster = given(&json!({}));
     cluster.apply(task_definition("other", "example.com/other:1"));
     update(&mut cluster, &json!({"taskDefinition": "other"}));
     assert_eq!(deployments(&cluster), 2);
@@ -114,7 +114,7 @@ fn when_absent_becomes_null_or_empty_or_the_other_way_round_then_nothing_starts_
         "tags",
         "gatewayConnectors",
     ] {
-        let mut cluster = given(json!({}));
+        let mut cluster = given(&json!({}));
         for value in [Value::Null, json!([]), Value::Null] {
             update(&mut cluster, &json!({ field: value }));
             assert_eq!(deployments(&cluster), 1, "{field}: {value}");
@@ -126,7 +126,7 @@ fn when_absent_becomes_null_or_empty_or_the_other_way_round_then_nothing_starts_
 
 #[test]
 fn when_force_new_deployment_is_left_true_then_another_update_forces_nothing() {
-    let mut cluster = given(json!({}));
+    let mut cluster = given(&json!({}));
     update(&mut cluster, &json!({"forceNewDeployment": true}));
     assert_eq!(deployments(&cluster), 2);
     for spec in [
@@ -142,7 +142,7 @@ fn when_force_new_deployment_is_left_true_then_another_update_forces_nothing() {
 
 #[test]
 fn when_a_family_is_resolved_on_updates_only_then_other_fields_do_not_move_it_and_a_forced_deployment_does() {
-    let mut cluster = given(json!({"kubernetes": {"taskDefinitionResolution": "OnServiceUpdate"}}));
+    let mut cluster = given(&json!({"kubernetes": {"taskDefinitionResolution": "OnServiceUpdate"}}));
     cluster.apply(task_definition("web", "example.com/web:2"));
     cluster.run();
     update(&mut cluster, &json!({"healthCheckGracePeriodSeconds": 30, "tags": [{"key": "team", "value": "a"}]}));
@@ -169,7 +169,7 @@ fn tags(cluster: &Cluster) -> Value {
 
 #[test]
 fn when_tags_and_the_exec_flag_change_then_tasks_of_the_next_deployment_have_them() {
-    let mut cluster = given(json!({"tags": [{"key": "team", "value": "a"}], "propagateTags": "SERVICE"}));
+    let mut cluster = given(&json!({"tags": [{"key": "team", "value": "a"}], "propagateTags": "SERVICE"}));
     assert_eq!(tags(&cluster), json!({"team": "a"}));
     let label =
         |cluster: &Cluster| template(cluster)["metadata"]["labels"].get("ecs-operator.dev/execute-command").cloned();
