@@ -1,13 +1,14 @@
 use super::*;
+use crate::lifecycle::StopCode;
 
 fn ids(ids: &[&str]) -> Vec<String> {
     ids.iter().map(|&id| id.to_owned()).collect()
 }
 
-#[test]
-fn when_something_happens_to_a_service_then_it_is_said_in_the_words_of_ecs() {
+/// Every text, as this version says it and as ECS does.
+fn texts() -> Vec<(String, &'static str)> {
     let deployment = "ecs-svc/1234567890123456789";
-    for (text, expected) in [
+    vec![
         (started_tasks("web", &ids(&["a"])), "(service web) has started 1 tasks: (task a)."),
         (started_tasks("web", &ids(&["a", "b"])), "(service web) has started 2 tasks: (task a) (task b)."),
         (stopped_tasks("web", &ids(&["a"])), "(service web) has stopped 1 running tasks: (task a)."),
@@ -27,7 +28,7 @@ fn when_something_happens_to_a_service_then_it_is_said_in_the_words_of_ecs() {
             deployment_failed_by_alarm("web", deployment),
             "(service web) (deployment ecs-svc/1234567890123456789) deployment failed: alarm detected.",
         ),
-        (rolling_back("web", deployment), "(service web) rolling back to (deployment ecs-svc/1234567890123456789)."),
+        (rolling_back("web", deployment), "(service web) rolling back to deployment ecs-svc/1234567890123456789."),
         (unable_to_start_consistently("web"), "(service web) is unable to consistently start tasks successfully."),
         (
             stuck_deployment("web"),
@@ -66,9 +67,46 @@ fn when_something_happens_to_a_service_then_it_is_said_in_the_words_of_ecs() {
             rollout_rolling_back(deployment),
             "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1234567890123456789.",
         ),
-    ] {
+        (no_rollback_candidate(), "No rollback candidate was found to run the rollback."),
+        (
+            unable_to_place("web", ""),
+            "(service web) was unable to place a task because no container instance met all of its requirements.",
+        ),
+    ]
+}
+
+#[test]
+fn when_something_happens_to_a_service_then_it_is_said_in_the_words_of_ecs() {
+    for (text, expected) in texts() {
         assert_eq!(text, expected);
     }
+}
+
+#[test]
+fn when_something_can_be_said_then_the_page_about_events_explains_it() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/events.md")).unwrap();
+    for (text, _) in texts() {
+        assert!(page.contains(&format!("\n| `{text}` |")), "no row for {text}");
+    }
+    for name in EventName::ALL {
+        let kind = if name.is_warning() { "Warning" } else { "Normal" };
+        assert!(page.contains(&format!("\n| `{}` | {kind} |", name.as_str())), "no row for {}", name.as_str());
+    }
+    for code in [
+        StopCode::TaskFailedToStart,
+        StopCode::EssentialContainerExited,
+        StopCode::UserInitiated,
+        StopCode::ServiceSchedulerInitiated,
+        StopCode::SpotInterruption,
+        StopCode::TerminationNotice,
+        StopCode::InfrastructureHealth,
+    ] {
+        assert!(page.contains(&format!("\n| `{}` |", code.as_str())), "no row for {}", code.as_str());
+    }
+    // Each text has a function of its own, and one of them is listed twice.
+    let functions =
+        include_str!("event.rs").lines().filter(|line| line.starts_with("pub fn ") && line.ends_with("-> String {"));
+    assert_eq!(texts().len(), functions.count() + 1);
 }
 
 #[test]
