@@ -179,11 +179,7 @@ pub async fn work(
     });
     let alarms = options.alarms.clone().map(|source| {
         let watcher = Arc::new(Watcher::new(source, Arc::clone(&intake), Arc::clone(&metrics)));
-        let (watching, end) = (Arc::clone(&watcher), end.clone());
-        parts.spawn(async move {
-            watching.run(end).await;
-            ("the watcher of alarms", Ok(()))
-        });
+        parts.spawn(watch_alarms(Arc::clone(&watcher), end.clone()));
         watcher
     });
     let reconciler = Reconciler {
@@ -232,6 +228,11 @@ pub async fn work(
     }
     info!(step = "shutdown", "stopped");
     Ok(())
+}
+
+async fn watch_alarms(watcher: Arc<Watcher>, end: CancellationToken) -> Part {
+    watcher.run(end).await;
+    ("the watcher of alarms", Ok(()))
 }
 
 /// Returns when there is everything to reconcile with.

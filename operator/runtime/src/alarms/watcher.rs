@@ -14,10 +14,10 @@ use super::{Alert, Source, SourceError};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 
-/// From one request to the next while any plan names an alarm.
-const PERIOD: Duration = Duration::from_secs(15);
-/// A new question does not wait for that, but a thousand new ones are one request.
+/// A thousand new questions are one request: nobody is asked within this time after an answer.
 const PACE: Duration = Duration::from_secs(1);
+/// The rest of the 15 seconds from one answer to the next request, which a new question does not wait for.
+const REST: Duration = Duration::from_secs(14);
 /// One request.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Requests before alarms count as unknown: with [`PACE`] at most 5 + 1 + 5 seconds.
@@ -63,7 +63,7 @@ impl Watcher {
             loop {
                 tokio::select! {
                     () = self.news.notified() => {}
-                    () = sleep(PERIOD - PACE), if self.is_needed() => {}
+                    () = sleep(REST), if self.is_needed() => {}
                 }
                 if self.is_needed() {
                     let answer = self.ask().await;
