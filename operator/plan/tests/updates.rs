@@ -188,3 +188,27 @@ fn when_tags_and_the_exec_flag_change_then_tasks_of_the_next_deployment_have_the
     update(&mut cluster, &json!({"kubernetes": {"forceNewDeployment": "2"}}));
     assert_eq!((tags(&cluster), label(&cluster)), (json!({}), None));
 }
+
+#[test]
+fn when_an_update_that_the_server_should_have_refused_arrives_then_it_is_refused_and_what_runs_stays() {
+    for (spec, path) in
+        [(json!({"cluster": "other"}), "spec.cluster"), (json!({"serviceName": "other"}), "spec.serviceName")]
+    {
+        let mut cluster = given(&json!({}));
+        let children = |cluster: &Cluster| {
+            [Kind::Deployment, Kind::Pod, Kind::KubernetesService, Kind::PodDisruptionBudget]
+                .map(|kind| cluster.list(kind))
+        };
+        let before = children(&cluster);
+        update(&mut cluster, &spec);
+        let web = cluster.get(Kind::Service, "web");
+        let accepted = condition(&web, "Accepted");
+        assert_eq!((&accepted["status"], &accepted["reason"]), (&json!("False"), &json!("InvalidParameterException")));
+        let message = accepted["message"].as_str().unwrap();
+        assert!(
+            message.contains(path) && message.contains("cannot be changed after the service was created"),
+            "{message}"
+        );
+        assert_eq!((deployments(&cluster), children(&cluster)), (1, before), "{spec}");
+    }
+}

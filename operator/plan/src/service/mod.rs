@@ -12,6 +12,7 @@
 
 mod children;
 mod guard;
+mod identity;
 mod images;
 mod placement;
 mod record;

@@ -83,6 +83,10 @@ pub(super) fn resolve(world: &dyn World, snapshot: &ServiceSnapshot, settings: &
         wanted.refusals.push(Refusal::invalid("spec.serviceName", message));
         return wanted;
     }
+    wanted.refusals = super::identity::refusals(snapshot);
+    if !wanted.refusals.is_empty() {
+        return wanted;
+    }
     if let Err(missing) = resolve_references(world, snapshot, spec, settings, &mut wanted) {
         wanted.missing = Some(missing);
     }
