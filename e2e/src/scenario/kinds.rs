@@ -24,7 +24,7 @@ const fn cluster_scoped(kind: &'static str, api_version: &'static str, plural: &
 const OURS: &str = "ecs-operator.dev/v1alpha1";
 
 /// Everything that a scenario may name.
-pub const ALL: [Known; 27] = [
+pub const ALL: [Known; 28] = [
     namespaced("ECSCluster", OURS, "ecsclusters"),
     namespaced("ECSTaskDefinition", OURS, "ecstaskdefinitions"),
     namespaced("ECSTaskDefinitionRevision", OURS, "ecstaskdefinitionrevisions"),
@@ -32,6 +32,7 @@ pub const ALL: [Known; 27] = [
     namespaced("ECSServiceDeployment", OURS, "ecsservicedeployments"),
     namespaced("ECSScalableTarget", OURS, "ecsscalabletargets"),
     namespaced("Deployment", "apps/v1", "deployments"),
+    namespaced("DaemonSet", "apps/v1", "daemonsets"),
     namespaced("Pod", "v1", "pods"),
     namespaced("Service", "v1", "services"),
     namespaced("ServiceAccount", "v1", "serviceaccounts"),
@@ -56,7 +57,7 @@ pub const ALL: [Known; 27] = [
 ];
 
 /// How many of [`ALL`] every scenario watches.
-const WATCHED: usize = 14;
+const WATCHED: usize = 15;
 
 /// The kinds that every scenario watches in its namespace.
 pub fn watched() -> impl Iterator<Item = &'static Known> {
@@ -64,10 +65,11 @@ pub fn watched() -> impl Iterator<Item = &'static Known> {
 }
 
 /// The kinds that the operator makes as children of what users write; revisions and service deployments included.
-pub const CHILDREN: [&str; 10] = [
+pub const CHILDREN: [&str; 11] = [
     "ECSTaskDefinitionRevision",
     "ECSServiceDeployment",
     "Deployment",
+    "DaemonSet",
     "Pod",
     "Service",
     "ServiceAccount",

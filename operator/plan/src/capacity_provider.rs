@@ -10,9 +10,9 @@ use api::capacity_provider::{
 use api::cluster::ClusterSpec;
 use api::conditions::{ConditionType, Reason};
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::json;
 
+use crate::container_instance::{instances, selected, without_draining};
 use crate::kind::{Kind, ObjectKey};
 use crate::labels;
 use crate::object::Metadata;
@@ -72,7 +72,7 @@ pub fn placement(world: &dyn World, object_name: &str, spec: &CapacityProviderSp
         }
     }
     let placement = Placement {
-        node_selector_terms: terms.iter().map(|term| json!(term)).collect(),
+        node_selector_terms: without_draining(&terms),
         tolerations: kubernetes.tolerations.iter().flatten().map(|toleration| json!(toleration)).collect(),
     };
     Nodes { terms, source, placement }
@@ -81,8 +81,7 @@ pub fn placement(world: &dyn World, object_name: &str, spec: &CapacityProviderSp
 /// The nodes of a cluster, for tasks without a provider.
 #[must_use]
 pub fn cluster_placement(cluster: &ClusterSpec) -> Placement {
-    let terms = cluster_terms(cluster);
-    Placement { node_selector_terms: terms.iter().map(|term| json!(term)).collect(), tolerations: Vec::new() }
+    Placement { node_selector_terms: without_draining(&cluster_terms(cluster)), tolerations: Vec::new() }
 }
 
 /// A cluster's node selector as terms; empty for all nodes.
@@ -104,49 +103,8 @@ pub fn allows(spec: &CapacityProviderSpec, namespace: &str) -> bool {
     list.is_none_or(|allowed| allowed.iter().any(|allowed| allowed == namespace))
 }
 
-/// What is read of a node.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Node {
-    metadata: Metadata,
-}
-
 fn any_node_has(world: &dyn World, label: &str) -> bool {
-    world
-        .list(Kind::Node, None)
-        .iter()
-        .filter_map(|stored| stored.decode::<Node>().ok())
-        .any(|node| node.metadata.labels.contains_key(label))
-}
-
-/// How many nodes match one of the terms; all of them without terms.
-#[must_use]
-pub fn matching_nodes(world: &dyn World, terms: &[NodeSelectorTerm]) -> usize {
-    world
-        .list(Kind::Node, None)
-        .iter()
-        .filter_map(|stored| stored.decode::<Node>().ok())
-        .filter(|node| terms.is_empty() || terms.iter().any(|term| matches_term(term, &node.metadata)))
-        .count()
-}
-
-/// As the scheduler matches: all expressions of a term, and an empty term matches nothing.
-fn matches_term(term: &NodeSelectorTerm, node: &Metadata) -> bool {
-    !term.match_expressions.is_empty()
-        && term.match_expressions.iter().all(|requirement| {
-            let value = node.labels.get(&requirement.key);
-            let number = |text: &str| text.parse::<i64>().ok();
-            let bound = requirement.values.first().and_then(|text| number(text));
-            let label = value.and_then(|text| number(text));
-            match requirement.operator {
-                NodeSelectorOperator::In => value.is_some_and(|value| requirement.values.contains(value)),
-                NodeSelectorOperator::NotIn => value.is_none_or(|value| !requirement.values.contains(value)),
-                NodeSelectorOperator::Exists => value.is_some(),
-                NodeSelectorOperator::DoesNotExist => value.is_none(),
-                NodeSelectorOperator::Gt => label.zip(bound).is_some_and(|(label, bound)| label > bound),
-                NodeSelectorOperator::Lt => label.zip(bound).is_some_and(|(label, bound)| label < bound),
-            }
-        })
+    instances(world).iter().any(|instance| instance.labels.contains_key(label))
 }
 
 /// What to do about one provider now.
@@ -184,7 +142,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     if let (Ok(spec), true) = (spec, refusals.is_empty()) {
         conditions.fields(&support::findings(Document::CapacityProvider, document));
         let nodes = placement(world, &key.name, &spec);
-        let count = matching_nodes(world, &nodes.terms);
+        let count = selected(world, &nodes.terms).len();
         if count > 0 {
             let message = "at least one node matches";
             conditions.set(ConditionType::CapacityAvailable, true, Reason::NodesAvailable, message);

@@ -3,6 +3,7 @@ use serde_json::json;
 use super::*;
 use crate::world::MemoryWorld;
 
+#[allow(clippy::needless_pass_by_value)] // every caller has just made them
 fn node(name: &str, labels: Value, spec: Value) -> Stored {
     let object = json!({"metadata": {"name": name, "uid": name, "labels": labels}, "spec": spec, "status":
         {"conditions": [{"type": "Ready", "status": "True"}, {"type": "DiskPressure", "status": "True"}]}});

@@ -17,6 +17,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
         Kind::Service => crate::service::plan(world, root, settings, now),
         Kind::ScalableTarget => crate::scalable_target::plan(world, root, settings, now),
         Kind::PersistentVolume | Kind::VolumeSnapshotContent => crate::persistent_volume::plan(world, root, now),
+        Kind::Node => crate::node::plan(world, root, now),
         _ => Plan::default(),
     }
 }

@@ -23,6 +23,8 @@ pub enum Kind {
     ScalableTarget,
     /// `apps/v1 Deployment`
     Deployment,
+    /// `apps/v1 DaemonSet`: the tasks of a DAEMON service
+    DaemonSet,
     /// `v1 Pod`: a task
     Pod,
     /// `v1 Service`; named so because `Service` is the ECS one here
@@ -59,7 +61,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, each once.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Cluster,
         Self::CapacityProvider,
         Self::TaskDefinition,
@@ -68,6 +70,7 @@ impl Kind {
         Self::ServiceDeployment,
         Self::ScalableTarget,
         Self::Deployment,
+        Self::DaemonSet,
         Self::Pod,
         Self::KubernetesService,
         Self::PodDisruptionBudget,
@@ -90,7 +93,7 @@ impl Kind {
     #[must_use]
     pub const fn group(self) -> &'static str {
         match self {
-            Self::Deployment => "apps",
+            Self::Deployment | Self::DaemonSet => "apps",
             Self::PodDisruptionBudget => "policy",
             Self::HorizontalPodAutoscaler => "autoscaling",
             Self::ExternalSecret => "external-secrets.io",
@@ -141,6 +144,7 @@ impl Kind {
             Self::ServiceDeployment => "ECSServiceDeployment",
             Self::ScalableTarget => "ECSScalableTarget",
             Self::Deployment => "Deployment",
+            Self::DaemonSet => "DaemonSet",
             Self::Pod => "Pod",
             Self::KubernetesService => "Service",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
@@ -172,6 +176,7 @@ impl Kind {
             Self::ServiceDeployment => "ecsservicedeployments",
             Self::ScalableTarget => "ecsscalabletargets",
             Self::Deployment => "deployments",
+            Self::DaemonSet => "daemonsets",
             Self::Pod => "pods",
             Self::KubernetesService => "services",
             Self::PodDisruptionBudget => "poddisruptionbudgets",
@@ -221,7 +226,8 @@ impl Kind {
     }
 
     /// Whether objects of this kind are reconciled on their own. A `PersistentVolume` is one because it cannot be owned
-    /// by anything in a namespace: somebody has to remove it after its claim. So is a `VolumeSnapshotContent`.
+    /// by anything in a namespace: somebody has to remove it after its claim. So is a `VolumeSnapshotContent`. A `Node` is
+    /// one because daemons have to leave it when it is drained.
     #[must_use]
     pub const fn is_root(self) -> bool {
         matches!(
@@ -233,6 +239,7 @@ impl Kind {
                 | Self::ScalableTarget
                 | Self::PersistentVolume
                 | Self::VolumeSnapshotContent
+                | Self::Node
         )
     }
 

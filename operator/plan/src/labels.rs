@@ -35,6 +35,15 @@ pub const NODE_CAPACITY_PROVIDER: &str = "ecs-operator.dev/capacity-provider";
 /// On a node: `DRAINING` when its administrator wants no service tasks on it, as UpdateContainerInstancesState says it.
 pub const CONTAINER_INSTANCE_STATUS: &str = "ecs-operator.dev/container-instance-status";
 
+/// On a node: [`STOPPED`] while it is drained and no task but those of DAEMON services is left. Written by the operator.
+pub const DAEMON_TASKS: &str = "ecs-operator.dev/daemon-tasks";
+/// The value of [`DAEMON_TASKS`]: daemons are not for this node.
+pub const STOPPED: &str = "STOPPED";
+/// On tasks of a DAEMON service, so that they are told from others.
+pub const SCHEDULING_STRATEGY: &str = "ecs-operator.dev/scheduling-strategy";
+/// The value of [`SCHEDULING_STRATEGY`].
+pub const DAEMON: &str = "DAEMON";
+
 /// Names as ECS knows them, where a label had to be shortened.
 pub const ECS_NAMES: &str = "ecs-operator.dev/ecs-names";
 /// Hash of the body a child was last applied with: another hash means that something else is wanted now.

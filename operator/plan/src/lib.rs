@@ -19,6 +19,7 @@ pub mod image;
 pub mod kind;
 pub mod labels;
 mod moment;
+mod node;
 pub mod object;
 pub mod op;
 pub mod policy;

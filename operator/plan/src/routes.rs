@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use api::cluster::ContainerInstanceStatus;
 use serde_json::Value;
 
+use crate::container_instance::Instance;
 use crate::kind::{Kind, ObjectKey};
 use crate::labels;
+use crate::node::services_on;
 use crate::store::Stored;
 use crate::world::{Term, World};
 
@@ -81,12 +84,16 @@ pub fn affected(world: &dyn World, changed: &Stored) -> BTreeSet<ObjectKey> {
                 }
             }
         }
-        Kind::Node => roots.extend(
-            [Kind::Cluster, Kind::CapacityProvider]
-                .into_iter()
-                .flat_map(|kind| world.list(kind, None))
-                .map(|stored| stored.key.clone()),
-        ),
+        Kind::Node => {
+            let lists = [Kind::Cluster, Kind::CapacityProvider].map(|kind| world.list(kind, None));
+            roots.extend(lists.into_iter().flatten().map(|stored| stored.key.clone()));
+            roots.extend(found(Kind::Service, None, &Term::Daemon));
+            // Tasks on a node that is draining, or was, are replaced, or not any more.
+            if Instance::read(changed).is_some_and(|node| node.status() == ContainerInstanceStatus::Draining) {
+                let services = services_on(world, &changed.key.name).into_iter();
+                roots.extend(services.filter_map(|(namespace, label)| labelled(world, &namespace, &label)));
+            }
+        }
         Kind::Namespace => roots.extend(
             [Kind::TaskDefinition, Kind::Service]
                 .into_iter()
@@ -122,11 +129,14 @@ fn names(stored: &Stored) -> impl Iterator<Item = &str> {
 /// The service that an object's label or spec names. A label value is the service's object name unless that is too long
 /// for a label, so candidates are compared by what their label would be.
 fn service_of(world: &dyn World, changed: &Stored) -> Option<ObjectKey> {
-    let namespace = changed.key.namespace.as_deref()?;
     let named = changed.terms.iter().find_map(|term| match term {
         Term::Service(name) => Some(name.as_str()),
         _ => None,
     })?;
+    labelled(world, changed.key.namespace.as_deref()?, named)
+}
+
+fn labelled(world: &dyn World, namespace: &str, named: &str) -> Option<ObjectKey> {
     let key = ObjectKey::namespaced(Kind::Service, namespace, named);
     if world.get(&key).is_some() {
         return Some(key);

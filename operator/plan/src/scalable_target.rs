@@ -93,6 +93,16 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
                 conditions.set(ConditionType::ScalingActive, false, Reason::ServiceNotFoundException, &message);
                 conditions.progressing(Reason::ServiceNotFoundException, &message);
             }
+            Some(service) if service.terms.contains(&Term::Daemon) => {
+                let message = format!(
+                    "spec.ResourceId: ValidationException: services with the DAEMON scheduling strategy have one task on \
+                     each eligible instance and cannot be scaled: {}",
+                    spec.resource_id
+                );
+                conditions.set(ConditionType::Accepted, false, Reason::ValidationException, &message);
+                conditions.set(ConditionType::ScalingActive, false, Reason::ValidationException, &message);
+                conditions.stalled(Reason::ValidationException, &message);
+            }
             Some(service) => {
                 status.service = Some(service.key.name.clone());
                 scale(world, key, metadata, &spec, &service, &tracked, &mut status, &mut conditions, &mut plan);

@@ -144,7 +144,9 @@ fn strip(kind: Kind, object: &mut Value) {
             retain(object.get_mut("metadata"), &["name", "uid", "resourceVersion", "labels", "creationTimestamp"]);
             retain(object.get_mut("spec"), &["unschedulable", "providerID", "taints"]);
             if let Some(taints) = object.pointer_mut("/spec/taints").and_then(Value::as_array_mut) {
-                taints.iter_mut().for_each(|taint| retain(Some(taint), &["key", "value", "effect"]));
+                for taint in taints {
+                    retain(Some(taint), &["key", "value", "effect"]);
+                }
             }
             retain(object.get_mut("status"), &["conditions"]);
             // Heartbeats change every few seconds and decide nothing.
@@ -172,6 +174,8 @@ fn strip(kind: Kind, object: &mut Value) {
                 conditions.retain(|condition| condition.get("type").and_then(Value::as_str) == Some("ReplicaFailure"));
             }
         }
+        // What it says of nodes is seen from the nodes and the tasks.
+        Kind::DaemonSet => retain(object.get_mut("status"), &["observedGeneration"]),
         Kind::Namespace => {
             retain(object.get_mut("metadata"), &["name", "uid", "resourceVersion", "annotations", "deletionTimestamp"]);
             if let Some(object) = object.as_object_mut() {

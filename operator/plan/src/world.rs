@@ -31,6 +31,8 @@ pub enum Term {
     Service(String),
     /// The ECS name of the service that a scalable target scales.
     ScaledService(String),
+    /// The service runs one task on each eligible node.
+    Daemon,
     /// A PersistentVolumeClaim a volume is bound to, `namespace/name`.
     Claim(String),
 }
@@ -190,6 +192,7 @@ pub fn terms(kind: Kind, object: &Value) -> Vec<Term> {
             }
             terms.extend(strategy_providers(object, "/spec/capacityProviderStrategy"));
             terms.extend(launch_type_provider(text("/spec/launchType")));
+            terms.extend((text("/spec/schedulingStrategy") == Some(labels::DAEMON)).then_some(Term::Daemon));
         }
         Kind::ServiceDeployment => {
             terms.extend(text("/spec/service").map(|name| Term::Service(name.to_owned())));

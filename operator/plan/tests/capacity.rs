@@ -197,7 +197,15 @@ fn when_a_cluster_in_use_is_deleted_then_it_waits_and_names_the_services() {
     assert_eq!(blocked["status"], "True");
     assert!(blocked["message"].as_str().unwrap().contains("web"));
     assert_eq!(object["metadata"]["finalizers"], json!(["ecs-operator.dev/in-use"]));
-    cluster.world.remove(&plan::ObjectKey::namespaced(Kind::Service, common::NAMESPACE, "web"));
+    cluster.remove(Kind::Service, "web");
+    cluster.settle();
+    let object = cluster.get(Kind::Cluster, "default");
+    assert_eq!(
+        condition(&object, "DeletionBlocked")["message"],
+        "The Cluster cannot be deleted while Tasks are active: 1"
+    );
+    let pod = cluster.list(Kind::Pod)[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    cluster.remove(Kind::Pod, &pod);
     cluster.settle();
     assert_eq!(cluster.get(Kind::Cluster, "default")["metadata"]["finalizers"], json!([]));
 }

@@ -375,6 +375,7 @@ fn when_service_and_task_definition_have_constraints_then_a_node_must_meet_both_
             {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["a", "b"]},
             {"key": "attributes.ecs-operator.dev/stack", "operator": "In", "values": ["prod"]},
             {"key": "pool", "operator": "In", "values": ["gpu"]},
+            {"key": "ecs-operator.dev/container-instance-status", "operator": "NotIn", "values": ["DRAINING"]},
         ]}])
     );
     let apart = &affinity["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];

@@ -189,7 +189,7 @@ fn when_a_value_is_refused_then_its_exact_path_is_named() {
         "placementConstraints": [{"type": "distinctInstance"}, {"type": "memberOf", "expression": "attribute:a == b"}],
     });
     let paths: Vec<_> = refusals(Document::Service, &spec).into_iter().map(|refusal| refusal.path).collect();
-    assert_eq!(paths, ["spec.deploymentConfiguration.strategy", "spec.schedulingStrategy"]);
+    assert_eq!(paths, ["spec.deploymentConfiguration.strategy"]);
 }
 
 #[test]

@@ -25,6 +25,12 @@ pub struct ServiceKubernetes {
     /// The PodDisruptionBudget that guards the minimum healthy percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_disruption_budget: Option<KubernetesPodDisruptionBudget>,
+    /// PriorityClass of the pods; none when absent. With a high one the tasks of a DAEMON service start before those of
+    /// other services on a node that has not room for all. Classes of the system, whose names begin with `system-`, are
+    /// refused. Changing it starts no deployment: new tasks of the next deployment have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub priority_class_name: Option<String>,
     /// Annotations of the pods. Changing them starts no deployment: new tasks of the next deployment have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]

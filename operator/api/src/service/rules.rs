@@ -157,6 +157,13 @@ pub const SERVICE_RULES: &[Rule] = &[
               c.expression.contains('attribute:ecs.availability-zone'))",
     },
     Rule {
+        path: ".kubernetes.priorityClassName",
+        message: "InvalidParameterException: kubernetes.priorityClassName cannot be a class of the system, whose names \
+                  begin with system-",
+        cel: "!has(self.kubernetes) || !has(self.kubernetes.priorityClassName) || \
+              !self.kubernetes.priorityClassName.startsWith('system-')",
+    },
+    Rule {
         path: ".role",
         message: "InvalidParameterException: an IAM role can be specified for services with load balancers only",
         cel: "!has(self.role) || self.role == '' || (has(self.loadBalancers) && self.loadBalancers.size() > 0)",

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::guard;
 use super::record::Record;
 use super::revision::ServiceRevision;
 use super::rollout::{Rollout, WantedWorkload};
 use super::snapshot::ServiceSnapshot;
+use super::{daemon, guard};
 use crate::constraint::all_of;
 use crate::diff::{Difference, first_difference, seal};
 use crate::facts::Facts;
@@ -58,6 +58,9 @@ pub(super) fn ensure(
     for workload in &rollout.workloads {
         let body = deployment_body(workload, snapshot, &owner);
         ensure.own(&workload.key, body);
+    }
+    if let Some((daemon, record)) = rollout.daemon.as_ref().and_then(|daemon| Some((daemon, daemon.record.as_ref()?))) {
+        ensure.own(&daemon::key(snapshot), daemon::body(snapshot, record, daemon.update, &owner));
     }
     for key in &rollout.finished {
         ensure.remove(key);
@@ -210,7 +213,8 @@ impl Ensure<'_> {
         );
         let kubernetes = self.snapshot.spec.as_ref().ok().and_then(|spec| spec.kubernetes.as_ref());
         let options = kubernetes.and_then(|kubernetes| kubernetes.pod_disruption_budget.as_ref());
-        if !options.and_then(|options| options.enabled).unwrap_or(true) {
+        // A daemon has no other node to go to: a budget would only keep nodes from being drained.
+        if rollout.daemon.is_some() || !options.and_then(|options| options.enabled).unwrap_or(true) {
             self.remove(&key);
             return;
         }

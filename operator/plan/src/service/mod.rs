@@ -11,6 +11,8 @@
 //! 7. [`report`]: the status that is true of what was observed.
 
 mod children;
+mod daemon;
+mod draining;
 mod guard;
 mod identity;
 mod images;
@@ -41,13 +43,16 @@ pub use revision::{CapacityPart, Placement, ServiceRevision};
 pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Timestamp) -> Plan {
     let Some(snapshot) = snapshot::gather(world, root, now) else { return Plan::default() };
     if snapshot.metadata.is_deleting() {
-        // Children have owner references: the garbage collector ends them with the service.
-        return Plan::default();
+        return draining::plan(&snapshot);
     }
     let mut wanted = wanted::resolve(world, &snapshot, settings);
     let mut plan = snapshot.plan.clone();
     images::pin(world, &snapshot, settings, &mut wanted, &mut plan);
-    let rollout = rollout::decide(&snapshot, &wanted, now);
+    let rollout = if daemon::is_daemon(&snapshot) {
+        rollout::decide_daemon(world, &snapshot, &wanted, now)
+    } else {
+        rollout::decide(&snapshot, &wanted, now)
+    };
     let conflicts = children::ensure(world, &snapshot, &rollout, &settings.facts, &mut plan);
     let stopping = stopping::stop(&snapshot, &rollout, settings, now, &mut plan);
     report::report(&snapshot, &wanted, &rollout, &stopping, &conflicts, settings, now, &mut plan);

@@ -12,12 +12,15 @@ use ecs::capacity::{StrategyItem, split, split_with_floor};
 use ecs::rolling::{Bounds, Budget, RolloutPart, Slot, bounds, rollout_slots};
 use jiff::{SignedDuration, Timestamp};
 
+use super::daemon::{self, Daemon};
 use super::record::Record;
 use super::revision::{self, CapacityPart, Placement};
 use super::snapshot::ServiceSnapshot;
 use super::wanted::Wanted;
 use super::workload::Workload;
+use crate::container_instance::instances;
 use crate::kind::{Kind, ObjectKey};
+use crate::world::World;
 
 /// What should be running.
 #[derive(Default)]
@@ -38,6 +41,8 @@ pub(super) struct Rollout {
     pub(super) is_stuck: bool,
     /// Every task is of the PRIMARY deployment and healthy, and there are as many as desired.
     pub(super) is_complete: bool,
+    /// The DaemonSet of a DAEMON service, which has no Deployments.
+    pub(super) daemon: Option<Daemon>,
 }
 
 /// One Deployment as it should be.
@@ -71,6 +76,35 @@ pub(super) fn decide(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp
     rollout.in_use = in_use.into_iter().filter(|record| record.id() != primary.id()).cloned().collect();
     rollout.primary = Some(primary);
     rollout
+}
+
+/// The same for a DAEMON service: one task on each eligible instance.
+pub(super) fn decide_daemon(world: &dyn World, snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp) -> Rollout {
+    let desired = snapshot.status.desired_count.map_or(0, i64::from);
+    if !wanted.refusals.is_empty() {
+        return Rollout { primary: snapshot.primary().cloned(), desired, ..Rollout::default() };
+    }
+    let Some(primary) = primary(snapshot, wanted, now) else { return Rollout::default() };
+    let percentages = wanted.percentages.unwrap_or_default();
+    let live = daemon::Live::of(world, snapshot);
+    let instances = instances(world);
+    let daemon = daemon::decide(snapshot, &instances, live.as_ref(), &primary, percentages.minimum_healthy, false);
+    let desired = i64::try_from(daemon.eligible.len()).unwrap_or(i64::MAX);
+    let is_kept = |record: &&Record| {
+        is_used(snapshot, &primary, record) || live.as_ref().is_some_and(|live| live.deployment == record.digits())
+    };
+    let (in_use, past): (Vec<&Record>, Vec<&Record>) = snapshot.records.iter().partition(is_kept);
+    Rollout {
+        obsolete: obsolete(snapshot, &past),
+        in_use: in_use.into_iter().filter(|record| record.id() != primary.id()).cloned().collect(),
+        desired,
+        bounds: Some(bounds(desired, percentages)),
+        is_stuck: daemon.is_stuck,
+        is_complete: daemon.is_complete,
+        daemon: Some(daemon),
+        primary: Some(primary),
+        ..Rollout::default()
+    }
 }
 
 /// A deployment that does not exist yet and would be started now.

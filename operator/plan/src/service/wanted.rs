@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use api::capacity_provider::{CapacityProviderSpec, CapacityProviderStrategyItem};
-use api::cluster::ClusterSpec;
+use api::cluster::{ClusterCapacityProvider, ClusterSpec};
 use api::conditions::Reason;
-use api::service::{LaunchType, PropagateTags, ServiceSpec, ServiceVolumeConfiguration};
+use api::service::{LaunchType, PropagateTags, SchedulingStrategy, ServiceSpec, ServiceVolumeConfiguration};
 use api::task_definition::{Compatibility, NetworkMode, TaskDefinitionSpec};
 use ecs::arn::last_segment;
 use ecs::rolling::Percentages;
@@ -16,6 +16,7 @@ use super::images::WantedImages;
 use super::revision::{self, CapacityPart, Placement, ServiceRevision};
 use super::rollout;
 use super::snapshot::ServiceSnapshot;
+use crate::cluster::is_associated;
 use crate::kind::Kind;
 use crate::object::without_nothing;
 use crate::policy::NamespacePolicy;
@@ -101,9 +102,13 @@ fn resolve_references(
     wanted: &mut Wanted,
 ) -> Result<(), Missing> {
     let cluster = cluster(world, snapshot)?;
-    let strategy = strategy(spec, &cluster);
+    let strategy = strategy(spec, &cluster.spec);
     wanted.capacity = capacity(world, snapshot, &cluster, spec, &strategy)?;
     let is_fargate = wanted.capacity.iter().any(|part| part.provider.as_deref().is_some_and(is_fargate_provider));
+    if is_fargate && spec.scheduling_strategy == Some(SchedulingStrategy::Daemon) {
+        let message = "spec.schedulingStrategy: The daemon scheduling strategy is not supported on Fargate.";
+        return Err(Missing::new(Reason::InvalidParameterException, message));
+    }
     let revision = task_definition(world, snapshot, spec)?;
     let task_definition: TaskDefinitionSpec = revision
         .task_definition()
@@ -138,6 +143,9 @@ fn resolve_references(
     wanted.findings = support::merge(std::mem::take(&mut wanted.findings), own.collect());
     let service_label = ecs::name::label_value(&snapshot.key.name);
     let mut pod_spec = pod.spec.as_object().cloned().unwrap_or_default();
+    if let Some(class) = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.priority_class_name.as_ref()) {
+        pod_spec.insert("priorityClassName".to_owned(), Value::from(class.as_str()));
+    }
     super::placement::apply(spec, is_fargate, &service_label, &mut pod_spec);
     wanted.images = WantedImages::of(&task_definition, &pod_spec);
     match super::placement::members_of(world, spec, &task_definition) {
@@ -215,7 +223,8 @@ fn volume_configurations(spec: &ServiceSpec) -> Vec<ServiceVolumeConfiguration> 
 }
 
 fn percentages(spec: &ServiceSpec) -> Percentages {
-    let defaults = Percentages::default();
+    let is_daemon = spec.scheduling_strategy == Some(SchedulingStrategy::Daemon);
+    let defaults = if is_daemon { Percentages { minimum_healthy: 0, maximum: 100 } } else { Percentages::default() };
     let configuration = spec.deployment_configuration.as_ref();
     let minimum = configuration.and_then(|configuration| configuration.minimum_healthy_percent);
     let maximum = configuration.and_then(|configuration| configuration.maximum_percent);
@@ -225,7 +234,21 @@ fn percentages(spec: &ServiceSpec) -> Percentages {
     }
 }
 
-fn cluster(world: &dyn World, snapshot: &ServiceSnapshot) -> Result<ClusterSpec, Missing> {
+/// What is read of the cluster: its spec, and the providers that its status says are associated.
+#[derive(Deserialize)]
+struct ClusterView {
+    spec: ClusterSpec,
+    #[serde(default)]
+    status: Option<ClusterStatusView>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ClusterStatusView {
+    capacity_providers: Vec<ClusterCapacityProvider>,
+}
+
+fn cluster(world: &dyn World, snapshot: &ServiceSnapshot) -> Result<ClusterView, Missing> {
     let name = Term::EcsName(snapshot.cluster.clone());
     let found = holder(world, Kind::Cluster, Some(&snapshot.namespace), &[name]);
     let missing = |why: &str| {
@@ -234,10 +257,7 @@ fn cluster(world: &dyn World, snapshot: &ServiceSnapshot) -> Result<ClusterSpec,
         Missing::new(Reason::ClusterNotFoundException, message)
     };
     let stored = found.ok_or_else(|| missing("in namespace"))?;
-    stored
-        .decode::<WithSpec<ClusterSpec>>()
-        .map(|whole| whole.spec)
-        .map_err(|error| missing(&format!("can be read ({error}) in namespace")))
+    stored.decode::<ClusterView>().map_err(|error| missing(&format!("can be read ({error}) in namespace")))
 }
 
 /// The strategy that applies: the service's own, the provider behind its launch type, or the cluster's default.
@@ -263,21 +283,21 @@ fn is_fargate_provider(name: &str) -> bool {
 fn capacity(
     world: &dyn World,
     snapshot: &ServiceSnapshot,
-    cluster: &ClusterSpec,
+    cluster: &ClusterView,
     spec: &ServiceSpec,
     strategy: &[CapacityProviderStrategyItem],
 ) -> Result<Vec<CapacityPart>, Missing> {
     if strategy.is_empty() {
-        let placement = capacity_provider::cluster_placement(cluster);
+        let placement = capacity_provider::cluster_placement(&cluster.spec);
         return Ok(vec![CapacityPart { provider: None, base: 0, weight: 1, placement }]);
     }
-    let associated = cluster.capacity_providers.as_deref().unwrap_or_default();
+    let kept = cluster.status.as_ref().map(|status| status.capacity_providers.as_slice()).unwrap_or_default();
     strategy
         .iter()
         .map(|item| {
             let name = last_segment(&item.capacity_provider);
             let by_launch_type = spec.launch_type == Some(LaunchType::Fargate);
-            if !by_launch_type && !associated.iter().any(|provider| last_segment(provider) == name) {
+            if !by_launch_type && !is_associated(&cluster.spec, kept, name) {
                 let message = format!("capacity provider {name} is not associated with cluster {}", snapshot.cluster);
                 return Err(Missing::new(Reason::InvalidParameterException, message));
             }

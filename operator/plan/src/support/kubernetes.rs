@@ -35,6 +35,7 @@ pub(super) const SERVICE: &[Field] = &[
     honoured("kubernetes.service.labels"),
     honoured("kubernetes.podDisruptionBudget"),
     honoured("kubernetes.podDisruptionBudget.enabled"),
+    honoured("kubernetes.priorityClassName"),
     honoured("kubernetes.podAnnotations"),
     honoured("kubernetes.podLabels"),
     honoured("kubernetes.deploymentHistoryLimit"),

@@ -4,6 +4,7 @@ use super::field::{Field, approximated, fine, honoured, ignored, no_effect, noth
 use super::{kubernetes, service_connect, service_deployment, service_traffic, service_volume};
 
 const MEMBER_OF: &str = "becomes a required node affinity; =~ and ec2InstanceId are compared with the nodes there are when a deployment starts, and agentVersion, registeredAt and runningTasksCount are refused";
+const DAEMON: &str = "DAEMON is a DaemonSet: one task on each eligible ACTIVE instance; daemons start first with a kubernetes.priorityClassName and leave a draining node after all other tasks";
 const TAGS: &str = "tasks carry them, as an annotation of the pod, when propagateTags is SERVICE";
 const EXECUTE_COMMAND: &str = "whoever may create pods/exec can run commands in tasks; with the chart's admission.executeCommand only in tasks of a deployment that began while this was true";
 const MONITORING: &str = "metrics are scraped at the resolution of the cluster's own metrics pipeline";
@@ -45,7 +46,7 @@ pub(super) const FIELDS: &[Field] = &[
         "an attribute that ECS does not define is a node label with the prefix attributes.ecs-operator.dev/; of several fields all count at once",
     ),
     honoured("healthCheckGracePeriodSeconds"),
-    refused("schedulingStrategy", "DAEMON services are not run by this version").cases(&[fine("REPLICA")]),
+    with_note("schedulingStrategy", DAEMON),
     honoured("deploymentController"),
     refused("deploymentController.type", "only the ECS deployment controller exists here").cases(&[fine("ECS")]),
     with_note("tags", TAGS),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use api::service::{ServiceManagedEbsVolumeConfiguration, ServiceSpec};
+use api::service::{SchedulingStrategy, ServiceManagedEbsVolumeConfiguration, ServiceSpec};
 use ecs::Violation;
 use ecs::arn::task_definition_reference;
+use ecs::rolling::{Percentages, check_percentages};
 use ecs::volume::{EbsVolume, check_ebs};
 use serde::Serialize;
 use serde_json::Value;
@@ -26,6 +27,13 @@ pub fn service(spec: &ServiceSpec) -> Vec<Refusal> {
         violations.push(Violation::new("taskDefinition", error.to_string()));
     }
     violations.extend(strategy("capacityProviderStrategy", spec.capacity_provider_strategy.as_deref()));
+    let percentages = spec.deployment_configuration.as_ref();
+    if spec.scheduling_strategy == Some(SchedulingStrategy::Daemon) {
+        let minimum = percentages.and_then(|percentages| percentages.minimum_healthy_percent).unwrap_or(0);
+        let maximum = percentages.and_then(|percentages| percentages.maximum_percent).unwrap_or(100);
+        let percentages = Percentages { minimum_healthy: minimum.into(), maximum: maximum.into() };
+        violations.extend(check_percentages(percentages, true));
+    }
     let mut names = BTreeSet::new();
     for (index, configuration) in spec.volume_configurations.iter().flatten().enumerate() {
         let path = format!("volumeConfigurations[{index}]");

@@ -139,6 +139,14 @@ impl Cluster {
                 assert!(self.world.get(key).is_none(), "{key} exists already");
                 self.apply(body.clone());
             }
+            // The operator owns a label of nodes and nothing else.
+            Op::Apply { key, body, .. } if key.kind == Kind::Node => {
+                let mut node = self.world.get(key).unwrap().value();
+                let mark = body.pointer("/metadata/labels/ecs-operator.dev~1daemon-tasks").cloned();
+                node["metadata"]["labels"]["ecs-operator.dev/daemon-tasks"] = mark.unwrap_or_default();
+                node["metadata"]["labels"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
+                self.put(node);
+            }
             Op::Apply { body, .. } => {
                 self.apply(body.clone());
             }

@@ -1,0 +1,125 @@
+//! Clusters: counters over what runs in them, the state of their capacity providers, and the guard on deletion.
+
+mod capacity;
+mod count;
+
+use api::cluster::{ClusterSpec, ClusterState, ClusterStatus};
+use api::conditions::{ConditionType, Reason};
+use api::service::{ServiceSpec, ServiceStatus};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+pub(crate) use capacity::is_associated;
+
+use crate::capacity_provider::{add_finalizer, remove_finalizer};
+use crate::kind::{Kind, ObjectKey};
+use crate::labels;
+use crate::object::Metadata;
+use crate::op::Plan;
+use crate::report::{Conditions, Refusal};
+use crate::root::Root;
+use crate::settings::Settings;
+use crate::support::{self, Document};
+use crate::validate;
+use crate::world::{Term, World};
+
+/// How often a cluster that is being deleted looks whether its last tasks have stopped.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
+
+#[derive(Deserialize)]
+struct ServiceView {
+    metadata: Metadata,
+    spec: ServiceSpec,
+    #[serde(default)]
+    status: Option<ServiceStatus>,
+}
+
+/// What to do about one cluster now.
+pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Timestamp) -> Plan {
+    let Some(root) = Root::open(world, root) else { return Plan::default() };
+    let Root { key, metadata, document, .. } = &root;
+    let namespace = key.namespace.as_deref();
+    let mut plan = root.plan();
+    let previous: ClusterStatus = root.previous_status();
+    let name = root.ecs_name("clusterName").to_owned();
+    let services = world.find(Kind::Service, namespace, &Term::Cluster(name.clone()));
+    let mut conditions = Conditions::new(&previous.conditions, metadata.generation, now);
+    if metadata.is_deleting() {
+        let names: Vec<&str> = services.iter().map(|service| service.key.name.as_str()).collect();
+        let Some(message) = in_use(world, namespace.unwrap_or_default(), &name, &names) else {
+            plan.ops.extend(remove_finalizer(key, metadata));
+            return plan;
+        };
+        if names.is_empty() {
+            plan.wake_at(now + LOOK_AGAIN);
+        }
+        conditions.set(ConditionType::DeletionBlocked, true, Reason::InUse, &message);
+        conditions.stalled(Reason::Deleting, &message);
+    } else {
+        plan.ops.extend(add_finalizer(key, metadata));
+    }
+    let views: Vec<ServiceView> = services.iter().filter_map(|service| service.decode().ok()).collect();
+    let mut status = ClusterStatus {
+        observed_generation: Some(metadata.generation),
+        cluster_arn: Some(settings.identity.cluster_arn(&name)),
+        cluster_name: Some(name.clone()),
+        status: Some(if metadata.is_deleting() { ClusterState::Deprovisioning } else { ClusterState::Active }),
+        ..previous
+    };
+    count::services(&views, &mut status);
+    let mut refusals = validate::object(Kind::Cluster, &root.object);
+    // Cluster names are unique in a namespace, which stands for an account and region.
+    if let Some(other) = root.older_namesake(world, &[Term::EcsName(name.clone())]) {
+        let message = format!("cluster {name} is ECSCluster {other} already");
+        refusals.push(Refusal { path: "spec.clusterName".to_owned(), exception: Reason::NameTaken, message });
+    }
+    let spec = serde_json::from_value::<ClusterSpec>(document.clone());
+    if !metadata.is_deleting() {
+        conditions.accept(&refusals);
+    }
+    if let (Ok(spec), true) = (spec, refusals.is_empty()) {
+        count::instances(world, &spec, &mut status);
+        let before = std::mem::take(&mut status.capacity_providers);
+        status.capacity_providers = capacity::providers(world, &spec, namespace.unwrap_or_default(), &name, &before);
+        if !metadata.is_deleting() {
+            conditions.fields(&support::findings(Document::Cluster, document));
+            capacity::judge(&status.capacity_providers, &mut conditions);
+        }
+    }
+    status.conditions = conditions.finish();
+    plan.status = Some(serde_json::to_value(status).unwrap_or_default());
+    plan
+}
+
+/// Why the cluster may not go yet, as DeleteCluster says it.
+fn in_use(world: &dyn World, namespace: &str, cluster: &str, services: &[&str]) -> Option<String> {
+    if services.is_empty() {
+        let tasks = live_tasks(world, namespace, cluster).len();
+        return (tasks > 0).then(|| format!("The Cluster cannot be deleted while Tasks are active: {tasks}"));
+    }
+    let names: Vec<&str> = services.iter().copied().take(10).collect();
+    let more = services.len().saturating_sub(names.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!("The Cluster cannot be deleted while Services are active: {}{more}", names.join(", ")))
+}
+
+/// Metadata of the pods of a cluster that have not ended.
+fn live_tasks(world: &dyn World, namespace: &str, cluster: &str) -> Vec<Metadata> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct View {
+        metadata: Metadata,
+        status: StatusView,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct StatusView {
+        phase: String,
+    }
+    let label = ecs::name::label_value(cluster);
+    let pods = world.list(Kind::Pod, Some(namespace)).into_iter().filter_map(|stored| stored.decode::<View>().ok());
+    pods.filter(|pod| !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed"))
+        .map(|pod| pod.metadata)
+        .filter(|metadata| metadata.labels.get(labels::CLUSTER) == Some(&label))
+        .collect()
+}

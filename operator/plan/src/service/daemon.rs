@@ -1,0 +1,288 @@
+//! DAEMON services: one task on each eligible container instance, as a DaemonSet.
+//!
+//! The DaemonSet controller starts a task on each node that the template's affinity, node selector and tolerations allow,
+//! also on one that joins later, and stops it on a node that ceases to be allowed. The operator only says how many may be
+//! missing at once: with n eligible instances and minimumHealthyPercent m that is n - ceil(n * m / 100), as a whole number,
+//! because a DaemonSet rounds percentages up. Of 10 instances with 75 % two may be missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use api::capacity_provider::NodeSelectorTerm;
+use api::cluster::ContainerInstanceStatus;
+use ecs::rolling::daemon_max_unavailable;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::record::Record;
+use super::revision::{CapacityPart, NO_PROVIDER};
+use super::snapshot::ServiceSnapshot;
+use crate::constraint::all_of;
+use crate::container_instance::{Instance, Taint, Toleration};
+use crate::kind::{Kind, ObjectKey};
+use crate::labels;
+use crate::object::{Metadata, child};
+use crate::store::Stored;
+use crate::task::observe::Task;
+use crate::world::{Term, World};
+
+/// Tasks of earlier deployments are found by their records; ControllerRevisions are not needed for going back.
+const REVISION_HISTORY_LIMIT: i64 = 2;
+/// Where an affinity has the alternatives of which one must hold.
+const NODE_TERMS: &str = "/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
+
+/// Whether the service runs one task on each eligible instance.
+pub(super) fn is_daemon(snapshot: &ServiceSnapshot) -> bool {
+    snapshot.document.get("schedulingStrategy").and_then(Value::as_str) == Some("DAEMON")
+}
+
+/// The DaemonSet as it is.
+pub(super) struct Live {
+    /// Digits of the deployment whose template it has.
+    pub(super) deployment: String,
+}
+
+impl Live {
+    /// The service's DaemonSet that is not on its way out.
+    pub(super) fn of(world: &dyn World, snapshot: &ServiceSnapshot) -> Option<Self> {
+        let owner = Term::Owner(snapshot.metadata.uid.clone());
+        let found = world.find(Kind::DaemonSet, Some(&snapshot.namespace), &owner);
+        found.iter().find_map(Self::read)
+    }
+
+    fn read(stored: &Arc<Stored>) -> Option<Self> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct View {
+            metadata: Metadata,
+            spec: Spec,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Spec {
+            template: Template,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Template {
+            metadata: Metadata,
+        }
+        let mut view: View = stored.decode().ok()?;
+        let deployment = view.spec.template.metadata.labels.remove(labels::DEPLOYMENT).unwrap_or_default();
+        (!view.metadata.is_deleting()).then_some(Self { deployment })
+    }
+}
+
+/// What should be running.
+pub(super) struct Daemon {
+    /// Instances that should have a task: the desired count of the service.
+    pub(super) eligible: BTreeSet<String>,
+    /// How the DaemonSet replaces tasks.
+    pub(super) update: Update,
+    /// The deployment whose template the DaemonSet has. `None` when that is an older one whose record is gone: the
+    /// DaemonSet is left alone.
+    pub(super) record: Option<Record>,
+    /// No task may be missing, so that none can be replaced.
+    pub(super) is_stuck: bool,
+    /// Every eligible instance has a healthy task of the newest deployment, and no older task is left.
+    pub(super) is_complete: bool,
+}
+
+/// `updateStrategy` of the DaemonSet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Update {
+    /// Tasks of older deployments are replaced, at most so many missing at once.
+    Rolling(i64),
+    /// Nothing that runs is replaced.
+    OnDelete,
+}
+
+/// What the DaemonSet should be, given the newest deployment. `is_frozen` when that has failed and nothing may move.
+pub(super) fn decide(
+    snapshot: &ServiceSnapshot,
+    instances: &[Instance],
+    live: Option<&Live>,
+    primary: &Record,
+    minimum_healthy_percent: i64,
+    is_frozen: bool,
+) -> Daemon {
+    let eligible = eligible(instances, &template(primary));
+    let nodes = i64::try_from(eligible.len()).unwrap_or(i64::MAX);
+    let (update, holds) =
+        update(nodes, minimum_healthy_percent, live.is_none_or(|live| live.deployment == primary.digits()), is_frozen);
+    let record = match live {
+        Some(live) if holds => snapshot.record(&live.deployment).cloned(),
+        _ => Some(primary.clone()),
+    };
+    let is_complete = primary.exists && !holds && is_covered(&eligible, &snapshot.tasks, primary.digits());
+    Daemon { eligible, update, record, is_stuck: holds && !is_frozen, is_complete }
+}
+
+/// How tasks are replaced, and whether the DaemonSet has to keep the template it has.
+///
+/// A DaemonSet of which nothing may be missing would be refused, so it replaces nothing by itself instead.
+fn update(nodes: i64, minimum_healthy_percent: i64, is_current: bool, is_frozen: bool) -> (Update, bool) {
+    if is_frozen {
+        return (Update::OnDelete, !is_current);
+    }
+    match daemon_max_unavailable(nodes, minimum_healthy_percent) {
+        // Without instances nothing runs that a new template could replace.
+        0 if nodes == 0 && minimum_healthy_percent < 100 => (Update::Rolling(1), false),
+        0 => (Update::OnDelete, nodes > 0 && !is_current),
+        most => (Update::Rolling(most), false),
+    }
+}
+
+/// Whether every eligible instance runs a healthy task of the deployment, and no task of another one is left.
+fn is_covered(eligible: &BTreeSet<String>, tasks: &[Task], deployment: &str) -> bool {
+    let mut here = tasks.iter().filter(|task| !task.is_stopping);
+    let healthy: BTreeSet<&str> = tasks
+        .iter()
+        .filter(|task| !task.is_stopping && task.is_healthy_for_deployment)
+        .filter_map(|task| task.node.as_deref())
+        .collect();
+    here.all(|task| task.deployment_id.as_deref() == Some(deployment))
+        && eligible.iter().all(|node| healthy.contains(node.as_str()))
+}
+
+/// Instances in ACTIVE that the template's pods may be on, whether they are Ready or not.
+fn eligible(instances: &[Instance], template: &Value) -> BTreeSet<String> {
+    let spec = template.get("spec");
+    let read = |pointer: &str| spec.and_then(|spec| spec.pointer(pointer));
+    let selector: BTreeMap<String, String> =
+        read("/nodeSelector").and_then(|value| BTreeMap::deserialize(value).ok()).unwrap_or_default();
+    let terms: Option<Vec<NodeSelectorTerm>> =
+        read(&format!("/affinity{NODE_TERMS}")).and_then(|value| Vec::deserialize(value).ok());
+    let mut tolerations: Vec<Toleration> =
+        read("/tolerations").and_then(|value| Vec::deserialize(value).ok()).unwrap_or_default();
+    tolerations.extend(own_tolerations());
+    instances
+        .iter()
+        .filter(|instance| instance.status() == ContainerInstanceStatus::Active)
+        .filter(|instance| selector.iter().all(|(key, value)| instance.labels.get(key) == Some(value)))
+        .filter(|instance| terms.as_ref().is_none_or(|terms| instance.matches_any(terms)))
+        .filter(|instance| instance.admits(&tolerations))
+        .map(|instance| instance.name.clone())
+        .collect()
+}
+
+/// What the DaemonSet controller lets its pods tolerate in any case: a node's troubles do not end its daemons.
+fn own_tolerations() -> impl Iterator<Item = Toleration> {
+    let troubles = [
+        ("not-ready", "NoExecute"),
+        ("unreachable", "NoExecute"),
+        ("disk-pressure", "NoSchedule"),
+        ("memory-pressure", "NoSchedule"),
+        ("pid-pressure", "NoSchedule"),
+        ("unschedulable", "NoSchedule"),
+    ];
+    troubles.into_iter().map(|(trouble, effect)| {
+        let Taint { key, effect, .. } =
+            Taint { key: format!("node.kubernetes.io/{trouble}"), value: String::new(), effect: effect.to_owned() };
+        Toleration { key, operator: "Exists".to_owned(), value: String::new(), effect }
+    })
+}
+
+/// The DaemonSet is named like the service.
+pub(super) fn key(snapshot: &ServiceSnapshot) -> ObjectKey {
+    ObjectKey::namespaced(Kind::DaemonSet, &snapshot.namespace, ecs::name::dns_label(&snapshot.key.name, 63))
+}
+
+/// The whole DaemonSet.
+pub(super) fn body(snapshot: &ServiceSnapshot, record: &Record, update: Update, owner: &Value) -> Value {
+    let mut body = child(&key(snapshot), std::slice::from_ref(owner), snapshot.child_labels());
+    let strategy = match update {
+        Update::Rolling(most) => {
+            json!({ "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": most, "maxSurge": 0 } })
+        }
+        Update::OnDelete => json!({ "type": "OnDelete" }),
+    };
+    put(
+        &mut body,
+        "spec",
+        json!({
+            "selector": { "matchLabels": { labels::SERVICE: snapshot.label() } },
+            "minReadySeconds": record.revision.min_ready_seconds,
+            "revisionHistoryLimit": REVISION_HISTORY_LIMIT,
+            "updateStrategy": strategy,
+            "template": template(record),
+        }),
+    );
+    body
+}
+
+/// The frozen pod template on the nodes of all providers of the strategy.
+fn template(record: &Record) -> Value {
+    let parts = &record.revision.capacity;
+    let mut template = record.revision.pod_template.clone();
+    if let Some(labels) = template.pointer_mut("/metadata/labels") {
+        put(labels, labels::DEPLOYMENT, Value::from(record.digits()));
+        put(labels, labels::CAPACITY_PROVIDER, Value::from(provider_label(parts)));
+        put(labels, labels::SCHEDULING_STRATEGY, Value::from(labels::DAEMON));
+    }
+    let Some(spec) = template.get_mut("spec") else { return template };
+    if let Some(spec) = spec.as_object_mut() {
+        // Each task has its node; there is nothing to spread.
+        spec.remove("topologySpreadConstraints");
+    }
+    let mut affinity = spec.get("affinity").cloned().unwrap_or_else(|| Value::Object(Map::new()));
+    let constraint = affinity.pointer(NODE_TERMS).and_then(Value::as_array).cloned().unwrap_or_default();
+    let terms = all_of(&constraint, &node_terms(parts));
+    let required = json!({ "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": terms } });
+    put(&mut affinity, "nodeAffinity", required);
+    put(spec, "affinity", affinity);
+    let mut tolerations: Vec<Value> = Vec::new();
+    for toleration in parts.iter().flat_map(|part| &part.placement.tolerations) {
+        if !tolerations.contains(toleration) {
+            tolerations.push(toleration.clone());
+        }
+    }
+    if !tolerations.is_empty() {
+        put(spec, "tolerations", Value::Array(tolerations));
+    }
+    template
+}
+
+/// The provider of all tasks, if it is one.
+fn provider_label(parts: &[CapacityPart]) -> String {
+    match parts {
+        [only] => only.label(),
+        _ => NO_PROVIDER.to_owned(),
+    }
+}
+
+/// The nodes of any of the providers. Weights mean nothing where each node has one task. Instead of what keeps new tasks
+/// from draining nodes, the operator's own mark counts, which it sets when no other task is left: daemons stop last.
+fn node_terms(parts: &[CapacityPart]) -> Vec<Value> {
+    let stays = json!({ "key": labels::DAEMON_TASKS, "operator": "NotIn", "values": [labels::STOPPED] });
+    let alone = json!({ "matchExpressions": [stays] });
+    if parts.iter().any(|part| part.placement.node_selector_terms.is_empty()) {
+        return vec![alone];
+    }
+    let mut terms: Vec<Value> = Vec::new();
+    for term in parts.iter().flat_map(|part| &part.placement.node_selector_terms) {
+        let mut term = term.clone();
+        if let Some(expressions) = term.get_mut("matchExpressions").and_then(Value::as_array_mut)
+            // A term without requirements matches no node and has to stay so.
+            && !expressions.is_empty()
+        {
+            expressions.retain(|one| one.get("key").and_then(Value::as_str) != Some(labels::CONTAINER_INSTANCE_STATUS));
+            expressions.push(stays.clone());
+        }
+        if !terms.contains(&term) {
+            terms.push(term);
+        }
+    }
+    if terms.is_empty() { vec![alone] } else { terms }
+}
+
+/// Sets one member of an object; of anything else, nothing.
+fn put(object: &mut Value, name: &str, value: Value) {
+    if let Some(map) = object.as_object_mut() {
+        map.insert(name.to_owned(), value);
+    }
+}
+
+#[cfg(test)]
+#[path = "daemon_tests.rs"]
+mod tests;
