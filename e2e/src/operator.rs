@@ -99,6 +99,8 @@ impl Launch {
             .arg(format!("--image-resolution={REGISTRIES}"))
             .arg(format!("--insecure-registries={REGISTRIES}"))
             .arg("--image-pull-secrets")
+            // The scheduler of a local cluster has the chart's profiles.
+            .arg("--binpack-scheduler")
             .env("KUBECONFIG", &self.kubeconfig)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)

@@ -42,6 +42,31 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
 {{- end }}
 
+{{/* Not the operator's own labels: its Service, budget and policy must not take the scheduler for the operator. */}}
+{{- define "ecs-operator.schedulerSelectorLabels" -}}
+app.kubernetes.io/name: ecs-operator-scheduler
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "ecs-operator.schedulerLabels" -}}
+{{ include "ecs-operator.schedulerSelectorLabels" . }}
+app.kubernetes.io/part-of: ecs-operator
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+{{- end }}
+
+{{/* A scheduler belongs to one minor version of Kubernetes: without a tag it is the version of the API server, less what a distribution adds to it (v1.36.3-eks-0a1b2c3 is v1.36.3). */}}
+{{- define "ecs-operator.schedulerImage" -}}
+{{- $version := regexFind "^v[0-9]+\\.[0-9]+\\.[0-9]+" .Capabilities.KubeVersion.Version -}}
+{{- with .Values.scheduler.image -}}
+{{- if .digest -}}
+{{ printf "%s@%s" .repository .digest }}
+{{- else -}}
+{{ printf "%s:%s" .repository (.tag | default $version) }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "ecs-operator.image" -}}
 {{- if .Values.image.digest -}}
 {{ printf "%s@%s" .Values.image.repository .Values.image.digest }}

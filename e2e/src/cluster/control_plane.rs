@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use serde_json::{Value, json};
 
 use super::binaries::Programs;
 use super::components::Binary;
@@ -167,7 +168,7 @@ impl Plan {
         self.folder.join("log").join(format!("{}.log", process.name()))
     }
 
-    /// Writes certificates, kubeconfigs, the audit policy and KWOK's configuration.
+    /// Writes certificates, kubeconfigs, the audit policy and the configurations of KWOK and the scheduler.
     ///
     /// Every process has a user of its own, so that the audit log says who wrote what.
     ///
@@ -190,6 +191,8 @@ impl Plan {
         }
         fs::write(self.folder.join("audit-policy.yaml"), AUDIT_POLICY)?;
         fs::write(self.folder.join("kwok.yaml"), stages::configuration())?;
+        let scheduler = scheduler_configuration(&self.folder.join("kube-scheduler.kubeconfig"))?;
+        fs::write(self.folder.join("kube-scheduler.json"), scheduler)?;
         if let Some(nodes) = &self.real {
             real::write_files(self, nodes, &pki)?;
         }
@@ -315,14 +318,12 @@ impl Plan {
     fn scheduler(&self) -> Vec<String> {
         let kubeconfig = self.file("kube-scheduler.kubeconfig");
         vec![
-            flag("--kubeconfig", &kubeconfig),
+            // Rate and kubeconfig are in it: with a configuration, the flags for them count for nothing.
+            flag("--config", self.file("kube-scheduler.json")),
             flag("--authentication-kubeconfig", &kubeconfig),
             flag("--authorization-kubeconfig", &kubeconfig),
             flag("--bind-address", "127.0.0.1"),
             flag("--secure-port", self.ports.scheduler),
-            flag("--leader-elect", false),
-            flag("--kube-api-qps", 1000),
-            flag("--kube-api-burst", 2000),
         ]
     }
 
@@ -370,6 +371,19 @@ impl Plan {
     }
 }
 
+/// The profiles that the operator's chart ships for packing nodes, beside the default one: one process does for all.
+fn scheduler_configuration(kubeconfig: &Path) -> Result<String> {
+    let path = crate::xtask::root().join("charts/ecs-operator/files/kube-scheduler.yaml");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut configuration: Value = serde_saphyr::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+    let map = configuration.as_object_mut().context("the scheduler's configuration is no map")?;
+    let connection = json!({ "kubeconfig": kubeconfig, "qps": 1000, "burst": 2000 });
+    map.insert("clientConnection".to_owned(), connection);
+    let profiles = map.get_mut("profiles").and_then(Value::as_array_mut).context("it has no profiles")?;
+    profiles.insert(0, json!({ "schedulerName": "default-scheduler" }));
+    Ok(serde_json::to_string_pretty(&configuration)?)
+}
+
 /// `--name=value`: boolean flags take their value only in this form.
 fn flag(name: &str, value: impl std::fmt::Display) -> String {
     format!("{name}={value}")
@@ -387,6 +401,24 @@ rules:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn when_the_scheduler_is_configured_then_it_has_the_charts_profiles_beside_the_default_one() {
+        let text = scheduler_configuration(Path::new("/k")).unwrap();
+        let configuration: Value = serde_json::from_str(&text).unwrap();
+        let profiles = configuration["profiles"].as_array().unwrap();
+        let names: Vec<_> = profiles.iter().map(|profile| profile["schedulerName"].as_str().unwrap()).collect();
+        let packing =
+            ["cpu", "memory"].map(|field| [format!("ecs-binpack-{field}"), format!("ecs-spread-binpack-{field}")]);
+        assert_eq!(names.len(), 5);
+        assert_eq!(names[0], "default-scheduler");
+        assert!(packing.as_flattened().iter().all(|name| names.contains(&name.as_str())), "{names:?}");
+        for profile in &profiles[1..] {
+            let fit = &profile["pluginConfig"][0]["args"]["scoringStrategy"];
+            let field = profile["schedulerName"].as_str().unwrap().rsplit('-').next();
+            assert_eq!((fit["type"].as_str(), fit["resources"][0]["name"].as_str()), (Some("MostAllocated"), field));
+        }
+    }
 
     #[test]
     fn when_ports_are_taken_then_no_two_are_equal() {

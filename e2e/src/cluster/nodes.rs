@@ -68,6 +68,8 @@ pub struct NodeTemplate {
     pub pods: u32,
     /// More labels.
     pub labels: Vec<(String, String)>,
+    /// Keys and values of taints that keep pods away.
+    pub taints: Vec<(String, String)>,
 }
 
 /// The zones over which the default nodes are spread.
@@ -87,6 +89,7 @@ impl NodeTemplate {
             memory: "32Gi".to_owned(),
             pods: 110,
             labels: Vec::new(),
+            taints: Vec::new(),
         }
     }
 
@@ -120,6 +123,13 @@ impl NodeTemplate {
         self
     }
 
+    /// The same for pods only that tolerate this taint.
+    #[must_use]
+    pub fn taint(mut self, key: &str, value: &str) -> Self {
+        self.taints.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
     fn object(&self) -> Value {
         let mut labels = serde_json::Map::new();
         let mut label = |key: &str, value: &str| labels.insert(key.to_owned(), json!(value));
@@ -139,6 +149,8 @@ impl NodeTemplate {
         for (key, value) in &self.labels {
             label(key, value);
         }
+        let taint = |(key, value): &(String, String)| json!({ "key": key, "value": value, "effect": "NoSchedule" });
+        let taints: Vec<Value> = self.taints.iter().map(taint).collect();
         let resources = json!({
             "cpu": self.cpu,
             "memory": self.memory,
@@ -157,6 +169,7 @@ impl NodeTemplate {
                     "metrics.k8s.io/resource-metrics-path": format!("/metrics/nodes/{}/metrics/resource", self.name),
                 },
             },
+            "spec": { "taints": taints },
             "status": { "allocatable": resources, "capacity": resources },
         })
     }

@@ -94,6 +94,13 @@ pub fn service(name: &str, desired: i64) -> Value {
     )
 }
 
+/// A service of the cluster `main` on one capacity provider.
+#[must_use]
+pub fn service_on(name: &str, desired: i64, provider: &str) -> Value {
+    let strategy = json!([{ "capacityProvider": provider, "weight": 1 }]);
+    with(service(name, desired), json!({ "launchType": null, "capacityProviderStrategy": strategy }))
+}
+
 /// A service of the cluster `main` on Fargate, with base and weight per provider.
 #[must_use]
 pub fn fargate_service(name: &str, desired: i64, strategy: &[(&str, i64, i64)]) -> Value {

@@ -20,6 +20,7 @@
 pub mod audit;
 pub mod kinds;
 pub mod manifest;
+mod own_nodes;
 mod report;
 pub mod sampler;
 mod steps;

@@ -20,7 +20,7 @@ fn chart(name: &str) -> String {
 }
 
 /// Settings that change what is rendered.
-const VARIANTS: [&[&str]; 4] = [
+const VARIANTS: [&[&str]; 5] = [
     &[],
     &["watch.namespaces={orders,billing}", "admission.executeCommand=true"],
     &["replicas=0", "admission.enabled=false", "networkPolicy.enabled=false", "leaderElection.enabled=false"],
@@ -39,6 +39,13 @@ const VARIANTS: [&[&str]; 4] = [
         "log.filter=debug",
         "extraArgs={--workers=4}",
         "fullnameOverride=other",
+    ],
+    &[
+        "scheduler.enabled=true",
+        "scheduler.image.tag=v1.36.3",
+        "scheduler.priorityClassName=system-cluster-critical",
+        "scheduler.nodeSelector.disk=ssd",
+        "scheduler.tolerations[0].operator=Exists",
     ],
 ];
 
@@ -102,7 +109,7 @@ async fn when_helm_upgrades_the_charts_as_they_are_then_the_server_has_no_object
 }
 
 /// A value that is wrong, and what of its path is in the message.
-const WRONG: [(&str, &str, &str, &str); 17] = [
+const WRONG: [(&str, &str, &str, &str); 19] = [
     ("ecs-operator", "replcas=2", "''", "replcas"),
     ("ecs-operator", "replicas=-1", "/replicas", "minimum"),
     ("ecs-operator", "replicas=many", "/replicas", "integer"),
@@ -118,6 +125,8 @@ const WRONG: [(&str, &str, &str, &str); 17] = [
     ("ecs-operator", "imageResolution.pullSecret=true", "/imageResolution", "pullSecret"),
     ("ecs-operator", "alarms.alertmanagerUrl=alertmanager:9093", "/alarms/alertmanagerUrl", "pattern"),
     ("ecs-operator", "resources.request.cpu=1", "/resources", "request"),
+    ("ecs-operator", "scheduler.enabeld=true", "/scheduler", "enabeld"),
+    ("ecs-operator", "scheduler.image.digest=latest", "/scheduler/image/digest", "pattern"),
     ("ecs-operator-crds", "keeep=true", "''", "keeep"),
     ("ecs-operator-crds", "keep=perhaps", "/keep", "boolean"),
 ];

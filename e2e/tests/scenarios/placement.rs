@@ -1,6 +1,9 @@
 //! Constraints on nodes, as the real scheduler reads them.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, ensure};
+use e2e::cluster::nodes::NodeTemplate;
 use e2e::scenario::Scenario;
 use e2e::scenario::manifest::{self, with};
 use e2e::scenario::sampler::{exists, tasks};
@@ -77,6 +80,77 @@ async fn when_a_service_keeps_away_from_a_group_then_no_node_runs_both() -> Resu
         let (ours, theirs) = (nodes_of(scenario, "web"), nodes_of(scenario, "other"));
         ensure!(ours.iter().all(|node| !theirs.contains(node)), "{ours:?} beside {theirs:?}");
         Ok(())
+    })
+    .await
+}
+
+/// How many tasks of a service each node has, most first.
+fn tasks_per_node(scenario: &Scenario, service: &str) -> Vec<(String, usize)> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for node in nodes_of(scenario, service) {
+        *counts.entry(node).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts
+}
+
+/// A family whose tasks take half a CPU and 512 MiB: four fill a node of 2 CPUs and 2 GiB.
+fn quarter(family: &str) -> Value {
+    manifest::with_container(manifest::task_definition(family), json!({ "cpu": 512, "memory": 512 }))
+}
+
+fn small(name: &str, zone: &str) -> NodeTemplate {
+    NodeTemplate::new(name, zone).size("2", "2Gi", 110)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_tasks_are_packed_by_cpu_then_one_node_is_filled_before_the_next() -> Result<()> {
+    Scenario::run_on_kwok("binpack", async |scenario| {
+        let nodes = ["a", "b", "c"].map(|name| small(name, "pack-1a")).into();
+        scenario
+            .on_own_nodes(nodes, async |pool| {
+                let pack = json!({ "placementStrategy": [{ "type": "binpack", "field": "cpu" }] });
+                scenario.given([manifest::cluster("main", &[pool]), quarter("web")]).await?;
+                scenario.given([with(manifest::service_on("web", 3, pool), pack)]).await?;
+                scenario.then_within(60).the_service("web").is_steady().await?;
+                let first = tasks_per_node(scenario, "web");
+                ensure!(first.len() == 1, "three tasks that fit on one node are on {first:?}");
+
+                scenario.when_scaled("web", 9).await?;
+                scenario.then_within(60).the_service("web").is_steady().await?;
+                let counts: Vec<_> = tasks_per_node(scenario, "web").into_iter().map(|(_, count)| count).collect();
+                ensure!(counts == [4, 4, 1], "{counts:?}");
+                let web = scenario.object("ECSService", "web").unwrap();
+                ensure!(!web["status"]["conditions"].to_string().contains("placementStrategy"), "{web}");
+                Ok(())
+            })
+            .await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_tasks_are_spread_over_zones_and_then_packed_then_each_zone_fills_one_node() -> Result<()> {
+    Scenario::run_on_kwok("spread-pack", async |scenario| {
+        let nodes = [("a1", "pack-1a"), ("a2", "pack-1a"), ("b1", "pack-1b"), ("b2", "pack-1b")];
+        let nodes = nodes.map(|(name, zone)| small(name, zone)).into();
+        scenario
+            .on_own_nodes(nodes, async |pool| {
+                let zones = json!({ "type": "spread", "field": "attribute:ecs.availability-zone" });
+                let pack = json!({ "placementStrategy": [zones, { "type": "binpack", "field": "memory" }] });
+                scenario.given([manifest::cluster("main", &[pool]), quarter("web")]).await?;
+                scenario.given([with(manifest::service_on("web", 6, pool), pack)]).await?;
+                scenario.then_within(60).the_service("web").is_steady().await?;
+                let counts = tasks_per_node(scenario, "web");
+                let in_zone = |zone: &str| -> Vec<usize> {
+                    let here = counts.iter().filter(|(node, _)| node.starts_with(&format!("{pool}-{zone}")));
+                    here.map(|(_, count)| *count).collect()
+                };
+                ensure!(in_zone("a") == [3] && in_zone("b") == [3], "{counts:?}");
+                Ok(())
+            })
+            .await
     })
     .await
 }

@@ -149,6 +149,19 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "ECS_OPERATOR_ALERTMANAGER_WATCHDOG", value_name = "ALERT", default_value = "")]
     alertmanager_watchdog: String,
 
+    /// Whether a scheduler with the profiles `ecs-binpack-cpu`, `ecs-binpack-memory`, `ecs-spread-binpack-cpu` and
+    /// `ecs-spread-binpack-memory` runs: tasks with the placement strategy binpack then name them
+    #[arg(
+        long,
+        env = "ECS_OPERATOR_BINPACK_SCHEDULER",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true"
+    )]
+    binpack_scheduler: bool,
+
     /// Name of this process in Events and in the Lease; the pod's in a cluster
     #[arg(long, env = "POD_NAME", default_value = "ecs-operator")]
     instance: String,
@@ -195,7 +208,7 @@ impl RunArguments {
             drain: Duration::from_secs(self.drain_seconds),
             instance: self.instance,
             ignored_groups: self.ignored_api_groups.into_iter().filter(|group| !group.is_empty()).collect(),
-            settings: runtime::settings(identity, images, alarm_source),
+            settings: runtime::settings(identity, images, alarm_source, self.binpack_scheduler),
             lookup,
             reads_pull_secrets: self.image_pull_secrets,
             alarms,
@@ -273,6 +286,8 @@ mod tests {
         assert_eq!(listed(&[]), ImageResolution::Registries(vec!["*".to_owned()]));
         let two = ImageResolution::Registries(vec!["ghcr.io".to_owned(), "*.example.com".to_owned()]);
         assert_eq!(listed(&["--image-resolution=ghcr.io, *.example.com"]), two);
+        let packs = |arguments: &[&str]| options(arguments).settings.has_binpack_profiles;
+        assert!(!packs(&[]) && packs(&["--binpack-scheduler"]) && !packs(&["--binpack-scheduler=false"]));
         assert!(!options(&[]).reads_pull_secrets && options(&["--image-pull-secrets"]).reads_pull_secrets);
     }
 

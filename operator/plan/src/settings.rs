@@ -18,4 +18,7 @@ pub struct Settings {
     pub images: ImageResolution,
     /// Who knows the states of the alarms that deployments watch.
     pub alarms: AlarmSource,
+    /// Whether the cluster has the scheduler profiles `ecs-binpack-cpu`, `ecs-binpack-memory`, `ecs-spread-binpack-cpu` and
+    /// `ecs-spread-binpack-memory`. A pod that names a scheduler that nobody runs would wait forever.
+    pub has_binpack_profiles: bool,
 }

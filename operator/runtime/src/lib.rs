@@ -45,6 +45,11 @@ pub use plan::ImageResolution;
 
 /// What plans depend on. What the cluster offers is found out when the process runs.
 #[must_use]
-pub fn settings(identity: Identity, images: ImageResolution, alarms: AlarmSource) -> plan::Settings {
-    plan::Settings { identity, images, alarms, ..plan::Settings::default() }
+pub fn settings(
+    identity: Identity,
+    images: ImageResolution,
+    alarms: AlarmSource,
+    has_binpack_profiles: bool,
+) -> plan::Settings {
+    plan::Settings { identity, images, alarms, has_binpack_profiles, ..plan::Settings::default() }
 }

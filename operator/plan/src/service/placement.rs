@@ -3,18 +3,28 @@
 //! None of this applies on Fargate. What is rendered here is frozen in the service revision: on ECS a changed placement
 //! starts no deployment and moves nothing that runs.
 
-use api::service::{PlacementConstraintType, PlacementStrategyType, ServiceSpec};
+use api::service::{PlacementConstraintType, PlacementStrategy, PlacementStrategyType, ServiceSpec};
 use api::task_definition::TaskDefinitionSpec;
+use ecs::scale_in;
 use serde_json::{Map, Value, json};
 
+use super::revision::ServiceRevision;
 use crate::attribute::{HOSTNAME, ZONE, label};
 use crate::constraint::{self, NodeRules};
-use crate::labels;
-use crate::report::Refusal;
+use crate::object::without_nothing;
+use crate::report::{Finding, Refusal};
 use crate::world::World;
+use crate::{diff, labels};
 
-/// Adds topology spread and anti-affinity to a pod spec.
-pub(super) fn apply(spec: &ServiceSpec, is_fargate: bool, service_label: &str, pod_spec: &mut Map<String, Value>) {
+/// Adds topology spread, affinity between tasks and the scheduler to a pod spec. `has_profiles` says that the cluster has
+/// the scheduler profiles that pack nodes.
+pub(super) fn apply(
+    spec: &ServiceSpec,
+    is_fargate: bool,
+    has_profiles: bool,
+    service_label: &str,
+    pod_spec: &mut Map<String, Value>,
+) {
     let topologies = if is_fargate { vec![ZONE.to_owned()] } else { topologies(spec) };
     let spread: Vec<Value> = topologies.iter().map(|topology| spread(topology, service_label)).collect();
     if !spread.is_empty() {
@@ -29,6 +39,112 @@ pub(super) fn apply(spec: &ServiceSpec, is_fargate: bool, service_label: &str, p
         let affinity = json!({ "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [term] } });
         pod_spec.insert("affinity".to_owned(), affinity);
     }
+    match packing(spec).filter(|_| !is_fargate).map(|packing| packing.acts(spec, has_profiles)) {
+        Some(Acts::ByProfile(profile)) => drop(pod_spec.insert("schedulerName".to_owned(), Value::from(profile))),
+        Some(Acts::ByAttraction) => {
+            let term = json!({ "weight": 100, "podAffinityTerm": {
+                "topologyKey": HOSTNAME,
+                "labelSelector": { "matchLabels": { labels::SERVICE: service_label } },
+            } });
+            let affinity = json!({ "podAffinity": { "preferredDuringSchedulingIgnoredDuringExecution": [term] } });
+            pod_spec.insert("affinity".to_owned(), affinity);
+        }
+        Some(Acts::Not) | None => {}
+    }
+}
+
+/// A `binpack` strategy that decides something.
+struct Packing {
+    /// Its place in the list.
+    index: usize,
+    /// `cpu` or `memory`.
+    field: String,
+    /// Whether tasks are spread before they are packed.
+    is_spread_first: bool,
+}
+
+/// What a `binpack` strategy becomes.
+#[derive(Debug, PartialEq, Eq)]
+enum Acts {
+    /// A scheduler profile that fills the fullest node first.
+    ByProfile(String),
+    /// The default scheduler likes nodes that have tasks of the service.
+    ByAttraction,
+    /// Nothing.
+    Not,
+}
+
+/// The first `binpack` of the list. After `random` nothing is left to decide.
+fn packing(spec: &ServiceSpec) -> Option<Packing> {
+    let strategies = spec.placement_strategy.as_deref().unwrap_or_default();
+    let decides = |strategy: &&PlacementStrategy| strategy.type_ != Some(PlacementStrategyType::Random);
+    let before_random = strategies.iter().take_while(decides).enumerate();
+    let (index, strategy) =
+        before_random.into_iter().find(|(_, strategy)| strategy.type_ == Some(PlacementStrategyType::Binpack))?;
+    // The rules of the definition allow these two only.
+    let field = strategy.field.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let is_known = field == "cpu" || field == "memory";
+    is_known.then_some(Packing { index, field, is_spread_first: index > 0 })
+}
+
+impl Packing {
+    fn acts(&self, spec: &ServiceSpec, has_profiles: bool) -> Acts {
+        match has_profiles {
+            true if self.is_spread_first => Acts::ByProfile(format!("ecs-spread-binpack-{}", self.field)),
+            true => Acts::ByProfile(format!("ecs-binpack-{}", self.field)),
+            // An attraction is as strong as a spread and would act against it; and distinct instances have nothing to draw
+            // tasks to.
+            false if self.is_spread_first || is_distinct_instance(spec) => Acts::Not,
+            false => Acts::ByAttraction,
+        }
+    }
+}
+
+/// Says of a `binpack` strategy what it comes to, in place of what the registry of fields says of it in general.
+pub(super) fn tell_packing(spec: &ServiceSpec, has_profiles: bool, findings: &mut Vec<Finding>) {
+    let Some(packing) = packing(spec) else { return };
+    let path = format!("placementStrategy[{}].type", packing.index);
+    let acts = packing.acts(spec, has_profiles);
+    if let Acts::ByProfile(_) = acts {
+        findings.retain(|finding| finding.path != path);
+    }
+    if acts == Acts::Not {
+        findings.retain(|finding| finding.path != path);
+        let why = "no scheduler profile packs nodes: only the other strategies and constraints act".to_owned();
+        findings.push(Finding { path, is_approximated: false, why });
+    }
+}
+
+/// Which task goes first when there are too many.
+#[allow(dead_code)] // the rollout asks
+pub(super) fn scale_in_strategy(spec: &ServiceSpec) -> scale_in::Strategy {
+    let first = spec.placement_strategy.as_deref().unwrap_or_default().first();
+    match first.and_then(|strategy| strategy.type_) {
+        Some(PlacementStrategyType::Spread) => scale_in::Strategy::Spread,
+        Some(PlacementStrategyType::Binpack) => scale_in::Strategy::Binpack,
+        Some(PlacementStrategyType::Random) | None => scale_in::Strategy::Default,
+    }
+}
+
+/// Hash of what the spec says about placement: another one begins to act with the next deployment.
+pub(super) fn request_hash(document: &Value) -> String {
+    let field = |name: &str| document.get(name).cloned().unwrap_or_default();
+    diff::hash(&without_nothing(&json!({
+        "placementConstraints": field("placementConstraints"),
+        "placementStrategy": field("placementStrategy"),
+    })))
+}
+
+/// What to say when the spec asks for another placement than the one that `primary` was started with. ECS starts no
+/// deployment for it either.
+#[allow(dead_code)] // the report asks
+pub(super) fn pending(document: &Value, primary: &ServiceRevision) -> Option<String> {
+    let frozen = primary.placement_hash.as_ref()?;
+    (*frozen != request_hash(document)).then(|| {
+        "placementConstraints or placementStrategy changed after the deployment started: running tasks stay where they \
+         are, and tasks that replace them or are added are placed as before until the next deployment"
+            .to_owned()
+    })
 }
 
 /// Balances tasks of the service, all revisions, over a topology without ever refusing a node.

@@ -36,6 +36,9 @@ pub struct ServiceRevision {
     pub service_ports: Vec<Value>,
     /// Where tasks run, and in which proportion.
     pub capacity: Vec<CapacityPart>,
+    /// Hash of `placementConstraints` and `placementStrategy` as they were: what they became is in the pod template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement_hash: Option<String>,
     /// Containers whose tags were resolved when the deployment started, as DescribeServiceRevisions lists them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub container_images: Vec<ContainerImage>,

@@ -147,6 +147,8 @@ fn resolve_references(
         pod_spec.insert("priorityClassName".to_owned(), Value::from(class.as_str()));
     }
     super::placement::apply(spec, is_fargate, &service_label, &mut pod_spec);
+    super::placement::apply(spec, is_fargate, settings.has_binpack_profiles, &service_label, &mut pod_spec);
+    super::placement::tell_packing(spec, settings.has_binpack_profiles, &mut wanted.findings);
     wanted.images = WantedImages::of(&task_definition, &pod_spec);
     match super::placement::members_of(world, spec, &task_definition) {
         Ok(rules) => {
@@ -181,6 +183,7 @@ fn resolve_references(
         cluster_children: pod.cluster_scoped,
         service_ports: pod.ports.iter().map(service_port).collect(),
         capacity: wanted.capacity.clone(),
+        placement_hash: Some(super::placement::request_hash(&snapshot.document)),
         container_images: Vec::new(),
     });
     Ok(())

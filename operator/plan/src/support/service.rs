@@ -1,10 +1,11 @@
 //! A service: what it runs, how many, where.
 
-use super::field::{Field, approximated, fine, honoured, ignored, no_effect, nothing, refused, roughly, with_note};
+use super::field::{Field, approximated, fine, honoured, ignored, no_effect, refused, roughly, with_note};
 use super::{kubernetes, service_connect, service_deployment, service_traffic, service_volume};
 
 const MEMBER_OF: &str = "becomes a required node affinity; =~ and ec2InstanceId are compared with the nodes there are when a deployment starts, and agentVersion, registeredAt and runningTasksCount are refused";
 const DAEMON: &str = "DAEMON is a DaemonSet: one task on each eligible ACTIVE instance; daemons start first with a kubernetes.priorityClassName and leave a draining node after all other tasks";
+const BINPACK: &str = "packed by the scheduler profiles of the chart (scheduler.enabled), where this is honoured; without them tasks are only drawn to nodes that have tasks of the service";
 const TAGS: &str = "tasks carry them, as an annotation of the pod, when propagateTags is SERVICE";
 const EXECUTE_COMMAND: &str = "whoever may create pods/exec can run commands in tasks; with the chart's admission.executeCommand only in tasks of a deployment that began while this was true";
 const MONITORING: &str = "metrics are scraped at the resolution of the cluster's own metrics pipeline";
@@ -39,8 +40,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("placementConstraints[].type"),
     with_note("placementConstraints[].expression", MEMBER_OF),
     honoured("placementStrategy"),
-    honoured("placementStrategy[].type")
-        .cases(&[nothing("binpack", "not applied by this version: no scheduler profile packs nodes")]),
+    honoured("placementStrategy[].type").cases(&[roughly("binpack", BINPACK)]),
     with_note(
         "placementStrategy[].field",
         "an attribute that ECS does not define is a node label with the prefix attributes.ecs-operator.dev/; of several fields all count at once",
