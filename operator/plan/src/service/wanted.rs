@@ -146,7 +146,6 @@ fn resolve_references(
     if let Some(class) = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.priority_class_name.as_ref()) {
         pod_spec.insert("priorityClassName".to_owned(), Value::from(class.as_str()));
     }
-    super::placement::apply(spec, is_fargate, &service_label, &mut pod_spec);
     super::placement::apply(spec, is_fargate, settings.has_binpack_profiles, &service_label, &mut pod_spec);
     super::placement::tell_packing(spec, settings.has_binpack_profiles, &mut wanted.findings);
     wanted.images = WantedImages::of(&task_definition, &pod_spec);
