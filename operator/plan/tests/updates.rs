@@ -212,3 +212,29 @@ fn when_an_update_that_the_server_should_have_refused_arrives_then_it_is_refused
         assert_eq!((deployments(&cluster), children(&cluster)), (1, before), "{spec}");
     }
 }
+
+#[test]
+fn when_placement_changes_then_it_is_said_that_the_next_deployment_follows_and_when_it_did() {
+    let mut cluster = given(&json!({}));
+    let pending = |cluster: &Cluster| {
+        let web = cluster.get(Kind::Service, "web");
+        let pending = condition(&web, "PlacementPending");
+        (pending["status"].as_str().unwrap() == "True", pending["reason"].as_str().unwrap().to_owned())
+    };
+    let applied = (false, "PlacementApplied".to_owned());
+    let waits = (true, "PlacementPendingNextDeployment".to_owned());
+    assert_eq!(pending(&cluster), applied);
+    for (index, change) in [
+        json!({"placementConstraints": [{"type": "distinctInstance"}]}),
+        json!({"placementStrategy": [{"type": "spread", "field": "instanceId"}]}),
+        json!({"placementConstraints": [], "placementStrategy": null}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        update(&mut cluster, &change);
+        assert_eq!((pending(&cluster), deployments(&cluster)), (waits.clone(), index + 1), "{change}");
+        update(&mut cluster, &json!({"kubernetes": {"forceNewDeployment": index.to_string()}}));
+        assert_eq!((pending(&cluster), deployments(&cluster)), (applied.clone(), index + 2), "{change}");
+    }
+}

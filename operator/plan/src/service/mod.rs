@@ -17,6 +17,7 @@ mod guard;
 mod identity;
 mod images;
 mod placement;
+mod placement_pending;
 mod record;
 mod report;
 mod revision;

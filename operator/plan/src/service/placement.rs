@@ -137,7 +137,6 @@ pub(super) fn request_hash(document: &Value) -> String {
 
 /// What to say when the spec asks for another placement than the one that `primary` was started with. ECS starts no
 /// deployment for it either.
-#[allow(dead_code)] // the report asks
 pub(super) fn pending(document: &Value, primary: &ServiceRevision) -> Option<String> {
     let frozen = primary.placement_hash.as_ref()?;
     (*frozen != request_hash(document)).then(|| {

@@ -171,6 +171,7 @@ fn conditions(
     stuck(snapshot, rollout, &mut conditions);
     secrets::report(snapshot, rollout.primary.as_ref(), &mut conditions);
     images(rollout, &mut conditions);
+    super::placement_pending::report(snapshot, rollout, &mut conditions);
     if let Some(missing) = &wanted.missing {
         conditions.set(ConditionType::Accepted, false, missing.reason, &missing.message);
         conditions.progressing(missing.reason, &missing.message);
