@@ -217,6 +217,20 @@ pub async fn cordon(client: &Client, name: &str, unschedulable: bool) -> Result<
     Ok(())
 }
 
+/// Changes labels of a node; `null` removes one.
+///
+/// # Errors
+/// When there is no such node.
+pub async fn label(client: &Client, name: &str, labels: Value) -> Result<()> {
+    let nodes: Api<Node> = Api::all(client.clone());
+    let patch = json!({ "metadata": { "labels": labels } });
+    nodes
+        .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+        .await
+        .with_context(|| format!("cannot label node {name}"))?;
+    Ok(())
+}
+
 /// Takes a node away, with the pods on it: what a cloud does when a spot instance is reclaimed.
 ///
 /// # Errors

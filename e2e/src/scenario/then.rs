@@ -171,7 +171,8 @@ impl ServiceThen<'_> {
     fn steady(&self, objects: &Objects) -> Result<(), String> {
         let service = self.find(objects)?;
         let is = |pointer: &str| service.pointer(pointer).and_then(Value::as_i64);
-        let desired = is("/spec/desiredCount");
+        // A DAEMON service has as many tasks as there are nodes for it.
+        let desired = is("/spec/desiredCount").or_else(|| is("/status/desiredCount"));
         let deployments = service.pointer("/status/deployments").and_then(Value::as_array).map_or(0, Vec::len);
         let ready = condition(service, "Ready").map(|ready| text(ready, "/status"));
         // The watch of the pods may be behind the watch of the service.

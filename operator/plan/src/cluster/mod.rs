@@ -3,7 +3,7 @@
 mod capacity;
 mod count;
 
-use api::cluster::{ClusterSpec, ClusterState, ClusterStatus};
+use api::cluster::{ClusterCapacityProviderState, ClusterSpec, ClusterState, ClusterStatus};
 use api::conditions::{ConditionType, Reason};
 use api::service::{ServiceSpec, ServiceStatus};
 use jiff::{SignedDuration, Timestamp};
@@ -23,7 +23,7 @@ use crate::support::{self, Document};
 use crate::validate;
 use crate::world::{Term, World};
 
-/// How often a cluster that is being deleted looks whether its last tasks have stopped.
+/// How often a cluster looks whether the last tasks have stopped that keep it, or one of its providers.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 #[derive(Deserialize)]
@@ -84,6 +84,9 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         if !metadata.is_deleting() {
             conditions.fields(&support::findings(Document::Cluster, document));
             capacity::judge(&status.capacity_providers, &mut conditions);
+        }
+        if status.capacity_providers.iter().any(|provider| provider.state == ClusterCapacityProviderState::InUse) {
+            plan.wake_at(now + LOOK_AGAIN);
         }
     }
     status.conditions = conditions.finish();

@@ -1,0 +1,206 @@
+//! DAEMON services: one task on each node that is eligible, now and later.
+
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Result, ensure};
+use e2e::cluster::{fate, nodes};
+use e2e::scenario::manifest::{self, with, with_container};
+use e2e::scenario::sampler::{exists, tasks};
+use e2e::scenario::then::text;
+use e2e::scenario::{Bounds, Objects};
+use serde_json::{Value, json};
+
+use super::pool::Pool;
+
+fn minimum(percent: i64) -> Value {
+    json!({ "deploymentConfiguration": { "minimumHealthyPercent": percent } })
+}
+
+/// The nodes of the tasks that exist, one entry a task.
+fn nodes_of(objects: &Objects, service: &str) -> Vec<String> {
+    let pods = tasks(objects, service).into_iter().filter(|pod| exists(pod));
+    let mut nodes: Vec<String> = pods.map(|pod| text(pod, "/spec/nodeName").to_owned()).collect();
+    nodes.sort();
+    nodes
+}
+
+/// Waits until exactly these nodes have a task each, and the service says so.
+async fn runs_on(pool: &Pool<'_>, service: &str, nodes: &[&String]) -> Result<()> {
+    let mut wanted: Vec<String> = nodes.iter().map(|node| (*node).clone()).collect();
+    wanted.sort();
+    let then = pool.scenario.then_within(60);
+    then.until(&format!("{service} has a task on each of {wanted:?}"), |objects| {
+        let is = nodes_of(objects, service);
+        if is == wanted { Ok(()) } else { Err(format!("it has them on {is:?}")) }
+    })
+    .await?;
+    pool.scenario.then_within(60).the_service(service).is_steady().await?;
+    let service = pool.scenario.object("ECSService", service).unwrap();
+    ensure!(service["status"]["desiredCount"] == wanted.len(), "{}", service["status"]["desiredCount"]);
+    Ok(())
+}
+
+fn changed(command: &str) -> Value {
+    with_container(manifest::task_definition("app"), json!({ "command": ["sleep", command] }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nodes_join_leave_or_change_then_a_daemon_service_has_one_task_on_each_that_is_eligible() -> Result<()> {
+    Pool::run("daemon-nodes", 3, async |pool| {
+        pool.scenario.given([with(pool.service("agent", None), minimum(50))]).await?;
+        let [one, two, three] = pool.nodes.clone().try_into().unwrap();
+        runs_on(pool, "agent", &[&one, &two, &three]).await?;
+        let before = pool.scenario.task_uids("agent");
+
+        let four = pool.add().await?;
+        runs_on(pool, "agent", &[&one, &two, &three, &four]).await?;
+        pool.belongs(&two, false).await?;
+        runs_on(pool, "agent", &[&one, &three, &four]).await?;
+        pool.belongs(&two, true).await?;
+        runs_on(pool, "agent", &[&one, &two, &three, &four]).await?;
+        let after = pool.scenario.task_uids("agent");
+        ensure!(before.iter().filter(|uid| after.contains(uid)).count() == 2, "tasks on other nodes were replaced");
+        nodes::remove(pool.scenario.client(), &one).await?;
+        runs_on(pool, "agent", &[&two, &three, &four]).await?;
+        let deployments = pool.scenario.objects("ECSServiceDeployment").len();
+        ensure!(deployments == 1, "there are {deployments} deployments");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_daemon_service_has_constraints_then_only_nodes_that_meet_them_have_a_task() -> Result<()> {
+    Pool::run("daemon-constraint", 3, async |pool| {
+        let [one, two, three] = pool.nodes.clone().try_into().unwrap();
+        let stack = |value: &str| json!({ "attributes.ecs-operator.dev/stack": value });
+        nodes::label(pool.scenario.client(), &one, stack("prod")).await?;
+        nodes::label(pool.scenario.client(), &two, stack("test")).await?;
+        let constraint = json!([{ "type": "memberOf", "expression": "attribute:stack == prod" }]);
+        let agent = with(pool.service("agent", None), json!({ "placementConstraints": constraint }));
+        pool.scenario.given([agent]).await?;
+        runs_on(pool, "agent", &[&one]).await?;
+        nodes::label(pool.scenario.client(), &three, stack("prod")).await?;
+        runs_on(pool, "agent", &[&one, &three]).await?;
+        nodes::label(pool.scenario.client(), &one, stack("test")).await?;
+        runs_on(pool, "agent", &[&three]).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_daemon_service_with_half_as_minimum_is_updated_then_never_more_than_two_of_four_are_missing()
+-> Result<()> {
+    Pool::run("daemon-rolling", 4, async |pool| {
+        let agent = with(pool.service("agent", None), manifest::fate(fate::START_DELAY, "2s"));
+        pool.scenario.given([with(agent, minimum(50))]).await?;
+        pool.scenario.then_within(60).the_service("agent").is_steady_on("app:1").await?;
+        let before = pool.scenario.task_uids("agent");
+        let sampler = pool.scenario.sample("agent", Bounds { at_least: 2, at_most: 4, min_ready_seconds: 0 });
+        pool.scenario.when_applied([changed("2")]).await?;
+        pool.scenario.then_within(90).the_service("agent").is_steady_on("app:2").await?;
+        let seen = sampler.verdict()?;
+        ensure!(seen.fewest_healthy == Some(2), "two were never replaced at once: {seen:?}");
+        let after = pool.scenario.task_uids("agent");
+        ensure!(after.len() == 4 && after.iter().all(|uid| !before.contains(uid)), "a task was not replaced");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_no_daemon_may_be_missing_then_the_deployment_is_stuck_until_one_may() -> Result<()> {
+    Pool::run("daemon-stuck", 2, async |pool| {
+        pool.scenario.given([with(pool.service("agent", None), minimum(100))]).await?;
+        pool.scenario.then_within(60).the_service("agent").is_steady_on("app:1").await?;
+        let before = pool.scenario.task_uids("agent");
+        pool.scenario.when_applied([changed("2")]).await?;
+        let then = pool.scenario.then_within(30);
+        then.the_service("agent").has("DeploymentStuck", "True", "BoundsLeaveNoRoom").await?;
+        let text =
+            "was unable to stop or start tasks during a deployment because of the service deployment configuration";
+        then.the_service("agent").tells(text).await?;
+        ensure!(pool.scenario.task_uids("agent") == before, "a task was replaced");
+        pool.scenario.when_service_changed("agent", minimum(50)).await?;
+        pool.scenario.then_within(60).the_service("agent").is_steady_on("app:2").await
+    })
+    .await
+}
+
+/// Whether a node has a task of a service that has not been asked to stop.
+fn has_task(objects: &Objects, service: &str, node: &str) -> bool {
+    nodes_of(objects, service).iter().any(|other| other == node)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_node_is_drained_then_its_daemon_stops_after_the_other_tasks_and_returns_with_the_node() -> Result<()> {
+    Pool::run("daemon-drain", 2, async |pool| {
+        let scenario = pool.scenario;
+        let web =
+            with(pool.service("web", Some(2)), json!({ "placementConstraints": [{ "type": "distinctInstance" }] }));
+        scenario.given([with(pool.service("agent", None), minimum(0)), with(web, manifest::percents(0, 100))]).await?;
+        let [one, two] = pool.nodes.clone().try_into().unwrap();
+        runs_on(pool, "agent", &[&one, &two]).await?;
+        scenario.then_within(60).the_service("web").is_steady().await?;
+
+        // From now on the daemon of that node may not be missing beside another task.
+        let alone = Arc::new(Mutex::new(false));
+        let (sink, node) = (Arc::clone(&alone), one.clone());
+        scenario.view().observe(Box::new(move |objects| {
+            *sink.lock().unwrap() |= has_task(objects, "web", &node) && !has_task(objects, "agent", &node);
+        }));
+        nodes::cordon(scenario.client(), &one, true).await?;
+        let then = scenario.then_within(30);
+        then.object("ECSService", "agent", "wants one task", |agent| agent["status"]["desiredCount"] == 1).await?;
+        let on_one = scenario.view().read(|objects| {
+            let pod = tasks(objects, "web").into_iter().find(|pod| text(pod, "/spec/nodeName") == one);
+            pod.map(|pod| text(pod, "/metadata/name").to_owned())
+        });
+        if let Some(pod) = on_one {
+            // Whoever drains a node evicts; the operator may have replaced the task already.
+            drop(scenario.api("Pod")?.delete(&pod, &kube::api::DeleteParams::default()).await);
+        }
+        runs_on(pool, "agent", &[&two]).await?;
+        ensure!(!*alone.lock().unwrap(), "the daemon stopped before the other task");
+        nodes::cordon(scenario.client(), &one, false).await?;
+        runs_on(pool, "agent", &[&one, &two]).await?;
+
+        let draining = |value: Value| json!({ "ecs-operator.dev/container-instance-status": value });
+        scenario.when_scaled("web", 0).await?;
+        scenario.then_within(60).the_service("web").is_steady().await?;
+        nodes::label(scenario.client(), &two, draining(json!("DRAINING"))).await?;
+        runs_on(pool, "agent", &[&one]).await?;
+        // Nothing new goes there either.
+        scenario.when_scaled("web", 1).await?;
+        scenario.then_within(60).the_service("web").is_steady().await?;
+        let is = scenario.view().read(|objects| nodes_of(objects, "web"));
+        ensure!(is == [one.clone()], "web is on {is:?}");
+        nodes::label(scenario.client(), &two, draining(Value::Null)).await?;
+        runs_on(pool, "agent", &[&one, &two]).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_daemon_service_asks_for_what_daemons_have_not_then_it_is_refused() -> Result<()> {
+    Pool::run("daemon-refused", 1, async |pool| {
+        let daemon = || pool.service("agent", None);
+        for (more, says) in [
+            (json!({ "deploymentConfiguration": { "maximumPercent": 200 } }), "needs a maximumPercent of 100"),
+            (json!({ "placementStrategy": [{ "type": "random" }] }), "does not support placement strategies"),
+            (
+                json!({ "kubernetes": { "priorityClassName": "system-node-critical" } }),
+                "cannot be a class of the system",
+            ),
+        ] {
+            let said = pool.scenario.when_refused(with(daemon(), more)).await?;
+            ensure!(said.contains("InvalidParameterException") && said.contains(says), "{said}");
+        }
+        pool.scenario.given([daemon(), manifest::cpu_target("agent", (1, 3), 50)]).await?;
+        let then = pool.scenario.then_within(30);
+        then.condition("ECSScalableTarget", "agent", "Accepted", "False", "ValidationException").await?;
+        ensure!(pool.scenario.objects("HorizontalPodAutoscaler").is_empty(), "a daemon is scaled");
+        runs_on(pool, "agent", &[&pool.nodes[0]]).await
+    })
+    .await
+}
