@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use api::conditions::{ConditionType, Reason};
 use e2e::cluster::Cluster;
 use e2e::operator::{NAMESPACE, RELEASE};
 use e2e::scenario::Scenario;
@@ -168,18 +167,5 @@ async fn when_the_definitions_are_rendered_then_they_are_the_generated_ones_and_
         files += 1;
     }
     ensure!(files == 7 && rendered.is_empty(), "{files} files, and also rendered: {:?}", rendered.keys());
-    Ok(())
-}
-
-#[test]
-fn when_a_condition_or_reason_can_be_shown_then_the_troubleshooting_page_explains_it() -> Result<()> {
-    let page = fs::read_to_string(root().join("docs/troubleshooting.md"))?;
-    for reason in Reason::ALL {
-        ensure!(page.contains(&format!("\n### `{reason}`\n")), "no heading for the reason {reason}");
-    }
-    for condition in ConditionType::ALL {
-        let is_row = page.contains(&format!("\n| `{condition}` |"));
-        ensure!(is_row, "no row for the condition {condition}");
-    }
     Ok(())
 }
