@@ -149,6 +149,8 @@ impl Simulation {
                 }
             }
             Op::ApplyStatus { key, status } => self.set_status(&key, status),
+            // There are no pods here, and nothing else is annotated.
+            Op::Annotate { .. } => {}
             Op::Delete { key, .. } => {
                 self.world.remove(&key);
                 self.created.retain(|(_, created)| *created != key);

@@ -282,9 +282,15 @@ pub struct ServiceDeploymentStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5000), inner(length(max = 128)))]
     pub counted_tasks: Vec<String>,
-    /// Tasks that became healthy up to this time have set the count of failures to 0 already. Internal.
+    /// Marks of tasks that were healthy when the first failure of `failureCount` was counted, or later. Internal: only a
+    /// task that becomes healthy afterwards sets the count to 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5000))]
+    pub healthy_tasks: Vec<i64>,
+    /// Failures since a task last became healthy: what the circuit breaker compares with its threshold. Internal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub healthy_through: Option<MicroTime>,
+    #[schemars(range(min = 0))]
+    pub failure_count: Option<i32>,
 }
 
 /// At most this many uids are kept in [`ServiceDeploymentStatus::counted_tasks`].

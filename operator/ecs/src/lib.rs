@@ -24,6 +24,7 @@ pub mod protection;
 pub mod query;
 pub mod rebalance;
 pub mod rolling;
+pub mod rollout;
 pub mod scale_in;
 pub mod secret;
 pub mod size;

@@ -15,7 +15,7 @@ use crate::kind::Kind;
 use crate::labels;
 use crate::object::Metadata;
 use crate::store::Stored;
-use crate::world::World;
+use crate::world::{Term, World};
 
 /// Value of [`labels::CONTAINER_INSTANCE_STATUS`] that takes no new tasks.
 pub const DRAINING: &str = "DRAINING";
@@ -195,8 +195,14 @@ pub fn selected(world: &dyn World, terms: &[NodeSelectorTerm]) -> Vec<Instance> 
 /// Names of the nodes that are DRAINING: their service tasks are replaced elsewhere.
 #[must_use]
 pub fn draining(world: &dyn World) -> BTreeSet<String> {
-    let all = instances(world).into_iter();
-    all.filter(|node| node.status() == ContainerInstanceStatus::Draining).map(|node| node.name).collect()
+    world.find(Kind::Node, None, &Term::Draining).iter().map(|node| node.key.name.clone()).collect()
+}
+
+/// Whether a Node, as the server has it, is DRAINING: cordoned or labelled.
+pub(crate) fn is_draining(node: &Value) -> bool {
+    let is_cordoned = node.pointer("/spec/unschedulable").and_then(Value::as_bool) == Some(true);
+    let label = node.pointer("/metadata/labels").and_then(|labels| labels.get(labels::CONTAINER_INSTANCE_STATUS));
+    is_cordoned || label.and_then(Value::as_str) == Some(DRAINING)
 }
 
 /// What a node must not have to get new tasks. A cordoned node is kept free by the scheduler itself.

@@ -48,6 +48,10 @@ pub const DAEMON: &str = "DAEMON";
 pub const ECS_NAMES: &str = "ecs-operator.dev/ecs-names";
 /// Hash of the body a child was last applied with: another hash means that something else is wanted now.
 pub const APPLIED: &str = "ecs-operator.dev/applied";
+/// On a pod: a ReplicaSet deletes ready pods of low cost first.
+pub const POD_DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+/// On a Deployment: the desired count of the service when its `replicas` were written.
+pub const DESIRED_COUNT: &str = "ecs-operator.dev/desired-count";
 /// On a pod template: the task's containers in ECS's terms (name, essential), for reading pods without the template.
 pub const CONTAINERS: &str = "ecs-operator.dev/containers";
 /// On a pod: the tags of the task as a JSON object.

@@ -1,5 +1,6 @@
 //! What a plan consists of: intentions with their full bodies, in the order in which they must happen.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -42,6 +43,16 @@ pub enum Op {
         /// The full status.
         status: Value,
     },
+    /// Set annotations of an object that is not ours, only if it is still the one that was seen. One that is gone is left
+    /// alone.
+    Annotate {
+        /// Whose annotations.
+        key: ObjectKey,
+        /// Precondition: `metadata.uid`.
+        uid: String,
+        /// Names and values; others stay.
+        annotations: BTreeMap<String, String>,
+    },
     /// Delete one object, only if it is still the one that was seen.
     Delete {
         /// What is deleted.
@@ -82,6 +93,7 @@ impl Op {
             Self::Create { key, .. }
             | Self::Apply { key, .. }
             | Self::ApplyStatus { key, .. }
+            | Self::Annotate { key, .. }
             | Self::Delete { key, .. }
             | Self::AddFinalizer { key, .. }
             | Self::RemoveFinalizer { key, .. } => key,
@@ -104,6 +116,7 @@ impl Op {
             Self::Create { .. } => "create",
             Self::Apply { .. } => "apply",
             Self::ApplyStatus { .. } => "apply-status",
+            Self::Annotate { .. } => "annotate",
             Self::Delete { .. } => "delete",
             Self::AddFinalizer { .. } => "add-finalizer",
             Self::RemoveFinalizer { .. } => "remove-finalizer",

@@ -9,6 +9,7 @@ use ecs::arn::{last_segment, task_definition_reference};
 use serde_json::Value;
 
 use crate::alarm::{AlarmQuery, AlarmState};
+use crate::container_instance;
 use crate::image::{ImageAnswer, ImageQuery};
 use crate::kind::{Kind, ObjectKey};
 use crate::labels;
@@ -35,6 +36,8 @@ pub enum Term {
     Daemon,
     /// A PersistentVolumeClaim a volume is bound to, `namespace/name`.
     Claim(String),
+    /// A node that takes no new tasks, see [`crate::container_instance`].
+    Draining,
 }
 
 /// Read access to everything known. Answers are ordered by namespace and name, so that plans are deterministic.
@@ -206,6 +209,7 @@ pub fn terms(kind: Kind, object: &Value) -> Vec<Term> {
                 terms.push(Term::ScaledService(service.to_owned()));
             }
         }
+        Kind::Node => terms.extend(container_instance::is_draining(object).then_some(Term::Draining)),
         Kind::PersistentVolume => {
             if let (Some(namespace), Some(name)) = (text("/spec/claimRef/namespace"), text("/spec/claimRef/name")) {
                 terms.push(Term::Claim(format!("{namespace}/{name}")));

@@ -140,9 +140,12 @@ fn when_a_younger_object_claims_the_name_of_a_provider_or_a_cluster_then_nobody_
     cluster.apply(service("api", "web", 1));
     cluster.run();
     let after = cluster.list(Kind::Deployment);
-    assert_eq!(after.iter().filter(|one| one["metadata"]["name"] != "api").count(), before.len());
+    assert_eq!(
+        after.iter().filter(|one| one["metadata"]["labels"]["ecs-operator.dev/service"] != "api").count(),
+        before.len()
+    );
     assert!(before.iter().all(|one| after.contains(one)), "{after:#?}");
-    let api = after.iter().find(|one| one["metadata"]["name"] == "api").unwrap();
+    let api = after.iter().find(|one| one["metadata"]["labels"]["ecs-operator.dev/service"] == "api").unwrap();
     assert_eq!(api["spec"]["template"]["metadata"]["labels"]["ecs-operator.dev/capacity-provider"], "none");
     for kind in [Kind::CapacityProvider, Kind::Cluster] {
         let objects = cluster.list(kind);

@@ -44,7 +44,7 @@ fn digest(text: &str) -> ImageAnswer {
 }
 
 fn container(cluster: &Cluster) -> Value {
-    cluster.get(Kind::Deployment, "web")["spec"]["template"]["spec"]["containers"][0].clone()
+    cluster.deployment("web")["spec"]["template"]["spec"]["containers"][0].clone()
 }
 
 fn pinned(digest: &str) -> (Value, Value) {
@@ -203,7 +203,7 @@ fn when_several_containers_wait_then_each_image_is_asked_once_with_the_secrets_o
     assert!(message.contains("example.com/db:1") && !message.contains("example.com/web:1"), "{message}");
     cluster.world.insert_image(asked[1].clone(), digest(TWO));
     cluster.run();
-    let spec = cluster.get(Kind::Deployment, "web")["spec"]["template"]["spec"].clone();
+    let spec = cluster.deployment("web")["spec"]["template"]["spec"].clone();
     let all =
         [spec["initContainers"].as_array().unwrap().clone(), spec["containers"].as_array().unwrap().clone()].concat();
     let mut images: Vec<&str> = all.iter().map(|container| container["image"].as_str().unwrap()).collect();

@@ -49,7 +49,7 @@ fn names(cluster: &Cluster, kind: Kind) -> BTreeSet<String> {
 
 /// The Secret that tasks started now read.
 fn secret(cluster: &Cluster) -> String {
-    let template = &cluster.get(Kind::Deployment, "web")["spec"]["template"];
+    let template = &cluster.deployment("web")["spec"]["template"];
     let name = &template["spec"]["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"]["name"];
     name.as_str().unwrap().to_owned()
 }
@@ -199,7 +199,7 @@ fn when_a_role_is_no_longer_allowed_then_new_deployments_act_as_an_account_witho
     cluster.apply(service("web", "web", 1));
     cluster.run();
     let account = |cluster: &Cluster| {
-        let name = cluster.get(Kind::Deployment, "web")["spec"]["template"]["spec"]["serviceAccountName"].clone();
+        let name = cluster.deployment("web")["spec"]["template"]["spec"]["serviceAccountName"].clone();
         cluster.get(Kind::ServiceAccount, name.as_str().unwrap())
     };
     let role = |account: &Value| account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].clone();

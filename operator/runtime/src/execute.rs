@@ -146,6 +146,15 @@ impl Session<'_> {
                     other => other,
                 }
             }
+            Op::Annotate { uid, annotations, .. } => {
+                let path = format!("{}?{}", request::item(key)?, request::query(&[("fieldManager", FIELD_MANAGER)]));
+                let body = json!({"metadata": {"uid": uid, "annotations": annotations}});
+                match self.write(op, request::send(Method::PATCH, &path, MERGE, &body)?).await {
+                    // Gone already: nobody has to be told anything about it.
+                    Err(ExecuteError::NotFound(_)) => Ok(()),
+                    other => other,
+                }
+            }
             Op::Delete { uid, resource_version, only_if_absent, .. } => {
                 for other in only_if_absent {
                     self.confirm_absence(other).await?;

@@ -28,8 +28,6 @@ pub(super) struct Conflict {
     pub(super) is_leaving: bool,
 }
 
-/// Pods of earlier rollouts are found by their records; ReplicaSets are not needed for going back.
-const REVISION_HISTORY_LIMIT: i64 = 2;
 /// The Deployment controller's own deadline is no circuit breaker: as good as never (its largest value).
 const PROGRESS_DEADLINE_SECONDS: i64 = 2_147_483_647;
 
@@ -258,19 +256,23 @@ fn record_body(record: &Record, owner: &Value) -> Value {
 
 fn deployment_body(wanted: &WantedWorkload, snapshot: &ServiceSnapshot, owner: &Value) -> Value {
     let provider = wanted.part.label();
+    let selected = BTreeMap::from([
+        (labels::SERVICE, snapshot.label()),
+        (labels::CAPACITY_PROVIDER, provider.clone()),
+        (labels::DEPLOYMENT, wanted.record.digits().to_owned()),
+    ]);
     let mut own_labels = snapshot.child_labels();
-    own_labels.insert(labels::CAPACITY_PROVIDER.to_owned(), provider.clone());
+    own_labels.extend(selected.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     let mut body = child(&wanted.key, std::slice::from_ref(owner), own_labels);
+    if let Some(metadata) = body.get_mut("metadata") {
+        put(metadata, "annotations", json!({ labels::DESIRED_COUNT: wanted.asked_for.to_string() }));
+    }
     let spec = json!({
         "replicas": wanted.replicas,
-        "selector": { "matchLabels": {
-            labels::SERVICE: snapshot.label(),
-            labels::CAPACITY_PROVIDER: provider,
-        } },
+        "selector": { "matchLabels": selected },
         "minReadySeconds": wanted.record.revision.min_ready_seconds,
-        "revisionHistoryLimit": REVISION_HISTORY_LIMIT,
+        "revisionHistoryLimit": 0,
         "progressDeadlineSeconds": PROGRESS_DEADLINE_SECONDS,
-        "paused": wanted.is_paused,
         "strategy": { "type": "RollingUpdate", "rollingUpdate": {
             "maxSurge": wanted.budget.max_surge,
             "maxUnavailable": wanted.budget.max_unavailable,
@@ -290,6 +292,16 @@ fn template(wanted: &WantedWorkload, provider: &str) -> Value {
     if let Some(labels) = template.pointer_mut("/metadata/labels") {
         put(labels, labels::DEPLOYMENT, Value::from(wanted.record.digits()));
         put(labels, labels::CAPACITY_PROVIDER, Value::from(provider));
+    }
+    if let Some((affinity, tolerations)) = &wanted.kept {
+        if let Some(spec) = template.get_mut("spec") {
+            for (name, value) in [("affinity", affinity), ("tolerations", tolerations)] {
+                if let Some(value) = value {
+                    put(spec, name, value.clone());
+                }
+            }
+        }
+        return template;
     }
     let placement = &wanted.part.placement;
     if let Some(spec) = template.get_mut("spec") {

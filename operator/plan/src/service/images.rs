@@ -8,7 +8,7 @@ use ecs::image::ImageReference;
 use ecs::name::dns_label;
 use serde_json::{Map, Value};
 
-use super::rollout;
+use super::primary;
 use super::snapshot::ServiceSnapshot;
 use super::wanted::Wanted;
 use crate::image::{ContainerImage, ImageAnswer, ImageQuery, is_consistent};
@@ -65,7 +65,7 @@ pub(super) fn pin(
     wanted: &mut Wanted,
     plan: &mut Plan,
 ) {
-    let Some(deployment) = rollout::starting(snapshot, wanted) else { return };
+    let Some(deployment) = primary::starting(snapshot, wanted) else { return };
     let Some(revision) = &mut wanted.revision else { return };
     let images = &wanted.images;
     for container in &images.containers {

@@ -7,8 +7,9 @@
 //! 3. [`images`]: if that is a new deployment, pin its images, or wait for what registries say;
 //! 4. [`rollout`]: is that a new deployment, and how many tasks of which deployment should each workload run;
 //! 5. [`children`]: the objects that make it so;
-//! 6. [`stopping`]: which tasks failed and are stopped;
-//! 7. [`report`]: the status that is true of what was observed.
+//! 6. [`verdict`]: which tasks failed, and whether the deployment is done or given up;
+//! 7. [`stopping`]: which tasks are stopped because they failed or must go elsewhere;
+//! 8. [`report`]: the status that is true of what was observed.
 
 mod children;
 mod daemon;
@@ -18,15 +19,18 @@ mod identity;
 mod images;
 mod placement;
 mod placement_pending;
+mod primary;
 mod record;
 mod report;
 mod revision;
 mod rollout;
+mod scale_in;
 mod secrets;
 mod service_events;
 mod snapshot;
 mod stopping;
 mod tags;
+mod verdict;
 mod wanted;
 mod workload;
 
@@ -42,7 +46,11 @@ pub use revision::{CapacityPart, Placement, ServiceRevision};
 /// What to do about one service now.
 #[must_use]
 pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Timestamp) -> Plan {
-    let Some(snapshot) = snapshot::gather(world, root, now) else { return Plan::default() };
+    let Some(mut snapshot) = snapshot::gather(world, root, now) else { return Plan::default() };
+    if daemon::is_daemon(&snapshot) {
+        // A daemon is not replaced elsewhere: its DaemonSet leaves draining instances out.
+        snapshot.draining.clear();
+    }
     if snapshot.metadata.is_deleting() {
         return draining::plan(&snapshot);
     }
@@ -52,10 +60,11 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
     let rollout = if daemon::is_daemon(&snapshot) {
         rollout::decide_daemon(world, &snapshot, &wanted, now)
     } else {
-        rollout::decide(&snapshot, &wanted, now)
+        rollout::decide(world, &snapshot, &wanted, now, &mut plan)
     };
     let conflicts = children::ensure(world, &snapshot, &rollout, &settings.facts, &mut plan);
+    let verdict = verdict::judge(&snapshot, &rollout, now, &mut plan);
     let stopping = stopping::stop(&snapshot, &rollout, settings, now, &mut plan);
-    report::report(&snapshot, &wanted, &rollout, &stopping, &conflicts, settings, now, &mut plan);
+    report::report(&snapshot, &wanted, &rollout, &verdict, &stopping, &conflicts, settings, now, &mut plan);
     plan
 }

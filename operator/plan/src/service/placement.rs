@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::revision::ServiceRevision;
 use crate::attribute::{HOSTNAME, ZONE, label};
 use crate::constraint::{self, NodeRules};
+use crate::container_instance;
 use crate::object::without_nothing;
 use crate::report::{Finding, Refusal};
 use crate::world::World;
@@ -144,6 +145,21 @@ pub(super) fn pending(document: &Value, primary: &ServiceRevision) -> Option<Str
          are, and tasks that replace them or are added are placed as before until the next deployment"
             .to_owned()
     })
+}
+
+/// New tasks are not placed on an instance that an administrator's label says is DRAINING. A cordoned one is kept free by
+/// the scheduler itself.
+pub(super) fn keep_off_draining_instances(pod_spec: &mut Map<String, Value>) {
+    const TERMS: &str = "/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
+    let affinity = pod_spec.get("affinity");
+    let terms = affinity.and_then(|affinity| affinity.pointer(TERMS)).and_then(Value::as_array);
+    let terms =
+        constraint::all_of(terms.map(Vec::as_slice).unwrap_or_default(), &container_instance::without_draining(&[]));
+    let affinity = pod_spec.entry("affinity").or_insert_with(|| json!({}));
+    if let Some(affinity) = affinity.as_object_mut() {
+        let required = json!({ "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": terms } });
+        affinity.insert("nodeAffinity".to_owned(), required);
+    }
 }
 
 /// Balances tasks of the service, all revisions, over a topology without ever refusing a node.

@@ -55,6 +55,21 @@ impl Record {
         ecs::arn::last_segment(&self.spec.deployment_id)
     }
 
+    /// Whether a user means this record by its name or by its `ecs-svc/…` id.
+    pub(super) fn is_named(&self, name: &str) -> bool {
+        self.key.name == name || self.id() == name || self.digits() == name
+    }
+
+    /// Whether the rollout reached its end well.
+    pub(super) fn is_successful(&self) -> bool {
+        self.status.status == Some(ServiceDeploymentState::Successful)
+    }
+
+    /// Whether the deployment was given up: it launches nothing more.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.is_over() && !self.is_successful()
+    }
+
     /// Whether the rollout reached its end, well or not.
     pub(super) fn is_over(&self) -> bool {
         !matches!(self.status.status, None | Some(ServiceDeploymentState::Pending | ServiceDeploymentState::InProgress))

@@ -6,7 +6,9 @@ use api::schema::MicroTime;
 use api::service::{
     Deployment, DeploymentRolloutState, DeploymentStatus, LaunchType, MAX_DEPLOYMENTS, ServiceState, ServiceStatus,
 };
-use api::service_deployment::{ServiceDeploymentState, ServiceDeploymentStatus};
+use api::service_deployment::{
+    ServiceDeploymentRollbackMonitorsStatus, ServiceDeploymentState, ServiceDeploymentStatus,
+};
 use ecs::event;
 use jiff::Timestamp;
 
@@ -17,9 +19,10 @@ use super::secrets;
 use super::service_events::{Facts, Told, tell};
 use super::snapshot::ServiceSnapshot;
 use super::stopping::{Impaired, Stopping};
+use super::verdict::{Verdict, narrow, tasks_of};
 use super::wanted::Wanted;
 use crate::labels;
-use crate::op::{Op, Plan};
+use crate::op::Plan;
 use crate::report::Conditions;
 use crate::settings::Settings;
 use crate::task::observe::{Task, Trouble};
@@ -29,7 +32,6 @@ use crate::task::observe::{Task, Trouble};
 struct Counts {
     running: i64,
     pending: i64,
-    failed: i64,
 }
 
 impl Counts {
@@ -37,7 +39,6 @@ impl Counts {
         tasks.filter(|task| !task.is_stopping).fold(Self::default(), |counts, task| Self {
             running: counts.running + i64::from(task.last_status.is_running()),
             pending: counts.pending + i64::from(task.last_status.is_pending()),
-            failed: counts.failed + i64::from(task.trouble.as_ref().is_some_and(is_failure)),
         })
     }
 }
@@ -52,6 +53,7 @@ pub(super) fn report(
     snapshot: &ServiceSnapshot,
     wanted: &Wanted,
     rollout: &Rollout,
+    verdict: &Verdict,
     stopping: &Stopping,
     conflicts: &[Conflict],
     settings: &Settings,
@@ -60,10 +62,11 @@ pub(super) fn report(
 ) {
     let all = Counts::of(snapshot.tasks.iter());
     let primary = rollout.primary.as_ref();
-    let is_complete = rollout.is_complete || (rollout.bounds.is_none() && primary.is_some_and(Record::is_over));
+    let is_complete = match rollout.bounds {
+        Some(_) => rollout.is_complete && verdict.is_completed(),
+        None => primary.is_some_and(Record::is_successful),
+    };
     let is_steady = is_complete && all.running == rollout.desired && all.pending == 0;
-    let completed = primary.filter(|record| rollout.is_complete && !record.is_over());
-    record_statuses(snapshot, rollout, completed, now, plan);
     let impaired = stopping.impaired(&snapshot.status.stopped_tasks, now).filter(|_| !is_steady);
     if let Some(impaired) = &impaired {
         plan.wake_at(impaired.until);
@@ -73,74 +76,15 @@ pub(super) fn report(
     }
     let facts = Facts {
         is_steady,
-        is_stuck: rollout.is_stuck,
-        is_impaired: impaired.is_some(),
-        completed: completed.map(Record::id),
-        began: primary.filter(|record| !record.exists).map(Record::id),
+        is_impaired: impaired.is_some() || (verdict.is_throttled && !is_steady),
+        outcome: verdict.outcome.as_ref(),
+        began: primary.filter(|record| !record.exists),
     };
     let told = tell(snapshot, rollout, &facts, stopping, now, plan);
-    let conditions = conditions(snapshot, wanted, rollout, stopping, impaired.as_ref(), conflicts, is_steady, now);
-    let status = whole(snapshot, wanted, rollout, stopping, all, told, conditions, settings, now);
+    let conditions =
+        conditions(snapshot, wanted, rollout, verdict, stopping, impaired.as_ref(), conflicts, is_steady, now);
+    let status = whole(snapshot, wanted, rollout, verdict, stopping, all, told, conditions, settings, now);
     plan.status = Some(serde_json::to_value(status).unwrap_or_default());
-}
-
-/// Writes the ends of rollouts into their records, and the beginning once tasks are being replaced.
-fn record_statuses(
-    snapshot: &ServiceSnapshot,
-    rollout: &Rollout,
-    completed: Option<&Record>,
-    now: Timestamp,
-    plan: &mut Plan,
-) {
-    let Some(primary) = &rollout.primary else { return };
-    if let Some(record) = completed {
-        let counts = Counts::of(tasks_of(snapshot, record));
-        let reason = event::rollout_completed(record.id());
-        let state = (ServiceDeploymentState::Successful, DeploymentRolloutState::Completed);
-        plan.ops.push(record_status(record, state, &reason, counts, rollout.desired, now));
-    } else if primary.exists && primary.status.status.is_none() && tasks_of(snapshot, primary).next().is_some() {
-        let counts = Counts::default();
-        let reason = event::rollout_in_progress(primary.id());
-        let state = (ServiceDeploymentState::InProgress, DeploymentRolloutState::InProgress);
-        plan.ops.push(record_status(primary, state, &reason, counts, rollout.desired, now));
-    }
-    let is_obsolete = |record: &Record| rollout.obsolete.iter().any(|obsolete| obsolete.key == record.key);
-    for record in snapshot.records.iter().filter(|record| record.id() != primary.id() && !record.is_over()) {
-        if !is_obsolete(record) {
-            let reason = format!("replaced by {}", primary.id());
-            let state = (ServiceDeploymentState::Stopped, DeploymentRolloutState::Failed);
-            plan.ops.push(record_status(record, state, &reason, Counts::default(), 0, now));
-        }
-    }
-}
-
-fn record_status(
-    record: &Record,
-    (state, rollout_state): (ServiceDeploymentState, DeploymentRolloutState),
-    reason: &str,
-    counts: Counts,
-    desired: i64,
-    now: Timestamp,
-) -> Op {
-    let is_over = state != ServiceDeploymentState::InProgress;
-    let status = ServiceDeploymentStatus {
-        observed_generation: Some(1),
-        status: Some(state),
-        status_reason: Some(reason.to_owned()),
-        rollout_state: Some(rollout_state),
-        started_at: Some(MicroTime(record.created_at)),
-        finished_at: is_over.then_some(MicroTime(now)),
-        desired_count: Some(narrow(desired)),
-        running_count: Some(narrow(counts.running)),
-        pending_count: Some(narrow(counts.pending)),
-        failed_tasks: Some(narrow(counts.failed)),
-        ..ServiceDeploymentStatus::default()
-    };
-    Op::ApplyStatus { key: record.key.clone(), status: serde_json::to_value(status).unwrap_or_default() }
-}
-
-fn tasks_of<'a>(snapshot: &'a ServiceSnapshot, record: &'a Record) -> impl Iterator<Item = &'a Task> {
-    snapshot.tasks.iter().filter(|task| task.deployment_id.as_deref() == Some(record.digits()))
 }
 
 #[allow(clippy::too_many_arguments)] // every argument is one finished part of what is said
@@ -148,6 +92,7 @@ fn conditions(
     snapshot: &ServiceSnapshot,
     wanted: &Wanted,
     rollout: &Rollout,
+    verdict: &Verdict,
     stopping: &Stopping,
     impaired: Option<&Impaired>,
     conflicts: &[Conflict],
@@ -169,6 +114,7 @@ fn conditions(
         conditions.set(ConditionType::SteadyState, false, Reason::NotSteady, message);
     }
     stuck(snapshot, rollout, &mut conditions);
+    blocked(snapshot, rollout, &mut conditions);
     secrets::report(snapshot, rollout.primary.as_ref(), &mut conditions);
     images(rollout, &mut conditions);
     super::placement_pending::report(snapshot, rollout, &mut conditions);
@@ -183,7 +129,7 @@ fn conditions(
         conditions.progressing(Reason::ResolvingImages, &message);
         return conditions.finish();
     }
-    summary(snapshot, rollout, stopping, impaired, conflicts, is_steady, &mut conditions);
+    summary(snapshot, rollout, verdict, stopping, impaired, conflicts, is_steady, &mut conditions);
     conditions.finish()
 }
 
@@ -217,10 +163,25 @@ fn stuck(snapshot: &ServiceSnapshot, rollout: &Rollout, conditions: &mut Conditi
     }
 }
 
+fn blocked(snapshot: &ServiceSnapshot, rollout: &Rollout, conditions: &mut Conditions) {
+    if rollout.is_blocked {
+        let protected =
+            snapshot.tasks.iter().filter(|task| !task.is_stopping && task.protected_until.is_some()).count();
+        let deployment = rollout.primary.as_ref().map(Record::id).unwrap_or_default();
+        let message = event::unable_to_scale_in(&snapshot.ecs_name, deployment, protected);
+        conditions.set(ConditionType::DeploymentBlocked, true, Reason::TasksProtected, message);
+    } else {
+        let message = "no protected task keeps the service from becoming smaller";
+        conditions.set(ConditionType::DeploymentBlocked, false, Reason::NotBlocked, message);
+    }
+}
+
 /// `Ready`, `Reconciling` and `Stalled`, the most pressing reason first.
+#[allow(clippy::too_many_arguments)] // every argument is the outcome of one step
 fn summary(
     snapshot: &ServiceSnapshot,
     rollout: &Rollout,
+    verdict: &Verdict,
     stopping: &Stopping,
     impaired: Option<&Impaired>,
     conflicts: &[Conflict],
@@ -242,6 +203,9 @@ fn summary(
         return conditions.stalled(Reason::AdmissionDenied, message);
     }
     let primary = rollout.primary.as_ref();
+    if let Some((reason, message)) = given_up(snapshot, rollout, verdict) {
+        return conditions.stalled(reason, &message);
+    }
     let trouble = primary
         .into_iter()
         .flat_map(|record| tasks_of(snapshot, record))
@@ -261,14 +225,58 @@ fn summary(
         return conditions.stalled(impaired.reason, &impaired.message);
     }
     match primary {
-        Some(record) if !rollout.is_complete && !record.is_over() => {
+        Some(record) if verdict.is_baking => {
+            let message =
+                format!("{} It is watched until its bake time is over.", event::rollout_in_progress(record.id()));
+            conditions.progressing(Reason::Baking, &message);
+        }
+        Some(record) if !verdict.is_over() && record.spec.rollback_of.is_some() => {
+            conditions.progressing(Reason::RollingBack, &event::rolling_back(&snapshot.ecs_name, record.id()));
+        }
+        Some(record) if !verdict.is_over() => {
             conditions.progressing(Reason::DeploymentInProgress, &event::rollout_in_progress(record.id()));
         }
-        Some(record) if is_steady => {
-            conditions.ready(Reason::SteadyState, &event::rollout_completed(record.id()));
+        Some(record) if is_steady => match undone(snapshot, record) {
+            Some(message) => conditions.stalled(Reason::DeploymentFailed, &message),
+            None => conditions.ready(Reason::SteadyState, &event::rollout_completed(record.id())),
+        },
+        _ if rollout.is_blocked => conditions.progressing(Reason::TasksProtected, "protected tasks are waited for"),
+        _ if !snapshot.draining.is_empty() && snapshot.has_tasks_on_draining_instances() => {
+            conditions
+                .progressing(Reason::InstancesDraining, "tasks on draining container instances are being replaced");
         }
         _ => conditions.progressing(Reason::NotSteady, &format!("moving to {} tasks", rollout.desired)),
     }
+}
+
+/// Why nothing more happens with the PRIMARY deployment, if it was given up without a rollback.
+fn given_up(snapshot: &ServiceSnapshot, rollout: &Rollout, verdict: &Verdict) -> Option<(Reason, String)> {
+    let primary = rollout.primary.as_ref()?;
+    if verdict.primary.status != Some(ServiceDeploymentState::Stopped) {
+        return None;
+    }
+    let reason = verdict.primary.status_reason.clone().unwrap_or_default();
+    let breaker = verdict.primary.deployment_circuit_breaker.as_ref();
+    let is_triggered =
+        breaker.is_some_and(|breaker| breaker.status == ServiceDeploymentRollbackMonitorsStatus::Triggered);
+    if !is_triggered {
+        return Some((Reason::DeploymentStopped, format!("{}: {reason}", primary.id())));
+    }
+    let message = event::deployment_failed(&snapshot.ecs_name, primary.id());
+    let more = if reason == event::rollout_failed() { String::new() } else { format!(" {reason}") };
+    Some((Reason::DeploymentFailed, format!("{message}{more}")))
+}
+
+/// What the spec asks for failed, and the service runs something older: it does so well, but nobody should think that the
+/// new revision is out.
+fn undone(snapshot: &ServiceSnapshot, primary: &Record) -> Option<String> {
+    let undone = primary.spec.rollback_of.as_ref()?;
+    let undone = snapshot.records.iter().find(|record| record.key.name == *undone);
+    let (id, reason) = match undone {
+        Some(record) => (record.id().to_owned(), record.status.status_reason.clone().unwrap_or_default()),
+        None => (primary.spec.rollback_of.clone().unwrap_or_default(), String::new()),
+    };
+    Some(format!("the service runs {} again, since {id} failed. {reason}", primary.spec.task_definition))
 }
 
 #[allow(clippy::too_many_arguments)] // every argument is one finished part of the status
@@ -276,6 +284,7 @@ fn whole(
     snapshot: &ServiceSnapshot,
     wanted: &Wanted,
     rollout: &Rollout,
+    verdict: &Verdict,
     stopping: &Stopping,
     all: Counts,
     told: Told,
@@ -303,7 +312,7 @@ fn whole(
         launch_type,
         capacity_provider_strategy: strategy.clone(),
         platform_family: None,
-        deployments: deployments(snapshot, rollout, stopping, launch_type, strategy.as_ref(), now),
+        deployments: deployments(snapshot, rollout, verdict, launch_type, strategy.as_ref(), now),
         events: told.events,
         stopped_tasks: stopping.stopped_tasks(&previous.stopped_tasks),
         created_at: previous.created_at.clone().or(snapshot.metadata.creation_timestamp.map(MicroTime)),
@@ -339,7 +348,7 @@ fn strategy(wanted: &Wanted, rollout: &Rollout) -> Option<Vec<CapacityProviderSt
 fn deployments(
     snapshot: &ServiceSnapshot,
     rollout: &Rollout,
-    stopping: &Stopping,
+    verdict: &Verdict,
     launch_type: Option<LaunchType>,
     strategy: Option<&Vec<CapacityProviderStrategyItem>>,
     now: Timestamp,
@@ -355,17 +364,9 @@ fn deployments(
         .take(MAX_DEPLOYMENTS)
         .map(|record| {
             let counts = Counts::of(tasks_of(snapshot, record));
-            let gone = if rollout.is_complete { 0 } else { failed_and_gone(snapshot, stopping, record) };
-            let there = tasks_of(snapshot, record).filter(|task| !stopping.is_given_up(snapshot, task));
-            let failed = Counts::of(there).failed.saturating_add(gone);
             let is_primary = record.id() == primary.id();
-            let is_completed = record.status.rollout_state == Some(DeploymentRolloutState::Completed)
-                || (is_primary && rollout.is_complete);
-            let (state, reason) = if is_completed {
-                (DeploymentRolloutState::Completed, event::rollout_completed(record.id()))
-            } else {
-                (DeploymentRolloutState::InProgress, event::rollout_in_progress(record.id()))
-            };
+            let (state, reason) =
+                rollout_state(snapshot, record, if is_primary { &verdict.primary } else { &record.status });
             Deployment {
                 id: record.id().to_owned(),
                 status: if is_primary { DeploymentStatus::Primary } else { DeploymentStatus::Active },
@@ -373,8 +374,8 @@ fn deployments(
                 desired_count: narrow(if is_primary { rollout.desired } else { counts.running + counts.pending }),
                 pending_count: narrow(counts.pending),
                 running_count: narrow(counts.running),
-                failed_tasks: narrow(failed),
-                failed_tasks_stopped: (gone > 0).then_some(narrow(gone)),
+                failed_tasks: narrow(verdict.failed_tasks(record)),
+                failed_tasks_stopped: None,
                 created_at: MicroTime(record.created_at),
                 updated_at: None,
                 launch_type,
@@ -390,12 +391,35 @@ fn deployments(
     deployments
 }
 
-/// Failed tasks of a deployment that were stopped. A deployment that reached its end begins to count anew.
-fn failed_and_gone(snapshot: &ServiceSnapshot, stopping: &Stopping, record: &Record) -> i64 {
-    let before = snapshot.status.deployments.iter().find(|before| before.id == record.id());
-    let before = before.and_then(|before| before.failed_tasks_stopped).map_or(0, i64::from);
-    let now = stopping.failed.iter().filter(|digits| digits.as_str() == record.digits()).count();
-    before.saturating_add(i64::try_from(now).unwrap_or(i64::MAX))
+/// `rolloutState` and its reason as DescribeServices has them.
+fn rollout_state(
+    snapshot: &ServiceSnapshot,
+    record: &Record,
+    status: &ServiceDeploymentStatus,
+) -> (DeploymentRolloutState, String) {
+    let id = record.id();
+    let is_triggered = status
+        .deployment_circuit_breaker
+        .as_ref()
+        .is_some_and(|breaker| breaker.status == ServiceDeploymentRollbackMonitorsStatus::Triggered);
+    match status.rollout_state {
+        Some(DeploymentRolloutState::Completed) => (DeploymentRolloutState::Completed, event::rollout_completed(id)),
+        Some(DeploymentRolloutState::Failed) if is_triggered => {
+            let undoing =
+                snapshot.records.iter().find(|other| other.spec.rollback_of.as_ref() == Some(&record.key.name));
+            let target = status.rollback.as_ref().map(|rollback| &rollback.service_revision);
+            let target = target.and_then(|name| snapshot.records.iter().find(|other| other.key.name == *name));
+            let reason = match undoing.or(target) {
+                Some(back_to) => event::rollout_rolling_back(back_to.id()),
+                None => event::rollout_failed(),
+            };
+            (DeploymentRolloutState::Failed, reason)
+        }
+        Some(DeploymentRolloutState::Failed) => {
+            (DeploymentRolloutState::Failed, status.status_reason.clone().unwrap_or_default())
+        }
+        _ => (DeploymentRolloutState::InProgress, event::rollout_in_progress(id)),
+    }
 }
 
 /// When anything else in the entry last changed.
@@ -407,9 +431,4 @@ fn updated_at(previous: &ServiceStatus, deployment: &Deployment, now: Timestamp)
         }
         _ => MicroTime(now),
     }
-}
-
-/// ECS counts are 32-bit.
-fn narrow(count: i64) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
 }

@@ -123,6 +123,11 @@ pub(super) fn trigger_hash(task_definition: &str, document: &Value) -> String {
     })))
 }
 
+/// The same for a service that runs the service revision of an earlier deployment: nothing else counts.
+pub(super) fn earlier_trigger_hash(deployment: &str) -> String {
+    diff::hash(&json!({ "serviceRevision": deployment }))
+}
+
 /// Hash of what asks for a deployment, or for another look at the newest revision of a family, without saying what to
 /// deploy. Nothing else is part of it: a tag, a bound or a stopped deployment must not force one where
 /// `forceNewDeployment: true` was left in the spec.

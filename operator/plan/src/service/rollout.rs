@@ -1,25 +1,31 @@
-//! Which deployment is the newest, and how many tasks of which deployment each workload should run.
+//! How many tasks of which deployment each Deployment should run: [`ecs::rollout`] on what was observed.
 //!
-//! One Deployment per capacity provider; ECS's bounds hold over all of them together. Bounds are integers and follow the
-//! desired count at every reconcile, so that an autoscaler never leaves stale ones behind.
+//! There is one Deployment for each service deployment and capacity provider. Its template never changes; the operator
+//! moves the counts, since the bounds of ECS hold over all of them together. Bounds are integers and follow the desired
+//! count at every reconcile, so that an autoscaler never leaves stale ones behind.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use api::schema::MicroTime;
-use api::service_deployment::{ServiceDeploymentSpec, ServiceDeploymentStatus};
 use ecs::capacity::{StrategyItem, split, split_with_floor};
-use ecs::rolling::{Bounds, Budget, RolloutPart, Slot, bounds, rollout_slots};
-use jiff::{SignedDuration, Timestamp};
+use ecs::rolling::{Bounds, Budget, bounds};
+use ecs::rollout::{Launching, Part, Service, Tasks, step};
+use jiff::Timestamp;
+use serde_json::Value;
 
 use super::daemon::{self, Daemon};
+use super::primary;
 use super::record::Record;
 use super::revision::{self, CapacityPart, Placement};
+use super::scale_in;
 use super::snapshot::ServiceSnapshot;
+use super::stopping;
+use super::verdict;
 use super::wanted::Wanted;
 use super::workload::Workload;
 use crate::container_instance::instances;
 use crate::kind::{Kind, ObjectKey};
+use crate::op::Plan;
+use crate::task::observe::Task;
 use crate::world::World;
 
 /// What should be running.
@@ -35,14 +41,38 @@ pub(super) struct Rollout {
     pub(super) bounds: Option<Bounds>,
     /// Deployments as they should be; those not listed are left alone.
     pub(super) workloads: Vec<WantedWorkload>,
-    /// Deployments of providers that are no longer used and have no tasks left.
+    /// Deployments of earlier service deployments that have no tasks left.
     pub(super) finished: Vec<ObjectKey>,
+    /// Deployments that are asked for fewer tasks than there are, by service deployment and provider label.
+    lowered: BTreeSet<(String, String)>,
+    /// Uids of the tasks that are to go when counts are lowered.
+    victims: BTreeSet<String>,
     /// Neither a start nor a stop is possible within the bounds.
     pub(super) is_stuck: bool,
+    /// Protected tasks keep the service from scaling in or from replacing the last of the old ones.
+    pub(super) is_blocked: bool,
     /// Every task is of the PRIMARY deployment and healthy, and there are as many as desired.
     pub(super) is_complete: bool,
     /// The DaemonSet of a DAEMON service, which has no Deployments.
     pub(super) daemon: Option<Daemon>,
+}
+
+impl Rollout {
+    /// Whether the Deployment of a task is asked for fewer tasks than it has.
+    pub(super) fn is_lowered(&self, task: &Task) -> bool {
+        let label = |label: &Option<String>| label.clone().unwrap_or_default();
+        self.lowered.contains(&(label(&task.deployment_id), label(&task.capacity_provider)))
+    }
+
+    /// Whether the task is one of those that go when the count of its Deployment is lowered.
+    pub(super) fn is_victim(&self, task: &Task) -> bool {
+        self.victims.contains(&task.uid)
+    }
+
+    /// Whether the maximum leaves room to start a replacement before a task is stopped.
+    pub(super) fn replaces_start_first(&self) -> bool {
+        self.bounds.is_some_and(|bounds| bounds.maximum > self.desired)
+    }
 }
 
 /// One Deployment as it should be.
@@ -52,24 +82,35 @@ pub(super) struct WantedWorkload {
     /// The deployment whose template it runs.
     pub(super) record: Record,
     pub(super) replicas: i64,
+    /// The desired count that `replicas` were worked out for.
+    pub(super) asked_for: i64,
+    /// Affinity and tolerations as they are, where the record does not know the provider: it joined the strategy later.
+    pub(super) kept: Option<(Option<Value>, Option<Value>)>,
+    /// What the percentages leave for this count, for people and tools that read Deployments: nothing here rolls.
     pub(super) budget: Budget,
-    pub(super) is_paused: bool,
 }
 
 /// How many deployments are remembered unless the service says otherwise.
 const DEFAULT_HISTORY: usize = 10;
 
-pub(super) fn decide(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp) -> Rollout {
+pub(super) fn decide(
+    world: &dyn World,
+    snapshot: &ServiceSnapshot,
+    wanted: &Wanted,
+    now: Timestamp,
+    plan: &mut Plan,
+) -> Rollout {
     let desired = snapshot.desired_count();
     if !wanted.refusals.is_empty() {
         // A refused spec touches nothing that runs.
         return Rollout { primary: snapshot.primary().cloned(), desired, ..Rollout::default() };
     }
-    let Some(primary) = primary(snapshot, wanted, now) else { return Rollout { desired, ..Rollout::default() } };
+    let Some(primary) = primary::primary(snapshot, wanted, now) else {
+        return Rollout { desired, ..Rollout::default() };
+    };
     let bounds = bounds(desired, wanted.percentages.unwrap_or_default());
     let mut rollout = Rollout { desired, bounds: Some(bounds), ..Rollout::default() };
-    place(snapshot, wanted, &primary, bounds, &mut rollout);
-    rollout.is_complete = is_complete(snapshot, &primary, &rollout);
+    place(world, snapshot, wanted, &primary, now, &mut rollout, plan);
     let (in_use, past): (Vec<&Record>, Vec<&Record>) =
         snapshot.records.iter().partition(|record| is_used(snapshot, &primary, record));
     rollout.obsolete = obsolete(snapshot, &past);
@@ -84,11 +125,12 @@ pub(super) fn decide_daemon(world: &dyn World, snapshot: &ServiceSnapshot, wante
     if !wanted.refusals.is_empty() {
         return Rollout { primary: snapshot.primary().cloned(), desired, ..Rollout::default() };
     }
-    let Some(primary) = primary(snapshot, wanted, now) else { return Rollout::default() };
+    let Some(primary) = primary::primary(snapshot, wanted, now) else { return Rollout::default() };
     let percentages = wanted.percentages.unwrap_or_default();
     let live = daemon::Live::of(world, snapshot);
     let instances = instances(world);
-    let daemon = daemon::decide(snapshot, &instances, live.as_ref(), &primary, percentages.minimum_healthy, false);
+    let (minimum, is_frozen) = (percentages.minimum_healthy, primary.is_frozen());
+    let daemon = daemon::decide(snapshot, &instances, live.as_ref(), &primary, minimum, is_frozen);
     let desired = i64::try_from(daemon.eligible.len()).unwrap_or(i64::MAX);
     let is_kept = |record: &&Record| {
         is_used(snapshot, &primary, record) || live.as_ref().is_some_and(|live| live.deployment == record.digits())
@@ -107,111 +149,161 @@ pub(super) fn decide_daemon(world: &dyn World, snapshot: &ServiceSnapshot, wante
     }
 }
 
-/// A deployment that does not exist yet and would be started now.
-pub(super) struct Starting {
-    /// `ecs-svc/<19 digits>`
-    pub(super) id: String,
-    /// Why, for people.
-    trigger: &'static str,
-    /// [`revision::request_hash`] of the spec.
-    request: String,
+/// A part of the service with the Deployment behind it.
+struct Group<'a> {
+    record: Option<&'a Record>,
+    capacity: CapacityPart,
+    live: Option<&'a Workload>,
+    part: Part,
 }
 
-/// Whether what is asked for is a new deployment. The id follows from what is asked for and from the deployment before, so
-/// it is the same until that deployment exists.
-pub(super) fn starting(snapshot: &ServiceSnapshot, wanted: &Wanted) -> Option<Starting> {
-    let revision = wanted.revision.as_ref()?;
-    let current = snapshot.primary();
-    let request = revision::request_hash(&snapshot.document);
-    let is_forced = snapshot.spec.as_ref().is_ok_and(|spec| spec.force_new_deployment == Some(true));
-    let trigger = match current {
-        None => "the service was created",
-        Some(record) if record.spec.task_definition != revision.task_definition => "taskDefinition changed",
-        Some(record) if record.spec.trigger_hash != wanted.trigger => "a field that starts a deployment changed",
-        Some(record) if is_forced && record.spec.force_hash.as_ref() != Some(&request) => "forceNewDeployment",
-        Some(_) => return None,
-    };
-    Some(Starting { id: next_deployment(snapshot, &wanted.trigger), trigger, request })
-}
-
-/// The newest record, or a new one when a field that starts a deployment changed.
-fn primary(snapshot: &ServiceSnapshot, wanted: &Wanted, now: Timestamp) -> Option<Record> {
-    let current = snapshot.primary();
-    let (Some(Starting { id, trigger, request }), Some(revision)) = (starting(snapshot, wanted), &wanted.revision)
-    else {
-        return current.cloned();
-    };
-    // Times order the records; a clock that went backwards must not reorder them.
-    let created_at = current
-        .map_or(now, |record| now.max(record.created_at.checked_add(SignedDuration::from_micros(1)).unwrap_or(now)));
-    let previous = current.map(|record| record.key.name.clone());
-    let name = ecs::name::child_name(&snapshot.key.name, ecs::arn::last_segment(&id), 253);
-    Some(Record {
-        key: ObjectKey::namespaced(Kind::ServiceDeployment, &snapshot.namespace, name),
-        spec: ServiceDeploymentSpec {
-            service: snapshot.key.name.clone(),
-            service_name: snapshot.ecs_name.clone(),
-            cluster: snapshot.cluster.clone(),
-            deployment_id: id,
-            created_at: MicroTime(created_at),
-            trigger: trigger.to_owned(),
-            task_definition: revision.task_definition.clone(),
-            trigger_hash: wanted.trigger.clone(),
-            force_hash: Some(request),
-            previous_deployment: previous,
-            rollback_of: None,
-            service_revision: serde_json::to_value(revision).unwrap_or_default(),
-        },
-        status: ServiceDeploymentStatus::default(),
-        revision: Arc::new(revision.clone()),
-        created_at,
-        exists: false,
-    })
-}
-
-/// The id of the deployment that comes after the newest one if `trigger`, or the wish to force one, starts it.
-pub(super) fn next_deployment(snapshot: &ServiceSnapshot, trigger: &str) -> String {
-    let before = snapshot.primary().map(Record::id).unwrap_or_default();
-    let request = revision::request_hash(&snapshot.document);
-    ecs::arn::deployment_id(&format!("{}/{before}/{trigger}/{request}", snapshot.metadata.uid))
-}
-
-/// Decides counts and templates of all workloads.
-fn place(snapshot: &ServiceSnapshot, wanted: &Wanted, primary: &Record, bounds: Bounds, rollout: &mut Rollout) {
-    let desired = rollout.desired;
-    let parts = parts(snapshot, wanted, primary);
-    let labels: BTreeSet<String> = parts.iter().map(CapacityPart::label).collect();
-    let leftover: Vec<&Workload> =
-        snapshot.workloads.values().filter(|workload| !labels.contains(&workload.provider)).collect();
-    let leaving: i64 = leftover.iter().map(|workload| workload.existing.max(workload.replicas)).sum();
-    // Tasks on providers that are leaving count against the maximum until they are gone.
-    let room = if leaving > 0 { desired.min((bounds.maximum - leaving).max(0)) } else { desired };
-    let live: Vec<Option<&Workload>> = parts.iter().map(|part| snapshot.workloads.get(&part.label())).collect();
-    let counts = counts(room, &parts, &live, wanted, primary);
-    let budget = bounds.budget(desired);
-    let slots = slots(&parts, &live, &counts, primary, budget);
-    let mut held = false;
-    for (((part, live), count), slot) in parts.iter().zip(&live).zip(&counts).zip(slots) {
-        let idle = idle_budget(*count, wanted);
-        let Some(workload) = workload(snapshot, primary, part, *live, *count, slot, idle) else { continue };
-        held |= workload.record.id() != primary.id() || workload.is_paused;
-        rollout.workloads.push(workload);
-    }
-    let healthy: i64 = live.iter().flatten().map(|workload| workload.available).sum();
-    let mut keep = (bounds.minimum_healthy - healthy).max(0);
-    let mut stays = 0;
-    for workload in leftover {
-        let replicas = keep.min(workload.replicas);
-        keep -= replicas;
-        stays += replicas;
-        if replicas == 0 && workload.existing == 0 && workload.replicas == 0 {
-            rollout.finished.push(workload.stored.key.clone());
-        } else if let Some(wanted) = leaving_workload(snapshot, workload, replicas) {
-            rollout.workloads.push(wanted);
+/// Decides the counts of all workloads.
+fn place(
+    world: &dyn World,
+    snapshot: &ServiceSnapshot,
+    wanted: &Wanted,
+    primary: &Record,
+    now: Timestamp,
+    rollout: &mut Rollout,
+    plan: &mut Plan,
+) {
+    let mut groups = sources(snapshot, primary, now);
+    groups.extend(newest(snapshot, wanted, primary, rollout.desired, now));
+    let parts: Vec<Part> = groups.iter().map(|group| group.part).collect();
+    let step = step(&Service {
+        desired: rollout.desired,
+        percentages: wanted.percentages.unwrap_or_default(),
+        launching: if primary.is_frozen() { Launching::Frozen } else { Launching::Allowed },
+        is_early_success: primary.is_successful() || verdict::is_early_success(snapshot, rollout.desired, primary),
+        parts: &parts,
+    });
+    rollout.is_stuck = step.is_stuck;
+    rollout.is_blocked = step.is_blocked;
+    rollout.is_complete = primary.exists && step.is_complete;
+    for (group, count) in groups.into_iter().zip(step.counts) {
+        let Group { record, capacity, live, part } = group;
+        let replicas = match live.filter(|_| count < part.tasks.existing) {
+            Some(live) => lower(world, snapshot, live, part, count, now, rollout, plan),
+            None => count,
+        };
+        let is_empty = replicas == 0 && part.asked == 0 && part.tasks.existing == 0;
+        match (record, live) {
+            (_, Some(live)) if is_empty && !part.is_primary => rollout.finished.push(live.stored.key.clone()),
+            // Without its record the template cannot be written again: it can only end.
+            (None, Some(live)) if replicas == 0 => rollout.finished.push(live.stored.key.clone()),
+            (Some(record), live) => rollout.workloads.push(WantedWorkload {
+                key: live.map_or_else(|| workload_key(snapshot, record, &capacity), |live| live.stored.key.clone()),
+                budget: valid(bounds(replicas, wanted.percentages.unwrap_or_default()).budget(replicas)),
+                kept: live
+                    .filter(|_| !record.revision.capacity.iter().any(|frozen| frozen.label() == capacity.label()))
+                    .map(|live| (live.affinity.clone(), live.tolerations.clone())),
+                part: capacity,
+                record: record.clone(),
+                replicas,
+                asked_for: rollout.desired,
+            }),
+            (None, _) => {}
         }
     }
-    let nothing_moves = leaving > 0 && stays == leaving && room == 0;
-    rollout.is_stuck = desired > 0 && ((held && budget.is_zero()) || nothing_moves);
+}
+
+/// Sees to it that the right tasks go when a Deployment is asked for fewer than it has. Answers what it may be asked for
+/// now.
+#[allow(clippy::too_many_arguments)] // what is chosen from, and what is told
+fn lower(
+    world: &dyn World,
+    snapshot: &ServiceSnapshot,
+    live: &Workload,
+    part: Part,
+    count: i64,
+    now: Timestamp,
+    rollout: &mut Rollout,
+    plan: &mut Plan,
+) -> i64 {
+    let id = (live.deployment.clone(), live.provider.clone());
+    rollout.lowered.insert(id);
+    // An old revision on its way out has no preference, unless somebody does.
+    let is_indifferent = !part.is_primary && part.tasks.protected == 0 && part.tasks.leaving == 0;
+    if count == 0 || is_indifferent {
+        return count;
+    }
+    let fewer = usize::try_from(part.tasks.existing - count).unwrap_or_default();
+    let scale_in = scale_in::choose(world, snapshot, (&live.deployment, &live.provider), fewer, now);
+    rollout.victims.extend(scale_in.victims);
+    plan.ops.extend(scale_in.marks);
+    // A count that was lowered before is not raised again.
+    (part.tasks.existing - scale_in.prepared).max(count).min(part.asked.max(count))
+}
+
+/// Deployments of earlier service deployments, oldest first.
+fn sources<'a>(snapshot: &'a ServiceSnapshot, primary: &Record, now: Timestamp) -> Vec<Group<'a>> {
+    let mut live: Vec<&Workload> =
+        snapshot.workloads.values().filter(|workload| workload.deployment != primary.digits()).collect();
+    let age = |workload: &Workload| {
+        snapshot.records.iter().position(|record| record.digits() == workload.deployment).unwrap_or_default()
+    };
+    live.sort_by_key(|workload| age(workload));
+    live.into_iter()
+        .map(|live| {
+            let record = snapshot.record(&live.deployment);
+            let frozen = record.and_then(|record| {
+                record.revision.capacity.iter().find(|capacity| capacity.label() == live.provider).cloned()
+            });
+            let provider = Some(live.provider.clone()).filter(|label| label != revision::NO_PROVIDER);
+            let joined_later = || CapacityPart { provider, base: 0, weight: 0, placement: Placement::default() };
+            let capacity = frozen.unwrap_or_else(joined_later);
+            let tasks = tasks(snapshot, &live.deployment, &live.provider, now);
+            let part = Part { is_primary: false, goal: 0, asked: live.replicas, asked_for: live.asked_for, tasks };
+            Group { record, capacity, live: Some(live), part }
+        })
+        .collect()
+}
+
+/// Deployments of the PRIMARY deployment in the order of its strategy, existing or not.
+fn newest<'a>(
+    snapshot: &'a ServiceSnapshot,
+    wanted: &Wanted,
+    primary: &'a Record,
+    desired: i64,
+    now: Timestamp,
+) -> Vec<Group<'a>> {
+    let capacity = parts(snapshot, wanted, primary);
+    let live: Vec<Option<&Workload>> =
+        capacity.iter().map(|part| snapshot.workload(primary.digits(), &part.label())).collect();
+    let goals = goals(desired, &capacity, &live, wanted, primary);
+    let group = |((capacity, live), goal): ((CapacityPart, Option<&'a Workload>), i64)| {
+        let part = Part {
+            is_primary: true,
+            goal,
+            asked: live.map_or(0, |live| live.replicas),
+            asked_for: live.and_then(|live| live.asked_for),
+            tasks: tasks(snapshot, primary.digits(), &capacity.label(), now),
+        };
+        Group { record: Some(primary), capacity, live, part }
+    };
+    capacity.into_iter().zip(live).zip(goals).map(group).collect()
+}
+
+/// Counts the tasks of one Deployment.
+fn tasks(snapshot: &ServiceSnapshot, deployment: &str, provider: &str, now: Timestamp) -> Tasks {
+    let mut tasks = Tasks::default();
+    for task in snapshot.tasks.iter().filter(|task| !task.is_stopping && is_of(task, deployment, provider)) {
+        let is_leaving = stopping::is_to_be_replaced(snapshot, task, now);
+        tasks.existing += 1;
+        tasks.healthy += i64::from(task.is_healthy_for_deployment);
+        tasks.leaving += i64::from(is_leaving);
+        tasks.leaving_healthy += i64::from(is_leaving && task.is_healthy_for_deployment);
+        tasks.failing += i64::from(stopping::is_failing(task));
+        tasks.protected += i64::from(task.protected_until.is_some());
+        tasks.unplaced += i64::from(stopping::has_no_place(task));
+    }
+    tasks
+}
+
+/// Whether a task belongs to the Deployment of a service deployment on a provider.
+pub(super) fn is_of(task: &Task, deployment: &str, provider: &str) -> bool {
+    task.deployment_id.as_deref() == Some(deployment)
+        && task.capacity_provider.as_deref().unwrap_or_default() == provider
 }
 
 /// Strategy items new tasks go to. Items that a changed strategy dropped stay with weight 0, since ECS moves nothing that
@@ -222,19 +314,13 @@ fn parts(snapshot: &ServiceSnapshot, wanted: &Wanted, primary: &Record) -> Vec<C
     for part in &mut parts {
         let label = part.label();
         let frozen = primary.revision.capacity.iter().find(|frozen| frozen.label() == label);
-        let live = snapshot.workloads.get(&label).filter(|workload| workload.deployment == primary.digits());
-        match (frozen, live) {
-            (Some(frozen), _) => part.placement = frozen.placement.clone(),
-            (None, Some(live)) => part.placement = placement_of(live),
-            (None, None) => {}
+        if let Some(frozen) = frozen {
+            part.placement = frozen.placement.clone();
         }
     }
-    if is_new(primary) {
-        return parts;
-    }
-    for frozen in &primary.revision.capacity {
+    for frozen in primary.revision.capacity.iter().filter(|_| primary.exists) {
         if !parts.iter().any(|part| part.provider == frozen.provider)
-            && snapshot.workloads.contains_key(&frozen.label())
+            && snapshot.workload(primary.digits(), &frozen.label()).is_some()
         {
             parts.push(CapacityPart { base: 0, weight: 0, ..frozen.clone() });
         }
@@ -242,22 +328,9 @@ fn parts(snapshot: &ServiceSnapshot, wanted: &Wanted, primary: &Record) -> Vec<C
     parts
 }
 
-fn is_new(record: &Record) -> bool {
-    !record.exists
-}
-
-fn placement_of(live: &Workload) -> Placement {
-    let terms = live.affinity.as_ref().and_then(|affinity| {
-        affinity.pointer("/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms")
-    });
-    let list =
-        |value: Option<&serde_json::Value>| value.and_then(|value| value.as_array()).cloned().unwrap_or_default();
-    Placement { node_selector_terms: list(terms), tolerations: list(live.tolerations.as_ref()) }
-}
-
-/// Tasks per part. With the strategy the deployment was started with, base and weight alone decide. After a change of the
-/// strategy what runs stays, and only the difference is placed by the new weights.
-fn counts(
+/// Tasks per part in the end. With the strategy the deployment was started with, base and weight alone decide. After a
+/// change of the strategy what runs stays, and only the difference is placed by the new weights.
+fn goals(
     count: i64,
     parts: &[CapacityPart],
     live: &[Option<&Workload>],
@@ -267,43 +340,11 @@ fn counts(
     let items: Vec<StrategyItem> = parts.iter().map(CapacityPart::item).collect();
     let strategy = |parts: &[CapacityPart]| -> Vec<_> { parts.iter().map(CapacityPart::item).collect() };
     let is_unchanged = wanted.capacity.is_empty() || strategy(&wanted.capacity) == strategy(&primary.revision.capacity);
-    if is_unchanged || is_new(primary) {
+    if is_unchanged || !primary.exists {
         return split(count, &items);
     }
     let running: Vec<i64> = live.iter().map(|workload| workload.map_or(0, |workload| workload.replicas)).collect();
     split_with_floor(count, &items, &running)
-}
-
-/// Who may roll now, and with how much of the total budget.
-fn slots(
-    parts: &[CapacityPart],
-    live: &[Option<&Workload>],
-    counts: &[i64],
-    primary: &Record,
-    budget: Budget,
-) -> Vec<Slot> {
-    let rollout_parts: Vec<RolloutPart> = parts
-        .iter()
-        .zip(live)
-        .zip(counts)
-        .map(|((_, live), count)| match live {
-            None => RolloutPart { desired: *count, updated: true, in_flight: 0 },
-            Some(live) => {
-                let is_current = live.deployment == primary.digits();
-                let missing = (live.replicas - live.available).max(0);
-                let extra = (live.existing - live.replicas).max(0);
-                let in_flight = if is_current && !live.is_settled { missing.max(extra).max(1) } else { missing };
-                RolloutPart { desired: *count, updated: is_current && live.is_settled, in_flight }
-            }
-        })
-        .collect();
-    rollout_slots(&rollout_parts, budget)
-}
-
-/// Surge and unavailability of a Deployment that does not roll: what the percentages give for its own count, so that the
-/// integers follow the count although nothing acts on them now.
-fn idle_budget(count: i64, wanted: &Wanted) -> Budget {
-    valid(bounds(count, wanted.percentages.unwrap_or_default()).budget(count))
 }
 
 /// The server refuses zero and zero.
@@ -311,97 +352,34 @@ fn valid(budget: Budget) -> Budget {
     if budget.is_zero() { Budget { max_surge: 1, max_unavailable: 0 } } else { budget }
 }
 
-fn workload(
-    snapshot: &ServiceSnapshot,
-    primary: &Record,
-    part: &CapacityPart,
-    live: Option<&Workload>,
-    replicas: i64,
-    slot: Slot,
-    idle: Budget,
-) -> Option<WantedWorkload> {
-    let key = live.map_or_else(|| workload_key(snapshot, part), |live| live.stored.key.clone());
-    let wanted = |record: &Record, part: CapacityPart, budget: Budget, is_paused: bool| WantedWorkload {
-        key: key.clone(),
-        part,
-        record: record.clone(),
-        replicas,
-        budget: valid(budget),
-        is_paused,
-    };
-    let Some(live) = live else { return Some(wanted(primary, part.clone(), idle, false)) };
-    if live.deployment == primary.digits() {
-        return Some(match slot {
-            // Not seen by the Deployment controller yet: whether it rolls is not known.
-            _ if !live.is_observed && live.replicas == replicas => wanted(primary, part.clone(), live.budget, false),
-            _ if !live.has_old_pods => wanted(primary, part.clone(), idle, false),
-            Slot::Roll(budget) => wanted(primary, part.clone(), live.with_excused(budget), false),
-            Slot::Hold => wanted(primary, part.clone(), idle, true),
-        });
-    }
-    match slot {
-        Slot::Roll(budget) => Some(wanted(primary, part.clone(), budget, false)),
-        // It keeps the template it has; only its count follows. Without its record the template cannot be written again
-        // and the Deployment is left alone until its turn comes.
-        Slot::Hold => snapshot.record(&live.deployment).map(|record| {
-            let part = CapacityPart { placement: placement_of(live), ..part.clone() };
-            wanted(record, part, idle, false)
-        }),
-    }
-}
-
-fn leaving_workload(snapshot: &ServiceSnapshot, live: &Workload, replicas: i64) -> Option<WantedWorkload> {
-    let record = snapshot.record(&live.deployment)?;
-    let part = record.revision.capacity.iter().find(|part| part.label() == live.provider)?;
-    Some(WantedWorkload {
-        key: live.stored.key.clone(),
-        part: CapacityPart { placement: placement_of(live), ..part.clone() },
-        record: record.clone(),
-        replicas,
-        budget: valid(live.budget),
-        is_paused: false,
-    })
-}
-
-/// `<service>` without a provider; `<service>-<provider>-<hash>` with one, such as `web-fargate-3f2a91c07b`. The hash is of
-/// both names, so that service `a` on provider `b-c` and service `a-b` on provider `c` never meet.
-fn workload_key(snapshot: &ServiceSnapshot, part: &CapacityPart) -> ObjectKey {
+/// `web-3f2a91c07b`, or `web-fargate-3f2a91c07b` with a provider. The hash is of the service, the deployment and the
+/// provider, so that no two of them ever meet.
+fn workload_key(snapshot: &ServiceSnapshot, record: &Record, part: &CapacityPart) -> ObjectKey {
     let service = &snapshot.key.name;
-    let name = match &part.provider {
-        None => ecs::name::dns_label(service, LONGEST_NAME),
-        Some(provider) => {
-            let readable: String =
-                provider.chars().filter(char::is_ascii_alphanumeric).take(20).collect::<String>().to_ascii_lowercase();
-            let suffix = format!("{readable}-{}", ecs::name::short_hash(&format!("{service}/{provider}")));
-            let stem = ecs::name::dns_label(service, LONGEST_NAME - 1 - suffix.len());
-            format!("{stem}-{suffix}")
-        }
-    };
-    ObjectKey::namespaced(Kind::Deployment, &snapshot.namespace, name)
+    let provider = part.provider.as_deref().unwrap_or_default();
+    let readable: String =
+        provider.chars().filter(char::is_ascii_alphanumeric).take(20).collect::<String>().to_ascii_lowercase();
+    let hash = ecs::name::short_hash(&format!("{service}/{}/{provider}", record.digits()));
+    let suffix = if readable.is_empty() { hash } else { format!("{readable}-{hash}") };
+    let stem = ecs::name::dns_label(service, LONGEST_NAME - 1 - suffix.len());
+    ObjectKey::namespaced(Kind::Deployment, &snapshot.namespace, format!("{stem}-{suffix}"))
 }
 
 /// Pods get their Deployment's name and 17 characters more, cut at 63: longer names would hide which is which.
 const LONGEST_NAME: usize = 63;
 
-fn is_complete(snapshot: &ServiceSnapshot, primary: &Record, rollout: &Rollout) -> bool {
-    primary.exists
-        && rollout.finished.is_empty()
-        && rollout.workloads.len() == snapshot.workloads.len()
-        && rollout.workloads.iter().all(|wanted| {
-            wanted.record.id() == primary.id()
-                && snapshot.workloads.get(&wanted.part.label()).is_some_and(|live| {
-                    live.deployment == primary.digits() && live.is_settled && live.replicas == wanted.replicas
-                })
-        })
-}
-
 fn is_used(snapshot: &ServiceSnapshot, primary: &Record, record: &Record) -> bool {
-    record.id() == primary.id()
-        || snapshot.workloads.values().any(|workload| workload.deployment == record.digits())
-        || snapshot.tasks.iter().any(|task| task.deployment_id.as_deref() == Some(record.digits()))
+    let used: BTreeSet<&str> = snapshot
+        .workloads
+        .values()
+        .map(|workload| workload.deployment.as_str())
+        .chain(snapshot.tasks.iter().filter_map(|task| task.deployment_id.as_deref()))
+        .collect();
+    record.id() == primary.id() || used.contains(record.digits())
 }
 
-/// Records beyond the history limit that nothing runs from any more.
+/// Records beyond the history limit that nothing runs from any more. The last one that completed stays: it is what a
+/// failed deployment goes back to.
 fn obsolete(snapshot: &ServiceSnapshot, past: &[&Record]) -> Vec<Record> {
     let limit = snapshot
         .spec
@@ -410,5 +388,10 @@ fn obsolete(snapshot: &ServiceSnapshot, past: &[&Record]) -> Vec<Record> {
         .and_then(|spec| spec.kubernetes.as_ref()?.deployment_history_limit)
         .and_then(|limit| usize::try_from(limit).ok())
         .unwrap_or(DEFAULT_HISTORY);
-    past.iter().take(past.len().saturating_sub(limit)).map(|record| (*record).clone()).collect()
+    let last_completed = snapshot.last_completed().map(Record::id);
+    past.iter()
+        .take(past.len().saturating_sub(limit))
+        .filter(|record| Some(record.id()) != last_completed)
+        .map(|record| (*record).clone())
+        .collect()
 }

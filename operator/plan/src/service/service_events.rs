@@ -12,9 +12,11 @@ use ecs::event::{self, EventName};
 use ecs::lifecycle::UNHEALTHY;
 use jiff::Timestamp;
 
+use super::record::Record;
 use super::rollout::Rollout;
 use super::snapshot::ServiceSnapshot;
 use super::stopping::Stopping;
+use super::verdict::{Cause, Outcome};
 use crate::moment::after;
 use crate::op::{Notice, NoticeKind, Plan};
 use crate::task::observe::Task;
@@ -33,13 +35,12 @@ pub(super) struct Told {
 /// Facts about the service that are worth an event.
 pub(super) struct Facts<'a> {
     pub(super) is_steady: bool,
-    pub(super) is_stuck: bool,
     /// Tasks keep failing.
     pub(super) is_impaired: bool,
-    /// Id of the deployment that reached its end with this reconcile.
-    pub(super) completed: Option<&'a str>,
-    /// Id of the deployment that begins with this reconcile.
-    pub(super) began: Option<&'a str>,
+    /// What became of the PRIMARY deployment with this reconcile.
+    pub(super) outcome: Option<&'a Outcome>,
+    /// The deployment that begins with this reconcile.
+    pub(super) began: Option<&'a Record>,
 }
 
 pub(super) fn tell(
@@ -61,9 +62,11 @@ pub(super) fn tell(
     let stopped = advance(before.stopped_through.as_ref(), &before.stopped_ids, &snapshot.tasks, |task| {
         task.stopping_since.filter(|_| !was_told(task))
     });
-    if let Some(id) = facts.began {
-        let message = event::rollout_in_progress(id);
-        teller.notice(EventName::ServiceDeploymentInProgress, message);
+    if let Some(record) = facts.began {
+        if record.spec.rollback_of.is_some() {
+            teller.tell(None, event::rolling_back(service, record.id()));
+        }
+        teller.notice(EventName::ServiceDeploymentInProgress, event::rollout_in_progress(record.id()));
     }
     for task in &stopping.given_up {
         let id = ecs::arn::last_segment(&task.task_arn);
@@ -82,7 +85,7 @@ pub(super) fn tell(
     for ids in started.new.chunks(TASKS_PER_EVENT) {
         teller.tell(None, event::started_tasks(service, ids));
     }
-    if facts.is_stuck {
+    if rollout.is_stuck {
         teller.tell_again_after_hours(EventName::ServiceTaskPlacementFailure, event::stuck_deployment(service));
     }
     if facts.is_impaired {
@@ -94,8 +97,15 @@ pub(super) fn tell(
         // What the scheduler says changes with every node and is in the condition; this text is told once.
         teller.tell_again_after_hours(EventName::ServiceTaskPlacementFailure, event::unable_to_place(service, ""));
     }
-    if let Some(id) = facts.completed {
-        teller.tell(Some(EventName::ServiceDeploymentCompleted), event::deployment_completed(service, id));
+    if rollout.is_blocked {
+        let protected =
+            snapshot.tasks.iter().filter(|task| !task.is_stopping && task.protected_until.is_some()).count();
+        let id = rollout.primary.as_ref().map(Record::id).unwrap_or_default();
+        teller.say_again_after_hours(None, event::unable_to_scale_in(service, id, protected));
+    }
+    if let Some((outcome, record)) = facts.outcome.zip(rollout.primary.as_ref()) {
+        let (name, message) = ending(service, record.id(), outcome);
+        teller.tell(Some(name), message);
     }
     let (steady_since, steady_announced_at) = steady(status, facts.is_steady, rollout, &mut teller);
     let mut events: Vec<ServiceEvent> = teller.new.into_iter().rev().collect();
@@ -108,6 +118,22 @@ pub(super) fn tell(
         stopped_ids: stopped.ids,
     };
     Told { events, watermark, steady_since, steady_announced_at }
+}
+
+/// What is told when a deployment is over.
+fn ending(service: &str, id: &str, outcome: &Outcome) -> (EventName, String) {
+    match outcome {
+        Outcome::Completed => (EventName::ServiceDeploymentCompleted, event::deployment_completed(service, id)),
+        Outcome::GivenUp { cause: Cause::CircuitBreaker, has_no_candidate: false, .. } => {
+            (EventName::ServiceDeploymentFailed, event::deployment_failed(service, id))
+        }
+        Outcome::GivenUp { has_no_candidate: true, .. } => {
+            (EventName::ServiceDeploymentFailed, event::deployment_failed_without_candidate(service, id))
+        }
+        Outcome::GivenUp { cause: Cause::Request, .. } => {
+            (EventName::ServiceDeploymentFailed, event::deployment_stopped(service, id))
+        }
+    }
 }
 
 /// Says that the service is steady when it becomes so, and again about every six hours.
@@ -157,10 +183,14 @@ impl Teller<'_> {
 
     /// Says something that stays true for long: not again within six hours.
     fn tell_again_after_hours(&mut self, name: EventName, message: String) {
+        self.say_again_after_hours(Some(name), message);
+    }
+
+    fn say_again_after_hours(&mut self, name: Option<EventName>, message: String) {
         let last = self.snapshot.status.events.iter().find(|event| event.message == message);
         let last = last.map(|event| event.created_at.0.as_second());
         if event::may_repeat(last, self.now.as_second()) {
-            self.tell(Some(name), message);
+            self.tell(name, message);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Everything a service's plan depends on, gathered once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::service::{ServiceSpec, ServiceStatus};
@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::record::Record;
 use super::workload::Workload;
+use crate::container_instance;
 use crate::kind::{Kind, ObjectKey};
 use crate::object::Metadata;
 use crate::op::Plan;
@@ -39,10 +40,12 @@ pub(super) struct ServiceSnapshot {
     pub(super) cluster: String,
     /// Deployment records, oldest first; the last one is PRIMARY.
     pub(super) records: Vec<Record>,
-    /// The service's Deployments by capacity provider label.
-    pub(super) workloads: BTreeMap<String, Workload>,
+    /// The service's Deployments by the digits of their service deployment and their capacity provider label.
+    pub(super) workloads: BTreeMap<(String, String), Workload>,
     /// The service's tasks, oldest first.
     pub(super) tasks: Vec<Task>,
+    /// Names of the nodes that are draining.
+    pub(super) draining: BTreeSet<String>,
     /// What fetches secrets for deployments of the service.
     pub(super) fetchers: Vec<Arc<Stored>>,
     /// An older service of the same ECS name in the same cluster, if there is one.
@@ -78,11 +81,11 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         .filter_map(|stored| Record::read(stored))
         .collect();
     records.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.key.cmp(&other.key)));
-    let mut workloads: BTreeMap<String, Workload> = world
+    let workloads: BTreeMap<(String, String), Workload> = world
         .find(Kind::Deployment, Some(&namespace), &Term::Owner(root.metadata.uid.clone()))
         .into_iter()
         .filter_map(Workload::read)
-        .map(|workload| (workload.provider.clone(), workload))
+        .map(|workload| ((workload.deployment.clone(), workload.provider.clone()), workload))
         .collect();
     let mut tasks: Vec<Task> = world
         .find(Kind::Pod, Some(&namespace), &Term::Service(label))
@@ -90,9 +93,6 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         .filter_map(|stored| stored.decode::<PodView>().ok())
         .map(|pod| observe(&pod, now))
         .collect();
-    for workload in workloads.values_mut() {
-        workload.excuse(&tasks);
-    }
     let owner = Term::Owner(root.metadata.uid.clone());
     let fetchers = FETCHERS.into_iter().flat_map(|kind| world.find(kind, Some(&namespace), &owner)).collect();
     tasks.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.uid.cmp(&other.uid)));
@@ -108,6 +108,7 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         cluster,
         records,
         workloads,
+        draining: container_instance::draining(world),
         tasks,
         fetchers,
         name_taken_by,
@@ -123,6 +124,22 @@ impl ServiceSnapshot {
     /// The record of a deployment id.
     pub(super) fn record(&self, digits: &str) -> Option<&Record> {
         self.records.iter().find(|record| record.digits() == digits)
+    }
+
+    /// The Deployment of a service deployment on a capacity provider.
+    pub(super) fn workload(&self, digits: &str, provider: &str) -> Option<&Workload> {
+        self.workloads.get(&(digits.to_owned(), provider.to_owned()))
+    }
+
+    /// The newest deployment that reached its end well.
+    pub(super) fn last_completed(&self) -> Option<&Record> {
+        self.records.iter().rev().find(|record| record.is_successful())
+    }
+
+    /// Whether a task runs on an instance that is draining.
+    pub(super) fn has_tasks_on_draining_instances(&self) -> bool {
+        let nodes = self.tasks.iter().filter(|task| !task.is_stopping).filter_map(|task| task.node.as_ref());
+        nodes.into_iter().any(|node| self.draining.contains(node))
     }
 
     /// `spec.desiredCount`, also when the rest of the spec is refused. ECS requires it for REPLICA; 0 otherwise.

@@ -1,9 +1,15 @@
-//! Which tasks the operator stops, because ECS would: tasks that are over although their pods go on, and unhealthy ones.
+//! Which tasks the operator stops, because ECS would: tasks that are over although their pods go on, those that cannot
+//! start, unhealthy ones, and those on draining instances.
 //!
-//! A task is stopped in two steps, so that nothing is lost when the process ends in between. First it is put into
-//! `status.stoppedTasks`; once that record is stored, the pod whose uid it holds is deleted. Both steps can be repeated.
+//! A task is stopped in steps, so that nothing is lost when the process ends in between. First its failure is counted, in
+//! the record of its deployment. Then it is put into `status.stoppedTasks`; once that is stored, the pod whose uid it holds
+//! is deleted. Every step can be repeated.
 //!
-//! Tasks that end one after the other would be replaced as fast as they fail. So [`AT_ONCE`] tasks may be stopped without
+//! Unhealthy tasks and those on draining instances are replaced before they are stopped where `maximumPercent` leaves room:
+//! [`super::rollout`] asks for more tasks for a while, and when it asks for fewer again, they are the ones that go. Where
+//! it leaves none they are stopped here, within the minimum.
+//!
+//! Tasks that stop before RUNNING wait for [`ecs::throttle`]. Tasks that end one after the other would be replaced as fast as they fail. So [`AT_ONCE`] tasks may be stopped without
 //! a pause, and from then on in each [`PAUSE_SECONDS`] only a tenth of the desired count, at least one and at most ten:
 //! of a service of 5 tasks that all fail, 3 are replaced at once and then one every 10 seconds; of 60, 6 every 10 seconds.
 //! Meanwhile the kubelet starts their containers again with a back-off of its own. After
@@ -16,8 +22,10 @@ use ecs::health::HealthStatus;
 use ecs::lifecycle::{StopCode, UNHEALTHY};
 use jiff::Timestamp;
 
+use super::record::Record;
 use super::rollout::Rollout;
 use super::snapshot::ServiceSnapshot;
+use super::verdict::{self, throttle_of};
 use crate::kind::{Kind, ObjectKey};
 use crate::moment::after;
 use crate::op::{Op, Plan};
@@ -37,8 +45,6 @@ const FORGET_SECONDS: i64 = 300;
 pub(super) struct Stopping {
     /// Tasks that are given up now, oldest first.
     pub(super) given_up: Vec<StoppedTask>,
-    /// Those of them that count as failed, by deployment.
-    pub(super) failed: Vec<String>,
 }
 
 /// Tasks keep failing.
@@ -97,13 +103,9 @@ pub(super) fn stop(
     let records = &snapshot.status.stopped_tasks;
     let is_recorded = |task: &Task| records.iter().any(|record| record.uid == task.uid);
     let remains: Vec<&Task> = tasks(snapshot).filter(|task| is_recorded(task)).collect();
-    for task in &remains {
-        plan.ops.push(Op::Delete {
-            key: ObjectKey::namespaced(Kind::Pod, &snapshot.namespace, task.pod_name.clone()),
-            uid: task.uid.clone(),
-            resource_version: task.resource_version.clone(),
-            only_if_absent: Vec::new(),
-        });
+    // Where fewer tasks are asked for than there are, the ReplicaSet takes the right ones.
+    for task in remains.iter().filter(|task| !rollout.is_lowered(task)) {
+        delete(snapshot, task, plan);
     }
     let mut stopping = Stopping::default();
     if rollout.bounds.is_none() {
@@ -113,36 +115,60 @@ pub(super) fn stop(
     // A record must outlast its pod.
     let mut places = MAX_STOPPED_TASKS.saturating_sub(remains.len());
     let mut allowance = Allowance::new(records, rollout.desired, now);
-    let mut give_up = |task: &Task, ending: &Ending, is_gone: bool| {
-        if places == 0 || !(is_gone || allowance.take()) {
+    let mut give_up = |task: &Task, ending: &Ending, is_paced: bool| {
+        if places == 0 || (is_paced && !allowance.take()) {
             return;
         }
         places -= 1;
-        if is_failure(task, ending, now) {
-            stopping.failed.extend(task.deployment_id.clone());
-        }
         stopping.given_up.push(record(snapshot, settings, task, ending, now));
     };
-    let mut unhealthy = Vec::new();
+    let mut leaving = Vec::new();
     for task in tasks(snapshot).filter(|task| !is_recorded(task)) {
+        let deployment = task.deployment_id.as_deref().and_then(|digits| snapshot.record(digits));
+        let is_counted = |record: &Record| record.status.counted_tasks.contains(&task.uid);
+        let must_be_counted = has_failed(snapshot, task, now);
+        // What a node refused stays to be seen; the node refuses the next one too.
+        if task.is_refused_by_node || (must_be_counted && !deployment.is_none_or(is_counted)) {
+            continue;
+        }
+        let is_frozen = deployment.is_some_and(Record::is_frozen);
+        let wait = deployment.and_then(|record| throttle_of(&record.status).wait_seconds(now.as_second()));
         match &task.ending {
-            // What a node refused stays to be seen; the node refuses the next one too.
-            Some(_) if task.is_refused_by_node => {}
             // Its ReplicaSet has replaced it already.
-            Some(ending) => give_up(task, ending, task.is_stopping),
-            None if task.health == HealthStatus::Unhealthy => unhealthy.push(task),
-            None => {}
+            Some(ending) if task.is_stopping => give_up(task, ending, false),
+            // Nothing more is launched: what failed goes when the count is lowered.
+            _ if is_frozen && is_failing(task) => {}
+            Some(ending) => give_up(task, ending, true),
+            None => match failed_start(task) {
+                // The kubelet starts it as soon as what it waits for is there.
+                Some(_) if task.missing_secret.is_some() && !verdict::has_breaker(snapshot) => {}
+                Some(ending) => match wait {
+                    Some(wait) => plan.wake_at(after(now, wait)),
+                    None => give_up(task, &ending, false),
+                },
+                None if is_to_be_replaced(snapshot, task, now) => leaving.push(task),
+                None => {}
+            },
         }
     }
-    let mut room = room_for_unhealthy(snapshot, rollout, &remains);
-    for task in unhealthy {
-        let until = grace_end(snapshot, task);
-        if let Some(until) = until.filter(|until| *until > now) {
-            plan.wake_at(until);
-        } else if room > 0 {
-            room -= 1;
-            give_up(task, &failed_health_checks(task), false);
+    let mut room = room_for_leaving(snapshot, rollout, &remains);
+    for task in leaving {
+        let is_unhealthy = task.health == HealthStatus::Unhealthy;
+        if rollout.is_lowered(task) {
+            if is_unhealthy && rollout.is_victim(task) {
+                give_up(task, &failed_health_checks(task), false);
+            }
+        } else if !rollout.replaces_start_first() && (room > 0 || !task.last_status.is_running()) {
+            room -= i64::from(task.last_status.is_running());
+            if is_unhealthy {
+                give_up(task, &failed_health_checks(task), true);
+            } else {
+                delete(snapshot, task, plan);
+            }
         }
+    }
+    for until in tasks(snapshot).filter_map(|task| grace_end(snapshot, task)).filter(|until| *until > now) {
+        plan.wake_at(until);
     }
     if let Some(at) = allowance.refused_until {
         plan.wake_at(at);
@@ -150,15 +176,76 @@ pub(super) fn stop(
     stopping
 }
 
+fn delete(snapshot: &ServiceSnapshot, task: &Task, plan: &mut Plan) {
+    plan.ops.push(Op::Delete {
+        key: ObjectKey::namespaced(Kind::Pod, &snapshot.namespace, task.pod_name.clone()),
+        uid: task.uid.clone(),
+        resource_version: task.resource_version.clone(),
+        only_if_absent: Vec::new(),
+    });
+}
+
+/// Whether the scheduler of the service replaces the task: it does not pass its checks, or its instance is draining.
+pub(super) fn is_to_be_replaced(snapshot: &ServiceSnapshot, task: &Task, now: Timestamp) -> bool {
+    if task.is_stopping || task.ending.is_some() {
+        return false;
+    }
+    is_unhealthy(snapshot, task, now) || task.node.as_ref().is_some_and(|node| snapshot.draining.contains(node))
+}
+
+/// Whether the task fails its health checks and is not within its grace period.
+pub(super) fn is_unhealthy(snapshot: &ServiceSnapshot, task: &Task, now: Timestamp) -> bool {
+    task.health == HealthStatus::Unhealthy && grace_end(snapshot, task).is_none_or(|until| until <= now)
+}
+
+/// Whether the task cannot start or has ended, so that nothing healthy comes of it.
+pub(super) fn is_failing(task: &Task) -> bool {
+    task.ending.is_some() || task.trouble.as_ref().is_some_and(|trouble| trouble.reason != Reason::TaskPlacementFailure)
+}
+
+/// Whether no instance has a place for the task.
+pub(super) fn has_no_place(task: &Task) -> bool {
+    task.trouble.as_ref().is_some_and(|trouble| trouble.reason == Reason::TaskPlacementFailure)
+}
+
+/// Whether the task counts against its deployment (ECS: deployment circuit breaker): it could not be launched, it stopped
+/// before RUNNING or before it could count as healthy, or it failed its health checks.
+pub(super) fn has_failed(snapshot: &ServiceSnapshot, task: &Task, now: Timestamp) -> bool {
+    if task.stopping_since.is_some() {
+        return false;
+    }
+    match &task.ending {
+        Some(ending) => is_failure(task, ending, now),
+        None => is_unhealthy(snapshot, task, now) || failed_start(task).is_some(),
+    }
+}
+
+/// The end that a task comes to on ECS when a container of it cannot be started. The kubelet would try for ever.
+fn failed_start(task: &Task) -> Option<Ending> {
+    const CAUSES: [Reason; 4] = [
+        Reason::CannotPullContainerError,
+        Reason::CannotCreateContainerError,
+        Reason::CannotStartContainerError,
+        Reason::ResourceInitializationError,
+    ];
+    let trouble = task.trouble.as_ref().filter(|trouble| CAUSES.contains(&trouble.reason))?;
+    let container = task.containers.iter().find(|container| container.reason.is_some());
+    Some(Ending {
+        stop_code: StopCode::TaskFailedToStart,
+        reason: trouble.message.clone(),
+        container: container.map(|container| container.name.clone()),
+    })
+}
+
 /// Tasks whose pods nobody has asked to go yet.
 fn tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = &Task> {
     snapshot.tasks.iter().filter(|task| task.stopping_since.is_none())
 }
 
-/// How many unhealthy tasks may go: they serve nobody, but they are RUNNING, and ECS keeps as many of those as the minimum
-/// says. With 4 tasks and a minimum of 3 one goes; where the minimum leaves no room they go one by one, each when the
-/// replacement of the one before runs.
-fn room_for_unhealthy(snapshot: &ServiceSnapshot, rollout: &Rollout, remains: &[&Task]) -> i64 {
+/// How many tasks may go before their replacements are there: ECS keeps as many RUNNING as the minimum says. With 4 tasks
+/// and a minimum of 3 one goes; where the minimum leaves no room they go one by one, each when the replacement of the one
+/// before runs.
+fn room_for_leaving(snapshot: &ServiceSnapshot, rollout: &Rollout, remains: &[&Task]) -> i64 {
     let Some(bounds) = rollout.bounds else { return 0 };
     let stays = |task: &&Task| !remains.iter().any(|gone| gone.uid == task.uid) && task.ending.is_none();
     let running = tasks(snapshot).filter(stays).filter(|task| task.last_status.is_running()).count();

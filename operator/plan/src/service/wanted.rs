@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::images::WantedImages;
+use super::primary;
 use super::revision::{self, CapacityPart, Placement, ServiceRevision};
-use super::rollout;
 use super::snapshot::ServiceSnapshot;
 use crate::cluster::is_associated;
 use crate::kind::Kind;
@@ -104,6 +104,9 @@ fn resolve_references(
     let cluster = cluster(world, snapshot)?;
     let strategy = strategy(spec, &cluster.spec);
     wanted.capacity = capacity(world, snapshot, &cluster, spec, &strategy)?;
+    if let Some(name) = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.service_revision.as_deref()) {
+        return earlier_revision(snapshot, name, wanted);
+    }
     let is_fargate = wanted.capacity.iter().any(|part| part.provider.as_deref().is_some_and(is_fargate_provider));
     if is_fargate && spec.scheduling_strategy == Some(SchedulingStrategy::Daemon) {
         let message = "spec.schedulingStrategy: The daemon scheduling strategy is not supported on Fargate.";
@@ -120,7 +123,7 @@ fn resolve_references(
         task_definition: &task_definition,
         volume_configurations: &volume_configurations(spec),
         is_fargate,
-        deployment: &rollout::next_deployment(snapshot, &wanted.trigger),
+        deployment: &primary::next_deployment(snapshot, &wanted.trigger),
         namespace: &snapshot.namespace,
         facts: &settings.facts,
         policy: &NamespacePolicy::of(world, &snapshot.namespace),
@@ -159,6 +162,7 @@ fn resolve_references(
             return Ok(());
         }
     }
+    super::placement::keep_off_draining_instances(&mut pod_spec);
     let mut ours = BTreeMap::from([
         (labels::MANAGED_BY.to_owned(), labels::OPERATOR.to_owned()),
         (labels::APP_NAME.to_owned(), ecs::name::label_value(&snapshot.ecs_name)),
@@ -185,6 +189,20 @@ fn resolve_references(
         placement_hash: Some(super::placement::request_hash(&snapshot.document)),
         container_images: Vec::new(),
     });
+    Ok(())
+}
+
+/// The service revision of an earlier deployment, as it was frozen then. Only the strategy is that of now, since counts are.
+fn earlier_revision(snapshot: &ServiceSnapshot, name: &str, wanted: &mut Wanted) -> Result<(), Missing> {
+    wanted.trigger = revision::earlier_trigger_hash(name);
+    let primary = snapshot.primary().filter(|primary| primary.spec.trigger_hash == wanted.trigger);
+    let Some(record) = primary.or_else(|| snapshot.records.iter().find(|record| record.is_named(name))) else {
+        let message = format!(
+            "spec.kubernetes.serviceRevision: {name} is no ECSServiceDeployment of this service; kubectl get ecsdep lists them"
+        );
+        return Err(Missing::new(Reason::ServiceRevisionNotFound, message));
+    };
+    wanted.revision = Some(ServiceRevision { capacity: wanted.capacity.clone(), ..record.revision.as_ref().clone() });
     Ok(())
 }
 

@@ -80,6 +80,8 @@ pub struct Task {
     pub ending: Option<Ending>,
     /// Its containers, in the order of the task definition.
     pub containers: Vec<ContainerEnd>,
+    /// Whether it is marked as one that a scale-in takes, see [`labels::POD_DELETION_COST`].
+    pub is_marked: bool,
     /// Name of a Secret that does not exist, or lacks the key, and that a container waits for.
     pub missing_secret: Option<String>,
     /// Node it runs on.
@@ -172,6 +174,7 @@ pub fn observe(pod: &PodView, now: Timestamp) -> Task {
             .zip(&observation.containers)
             .map(|(note, container)| container_end(note, find(note), container.reason()))
             .collect(),
+        is_marked: pod.metadata.annotations.contains_key(labels::POD_DELETION_COST),
         missing_secret: notes.iter().find_map(|note| missing_secret(find(note)?)),
         node: pod.spec.node_name.clone(),
     }

@@ -79,6 +79,23 @@ impl Cluster {
         self.apply(object);
     }
 
+    /// The newest Deployment of a service.
+    pub fn deployment(&self, service: &str) -> Value {
+        let records = self.list(Kind::ServiceDeployment);
+        let mut own: Vec<Value> = self
+            .list(Kind::Deployment)
+            .into_iter()
+            .filter(|one| one["metadata"]["labels"]["ecs-operator.dev/service"] == service)
+            .collect();
+        own.sort_by_key(|one| {
+            let id = &one["metadata"]["labels"]["ecs-operator.dev/deployment-id"];
+            let id = format!("ecs-svc/{}", id.as_str().unwrap());
+            let record = records.iter().find(|record| record["spec"]["deploymentId"] == id.as_str()).unwrap();
+            record["spec"]["createdAt"].as_str().unwrap().to_owned()
+        });
+        own.pop().unwrap_or_else(|| panic!("no Deployment of {service}"))
+    }
+
     /// What somebody else deletes.
     pub fn remove(&mut self, kind: Kind, name: &str) {
         self.world.remove(&ObjectKey::namespaced(kind, NAMESPACE, name)).unwrap();
@@ -121,16 +138,32 @@ impl Cluster {
         panic!("does not settle: {:#?}", &self.log[before..]);
     }
 
-    /// Settles, lets the Deployment controller finish, and so on until nothing moves.
+    /// Settles, lets the Deployment controller finish, and so on until nothing moves, also not after the time in which
+    /// tasks without a health check become healthy.
     pub fn run(&mut self) {
-        for _ in 0..50 {
+        let mut has_waited = false;
+        for _ in 0..100 {
             let writes = self.settle();
             let moved = self.deployment_controller();
-            if writes == 0 && !moved {
+            if writes > 0 || moved {
+                has_waited = false;
+            } else if has_waited || !self.is_rolling() {
                 return;
+            } else {
+                self.pass(41);
+                has_waited = true;
             }
         }
         panic!("does not come to rest");
+    }
+
+    fn is_rolling(&self) -> bool {
+        let is_over = |service: &Value| service["status"]["deployments"][0]["rolloutState"] != "IN_PROGRESS";
+        let is_steady = |service: &Value| {
+            let conditions = service["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            conditions.iter().any(|one| one["type"] == "SteadyState" && one["status"] == "True")
+        };
+        !self.list(Kind::Service).iter().all(|service| is_over(service) && is_steady(service))
     }
 
     fn carry_out(&mut self, op: &Op) {
@@ -151,6 +184,13 @@ impl Cluster {
                 self.apply(body.clone());
             }
             Op::ApplyStatus { key, status } => self.set_status(key, status.clone()),
+            Op::Annotate { key, annotations, .. } => {
+                let mut object = self.world.get(key).unwrap().value();
+                for (name, value) in annotations {
+                    object["metadata"]["annotations"][name] = json!(value);
+                }
+                self.put(object);
+            }
             Op::Delete { key, uid, only_if_absent, .. } => {
                 assert_eq!(self.world.get(key).unwrap().uid, *uid);
                 if only_if_absent.iter().all(|key| self.world.get(key).is_none()) {
@@ -202,30 +242,35 @@ impl Cluster {
         let matches = |pod: &Value| {
             selector.as_object().unwrap().iter().all(|(label, value)| pod["metadata"]["labels"][label] == *value)
         };
-        let mut kept = 0;
         let mut moved = false;
-        for pod in self.world.list(Kind::Pod, None) {
-            let value = pod.value();
-            if !matches(&value) {
-                continue;
-            }
-            if value["metadata"]["labels"] == template["metadata"]["labels"] && kept < replicas {
-                kept += 1;
-            } else {
+        let mut pods: Vec<_> =
+            self.world.list(Kind::Pod, None).into_iter().filter(|pod| matches(&pod.value())).collect();
+        // As a ReplicaSet: what is not ready goes first, then what costs least.
+        pods.sort_by_key(|pod| {
+            let pod = pod.value();
+            let is_ready = pod["status"]["conditions"][0]["status"] == "True";
+            let cost = &pod["metadata"]["annotations"]["controller.kubernetes.io/pod-deletion-cost"];
+            (is_ready, cost.as_str().map_or(0, |cost| cost.parse::<i64>().unwrap()))
+        });
+        let mut kept = i64::try_from(pods.len()).unwrap();
+        for pod in pods {
+            if kept > replicas {
                 self.world.remove(&pod.key);
+                kept -= 1;
                 moved = true;
             }
         }
         for _ in kept..replicas {
             moved = true;
             let name = format!("{owner}-{}", self.version);
+            let started = self.now;
             let states: Vec<Value> = template["spec"]["containers"]
                 .as_array()
                 .unwrap()
                 .iter()
                 .map(|container| {
                     json!({"name": container["name"], "ready": true, "started": true, "restartCount": 0,
-                        "state": {"running": {"startedAt": self.now.to_string()}}})
+                        "state": {"running": {"startedAt": started.to_string()}}})
                 })
                 .collect();
             self.apply(json!({

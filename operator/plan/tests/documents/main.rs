@@ -12,10 +12,10 @@ mod generate;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use plan::{Kind, ObjectKey, Settings, World, plan};
+use plan::{Kind, Settings, plan};
 use serde_json::{Value, json};
 
-use common::{Cluster, NAMESPACE};
+use common::Cluster;
 use generate::{Generator, Model};
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -48,9 +48,8 @@ fn run(definition: &Value, service: &Value) -> bool {
     assert_eq!(revisions[0]["spec"]["taskDefinition"], *definition);
     cluster.apply(object("ECSService", service));
     cluster.settle();
-    let key = ObjectKey::namespaced(Kind::Deployment, NAMESPACE, "web");
-    let Some(deployment) = cluster.world.get(&key) else { return false };
-    check_containers(definition, &deployment.value()["spec"]["template"]);
+    let Some(deployment) = cluster.list(Kind::Deployment).pop() else { return false };
+    check_containers(definition, &deployment["spec"]["template"]);
     true
 }
 

@@ -1,0 +1,72 @@
+//! Giving up tasks.
+
+use super::{Part, Work};
+
+impl Work<'_> {
+    /// Healthy tasks that are sure to be left.
+    fn healthy(&self) -> i64 {
+        self.service.parts.iter().zip(&self.counts).map(|(part, count)| part.healthy_at(*count)).sum()
+    }
+
+    /// Lowers parts to their wishes: the count went down, the strategy moved tasks elsewhere, or replacements are healthy.
+    pub(super) fn lower_to(&mut self, wishes: &[i64]) {
+        let mut spare = (self.healthy() - self.bounds.minimum_healthy).max(0);
+        for ((part, count), wish) in self.service.parts.iter().zip(self.counts.iter_mut()).zip(wishes) {
+            if wish >= count {
+                continue;
+            }
+            let loss = part.healthy_at(*count) - part.healthy_at(*wish);
+            let kept = (loss - spare).max(0);
+            spare -= loss - kept;
+            *count = if kept > 0 { part.healthy_at(*wish) + kept } else { *wish };
+        }
+    }
+
+    /// Lowers sources to make way for PRIMARY tasks.
+    ///
+    /// Where the maximum leaves room, tasks are started before others are stopped: sources are kept until as many as desired
+    /// are healthy. Where it leaves none, where no node has room for the new ones, and where the deployment counts as
+    /// successful already, sources are kept as far as the minimum needs them.
+    pub(super) fn replace_sources(&mut self, is_limited: bool) {
+        let service = self.service;
+        let has_no_place = service.parts.iter().any(|part| part.is_primary && part.tasks.unplaced > 0);
+        let is_start_first = self.maximum > service.desired && !has_no_place && !service.is_early_success;
+        let keep = if is_start_first { service.desired } else { self.bounds.minimum_healthy };
+        let parts = || service.parts.iter().zip(&self.counts);
+        let replaced: i64 =
+            parts().filter(|(part, _)| part.is_primary).map(|(part, count)| part.healthy_at(*count)).sum();
+        let sources: i64 = parts().filter(|(part, _)| !part.is_primary).map(|(_, count)| count).sum();
+        let mut surplus = (sources + replaced - keep).max(0);
+        let mut spare = (self.healthy() - keep).max(0);
+        // Tasks that fail are no capacity. They need not wait for room that only they can give.
+        let has_room = parts().map(|(part, count)| (*count).max(part.tasks.existing)).sum::<i64>() < self.maximum;
+        if is_limited && !has_room {
+            let failing: i64 = service.sources().map(|part| part.tasks.failing).sum();
+            surplus = surplus.max(failing);
+        }
+        for is_loss in [false, true] {
+            for (part, count) in service.parts.iter().zip(self.counts.iter_mut()).filter(|(part, _)| !part.is_primary) {
+                let healthy = part.healthy_at(*count);
+                let most = if is_loss { healthy.min(spare) } else { *count - healthy };
+                let fewer = most.min(surplus).min((*count - part.tasks.protected).max(0));
+                *count -= fewer;
+                surplus -= fewer;
+                if is_loss {
+                    spare -= fewer;
+                }
+            }
+        }
+    }
+
+    /// A part is never lowered below its protected tasks.
+    pub(super) fn protect(&mut self) {
+        for (part, count) in self.service.parts.iter().zip(self.counts.iter_mut()) {
+            *count = (*count).max(floor(part));
+        }
+    }
+}
+
+/// What a part keeps in any case: its protected tasks, as far as it was asked for that many.
+fn floor(part: &Part) -> i64 {
+    part.tasks.protected.min(part.asked)
+}

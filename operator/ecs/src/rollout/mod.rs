@@ -1,0 +1,242 @@
+//! A rolling deployment as a state machine over plain counts: from what is observed to how many tasks each part of a
+//! service should run next.
+//!
+//! A service is a list of [`Part`]s: the tasks of one service deployment on one capacity provider. The parts of the
+//! newest deployment (PRIMARY) have goals, the parts of older ones (ACTIVE, here *sources*) are to end. [`step`] says what
+//! every part may be asked for now; it is called again whenever something changed, so it holds no state of its own and can
+//! be interrupted anywhere.
+//!
+//! Two bounds hold over all parts together, in integers and for the desired count of the moment
+//! (ECS: `minimumHealthyPercent`, `maximumPercent`):
+//!
+//! - a task is asked for only while those that exist or are asked for are fewer than the maximum;
+//! - a healthy task is given up only while more than the minimum are healthy.
+//!
+//! With 4 tasks, 50 % and 150 % that goes: 4 old; 4 old + 2 new starting; the 2 are healthy: 2 old + 2 new; 2 old + 4 new
+//! as soon as the 2 old ones are stopping; 4 new.
+//!
+//! A part that is lowered loses tasks that are not ready before ready ones; that is what a ReplicaSet does.
+
+mod lower;
+mod raise;
+
+use crate::rolling::{Bounds, Percentages, bounds};
+
+/// The tasks of one service deployment on one capacity provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Whether it belongs to the PRIMARY deployment.
+    pub is_primary: bool,
+    /// Tasks that the capacity provider strategy gives to it in the end. 0 for sources.
+    pub goal: i64,
+    /// Tasks it was last asked for.
+    pub asked: i64,
+    /// The desired count of the service at that time; `None` if unknown.
+    pub asked_for: Option<i64>,
+    /// Tasks it has.
+    pub tasks: Tasks,
+}
+
+/// Tasks of a part. Those that were asked to stop are in none of the counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tasks {
+    /// All of them, PENDING or RUNNING.
+    pub existing: i64,
+    /// Those that count as healthy.
+    pub healthy: i64,
+    /// Those to be replaced by tasks of the same part: unhealthy ones and those on draining instances.
+    pub leaving: i64,
+    /// Those of `leaving` that count as healthy.
+    pub leaving_healthy: i64,
+    /// Those that fail: they cannot start, or an essential container of theirs exited.
+    pub failing: i64,
+    /// Those under task scale-in protection.
+    pub protected: i64,
+    /// Those for which there is no place.
+    pub unplaced: i64,
+}
+
+impl Tasks {
+    /// Healthy tasks that stay.
+    fn good(self) -> i64 {
+        self.healthy - self.leaving_healthy
+    }
+
+    /// Tasks that stay and are not healthy yet.
+    fn starting(self) -> i64 {
+        self.existing - self.leaving - self.good()
+    }
+}
+
+/// Whether the PRIMARY deployment may start tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Launching {
+    /// It may.
+    Allowed,
+    /// It failed or was stopped: it launches nothing more, and both revisions stay as they are.
+    Frozen,
+}
+
+/// What a step depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Service<'a> {
+    /// `desiredCount`
+    pub desired: i64,
+    /// `minimumHealthyPercent` and `maximumPercent`
+    pub percentages: Percentages,
+    /// Whether the PRIMARY deployment may start tasks.
+    pub launching: Launching,
+    /// Whether the deployment counts as successful already, so that sources are kept only as far as the minimum needs them.
+    pub is_early_success: bool,
+    /// Oldest deployment first.
+    pub parts: &'a [Part],
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What each part is asked for now, in the order of [`Service::parts`].
+    pub counts: Vec<i64>,
+    /// Neither a start nor a stop is possible within the bounds.
+    pub is_stuck: bool,
+    /// Protected tasks keep a part from becoming smaller.
+    pub is_blocked: bool,
+    /// Only PRIMARY tasks are left, as many as desired, all healthy and none to be replaced.
+    pub is_complete: bool,
+}
+
+/// What is worked out on the way.
+struct Work<'a> {
+    service: &'a Service<'a>,
+    bounds: Bounds,
+    /// Most tasks that may exist.
+    maximum: i64,
+    counts: Vec<i64>,
+}
+
+/// Decides what each part is asked for now.
+#[must_use]
+pub fn step(service: &Service) -> Step {
+    let bounds = bounds(service.desired, service.percentages);
+    let has_sources = service.sources().any(|part| part.asked > 0 || part.tasks.existing > 0);
+    let mut work = Work {
+        service,
+        bounds,
+        // The maximum limits replacing. Without sources there is nothing to replace, and the desired count is always allowed.
+        maximum: if has_sources { bounds.maximum } else { bounds.maximum.max(service.desired) },
+        counts: service.parts.iter().map(|part| part.asked).collect(),
+    };
+    let wishes = work.wishes(has_sources);
+    let is_limited = work.raise(&wishes);
+    work.lower_to(&wishes);
+    if service.launching == Launching::Allowed {
+        work.replace_sources(is_limited);
+    }
+    work.protect();
+    let is_moving = service.parts.iter().zip(&work.counts).any(|(part, count)| part.asked != *count);
+    let is_stuck = is_limited && !is_moving && has_sources && bounds.is_stuck(service.desired);
+    let held = |(part, count): (&Part, &i64)| {
+        part.tasks.protected > part.goal && *count == part.tasks.protected && part.asked == *count
+    };
+    Step {
+        is_blocked: service.launching == Launching::Allowed && service.parts.iter().zip(&work.counts).any(held),
+        is_complete: !has_sources && service.parts.iter().filter(|part| part.is_primary).all(is_settled),
+        is_stuck,
+        counts: work.counts,
+    }
+}
+
+fn is_settled(part: &Part) -> bool {
+    [part.asked, part.tasks.existing, part.tasks.good()].into_iter().all(|count| count == part.goal)
+}
+
+impl Service<'_> {
+    fn sources(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().filter(|part| !part.is_primary)
+    }
+}
+
+impl Work<'_> {
+    /// Where each part is to be if the bounds allow it, apart from sources that make room for PRIMARY tasks.
+    fn wishes(&self, has_sources: bool) -> Vec<i64> {
+        let service = self.service;
+        let is_frozen = service.launching == Launching::Frozen;
+        let frozen = if is_frozen { self.frozen_sources() } else { Vec::new() };
+        service
+            .parts
+            .iter()
+            .enumerate()
+            .map(|(index, part)| match (part.is_primary, is_frozen) {
+                (true, false) => with_replacements(part, part.goal),
+                // What failed is not started again.
+                (true, true) => {
+                    let alive = part.asked.min(part.tasks.existing - part.tasks.failing).max(0);
+                    if has_sources { alive } else { alive.min(part.goal) }
+                }
+                (false, false) => rescaled(part, service.desired),
+                (false, true) => {
+                    let wish = frozen.get(index).copied().unwrap_or(part.asked);
+                    with_replacements(part, wish)
+                }
+            })
+            .collect()
+    }
+
+    /// Sources of a frozen deployment follow the desired count alone, since the PRIMARY deployment starts nothing: with 4
+    /// PRIMARY tasks alive and 10 desired they are 6 together, in the proportion they have.
+    fn frozen_sources(&self) -> Vec<i64> {
+        let service = self.service;
+        let is_new = |part: &Part| part.asked_for.is_some_and(|desired| desired != service.desired);
+        if !service.parts.iter().any(is_new) {
+            return Vec::new();
+        }
+        let alive: i64 = service.parts.iter().filter(|part| part.is_primary).map(|part| part.tasks.healthy).sum();
+        let mut left = (service.desired - alive).max(0);
+        let mut total: i64 = service.sources().map(|part| part.asked).sum();
+        let share = |part: &Part| {
+            if part.is_primary {
+                return part.asked;
+            }
+            let share = if total > 0 { proportion(part.asked, left, total, 0) } else { 0 };
+            left -= share;
+            total -= part.asked;
+            share
+        };
+        service.parts.iter().map(share).collect()
+    }
+}
+
+/// A source of a deployment in progress grows and shrinks with the desired count, as the PRIMARY parts do (ECS since
+/// November 2025): 5 of 10 become 8 of 15 and 2 of 4. Rounded up, so that the minimum is kept until PRIMARY tasks are
+/// healthy.
+fn rescaled(part: &Part, desired: i64) -> i64 {
+    match part.asked_for {
+        Some(before) if before > 0 && before != desired => proportion(part.asked, desired, before, before - 1),
+        _ => part.asked,
+    }
+}
+
+/// `(count * numerator + round) / denominator`
+fn proportion(count: i64, numerator: i64, denominator: i64, round: i64) -> i64 {
+    let product = i128::from(count) * i128::from(numerator) + i128::from(round);
+    i64::try_from(product / i128::from(denominator.max(1))).unwrap_or(i64::MAX)
+}
+
+/// `goal` tasks, and more of them for a while so that replacements start before what they replace is stopped.
+///
+/// 3 tasks, one of them unhealthy: 4 are asked for; when the new one is healthy, 3, and the unhealthy one goes since it is
+/// not ready. Until then nothing is lowered, or the new one would go first.
+fn with_replacements(part: &Part, goal: i64) -> i64 {
+    let tasks = part.tasks;
+    if tasks.leaving == 0 || goal == 0 {
+        return goal;
+    }
+    if tasks.existing <= goal {
+        return goal + tasks.leaving;
+    }
+    if tasks.starting() > 0 { part.asked.clamp(goal, goal + tasks.leaving) } else { goal }
+}
+
+#[cfg(test)]
+#[path = "../rollout_tests.rs"]
+mod tests;

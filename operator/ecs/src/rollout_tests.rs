@@ -1,0 +1,193 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// A part with `existing` tasks as asked for, `healthy` of them healthy.
+fn part(is_primary: bool, goal: i64, existing: i64, healthy: i64) -> Part {
+    let tasks = Tasks { existing, healthy, ..Tasks::default() };
+    Part { is_primary, goal, asked: existing, asked_for: None, tasks }
+}
+
+fn source(existing: i64, healthy: i64) -> Part {
+    part(false, 0, existing, healthy)
+}
+
+fn primary(goal: i64, existing: i64, healthy: i64) -> Part {
+    part(true, goal, existing, healthy)
+}
+
+fn step_with(desired: i64, (minimum_healthy, maximum): (i64, i64), parts: &[Part]) -> Step {
+    step(&Service {
+        desired,
+        percentages: Percentages { minimum_healthy, maximum },
+        launching: Launching::Allowed,
+        is_early_success: false,
+        parts,
+    })
+}
+
+#[test]
+fn when_a_new_revision_is_rolled_out_then_each_step_is_the_one_of_ecs() {
+    // Old tasks (existing, healthy), new ones (existing, healthy), and what both are asked for next.
+    let half_and_half_more: [((i64, i64), (i64, i64), [i64; 2]); 5] = [
+        ((4, 4), (0, 0), [4, 2]),
+        ((4, 4), (2, 0), [4, 2]),
+        ((4, 4), (2, 2), [2, 2]),
+        ((2, 2), (2, 2), [2, 4]),
+        ((2, 2), (4, 4), [0, 4]),
+    ];
+    for ((old, old_healthy), (new, new_healthy), counts) in half_and_half_more {
+        let parts = [source(old, old_healthy), primary(4, new, new_healthy)];
+        assert_eq!(step_with(4, (50, 150), &parts).counts, counts, "50/150: {old} {new}");
+    }
+    // Without room above the desired count tasks are stopped first.
+    for ((old, old_healthy), (new, new_healthy), counts) in [
+        ((4, 4), (0, 0), [2, 0]),
+        ((2, 2), (0, 0), [2, 2]),
+        ((2, 2), (2, 0), [2, 2]),
+        ((2, 2), (2, 2), [0, 2]),
+        ((0, 0), (2, 2), [0, 4]),
+    ] {
+        let parts = [source(old, old_healthy), primary(4, new, new_healthy)];
+        assert_eq!(step_with(4, (50, 100), &parts).counts, counts, "50/100: {old} {new}");
+    }
+}
+
+#[test]
+fn when_the_bounds_leave_no_room_then_nothing_moves_until_they_do() {
+    let parts = [source(1, 1), primary(1, 0, 0)];
+    let stuck = step_with(1, (50, 100), &parts);
+    assert_eq!((stuck.counts, stuck.is_stuck), (vec![1, 0], true));
+    let resumed = step_with(1, (0, 100), &parts);
+    assert_eq!((resumed.counts, resumed.is_stuck), (vec![0, 0], false));
+    // What fails is no capacity and need not be kept.
+    let mut failing = source(1, 0);
+    failing.tasks.failing = 1;
+    assert_eq!(step_with(1, (50, 100), &[failing, primary(1, 0, 0)]).counts, [0, 0]);
+}
+
+#[test]
+fn when_new_tasks_have_no_place_then_old_ones_make_room_within_the_minimum() {
+    let mut waiting = primary(4, 4, 0);
+    waiting.tasks.unplaced = 4;
+    assert_eq!(step_with(4, (50, 200), &[source(4, 4), waiting]).counts, [2, 4]);
+    assert_eq!(step_with(4, (100, 200), &[source(4, 4), waiting]).counts, [4, 4]);
+}
+
+#[test]
+fn when_a_task_is_to_be_replaced_then_its_replacement_is_there_first() {
+    let with_leaving = |existing, healthy, leaving| {
+        let mut part = primary(3, existing, healthy);
+        part.tasks.leaving = leaving;
+        part
+    };
+    let counts = |part: Part| step_with(3, (100, 200), &[part]).counts;
+    assert_eq!(counts(with_leaving(3, 2, 1)), [4], "one more is asked for");
+    assert_eq!(counts(with_leaving(4, 2, 1)), [4], "it is waited for");
+    assert_eq!(counts(with_leaving(4, 3, 1)), [3], "and then the unhealthy one goes");
+    assert_eq!(
+        step_with(3, (67, 100), &[with_leaving(3, 2, 1)]).counts,
+        [3],
+        "no room: it is stopped first, elsewhere"
+    );
+}
+
+#[test]
+fn when_the_desired_count_changes_in_the_middle_then_both_revisions_follow() {
+    let scaled = |desired| {
+        let mut parts = [source(5, 5), primary(desired, 5, 0)];
+        for part in &mut parts {
+            part.asked_for = Some(10);
+        }
+        step_with(desired, (50, 200), &parts).counts
+    };
+    assert_eq!(scaled(20), [10, 20]);
+    assert_eq!(scaled(4), [2, 4]);
+    assert_eq!(scaled(0), [0, 0]);
+}
+
+#[test]
+fn when_the_deployment_is_frozen_then_failed_tasks_go_and_nothing_else_moves() {
+    let mut failed = primary(4, 3, 1);
+    failed.tasks.failing = 2;
+    let frozen = |desired, parts: &[Part]| {
+        step(&Service {
+            desired,
+            percentages: Percentages::default(),
+            launching: Launching::Frozen,
+            is_early_success: false,
+            parts,
+        })
+    };
+    assert_eq!(frozen(4, &[source(4, 4), failed]).counts, [4, 1]);
+    // Only what is known to work follows the count.
+    let mut parts = [source(4, 4), primary(10, 1, 1)];
+    for part in &mut parts {
+        part.asked_for = Some(4);
+    }
+    assert_eq!(frozen(10, &parts).counts, [9, 1]);
+    // The first deployment of a service has nothing to fall back on.
+    assert_eq!(frozen(4, &[failed]).counts, [1]);
+}
+
+#[test]
+fn when_tasks_are_protected_then_they_outlast_a_rollout_and_a_scale_in() {
+    let mut old = source(2, 2);
+    old.tasks.protected = 1;
+    let blocked = step_with(2, (100, 200), &[old, primary(2, 2, 2)]);
+    assert_eq!((blocked.counts, blocked.is_blocked), (vec![1, 2], false));
+    let mut last = source(1, 1);
+    last.tasks.protected = 1;
+    let blocked = step_with(2, (100, 200), &[last, primary(2, 2, 2)]);
+    assert_eq!((blocked.counts, blocked.is_blocked, blocked.is_complete), (vec![1, 2], true, false));
+    let mut many = primary(1, 5, 5);
+    many.tasks.protected = 3;
+    assert_eq!(step_with(1, (100, 200), &[many]).counts, [3]);
+}
+
+fn any_part() -> impl Strategy<Value = Part> {
+    (any::<bool>(), 0..8_i64, 0..8_i64, 0..8_i64, 0..8_i64, 0..4_i64, 0..3_i64, prop::option::of(0..12_i64)).prop_map(
+        |(is_primary, goal, asked, existing, healthy, leaving, failing, asked_for)| {
+            let leaving = leaving.min(existing);
+            let healthy = healthy.min(existing);
+            let leaving_healthy = (healthy + leaving - existing).max(0);
+            let failing = failing.min(existing - healthy);
+            Part {
+                is_primary,
+                goal: if is_primary { goal } else { 0 },
+                asked,
+                asked_for,
+                tasks: Tasks { existing, healthy, leaving, leaving_healthy, failing, protected: 0, unplaced: 0 },
+            }
+        },
+    )
+}
+
+proptest! {
+    /// Whatever is seen: nothing is asked for beyond the maximum, and nothing healthy is given up below the minimum.
+    #[test]
+    fn a_step_keeps_both_bounds(
+        parts in prop::collection::vec(any_part(), 1..5),
+        desired in 0..12_i64,
+        minimum in 0..=100_i64,
+        more in 0..=150_i64,
+        is_frozen: bool,
+        is_early_success: bool,
+    ) {
+        let percentages = Percentages { minimum_healthy: minimum, maximum: minimum + more };
+        let launching = if is_frozen { Launching::Frozen } else { Launching::Allowed };
+        let step = step(&Service { desired, percentages, launching, is_early_success, parts: &parts });
+        let bounds = bounds(desired, percentages);
+        let pairs = || parts.iter().zip(&step.counts);
+        let occupied = |count: fn((&Part, &i64)) -> i64| -> i64 { pairs().map(count).sum() };
+        let before = occupied(|(part, _)| part.asked.max(part.tasks.existing));
+        let after = occupied(|(part, count)| (*count).max(part.tasks.existing));
+        let has_sources = parts.iter().any(|part| !part.is_primary && (part.asked > 0 || part.tasks.existing > 0));
+        let maximum = if has_sources { bounds.maximum } else { bounds.maximum.max(desired) };
+        prop_assert!(after <= before.max(maximum), "{step:?}: {after} of {maximum}");
+        let healthy_before = occupied(|(part, _)| part.healthy_at(part.asked));
+        let healthy_after = occupied(|(part, count)| part.healthy_at(*count));
+        prop_assert!(healthy_after >= healthy_before.min(bounds.minimum_healthy), "{step:?}: {healthy_after}");
+        prop_assert!(step.counts.iter().all(|count| *count >= 0));
+    }
+}
