@@ -23,6 +23,8 @@ mod names;
 mod parameters;
 mod placement;
 mod pool;
+mod protection;
+mod rebalancing;
 mod revisions;
 mod rights;
 mod rolling;

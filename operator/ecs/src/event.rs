@@ -68,6 +68,21 @@ pub fn unable_to_place(service: &str, reason: &str) -> String {
     }
 }
 
+/// `(service web) is not AZ balanced with 3 tasks in us-east-1a, 1 tasks in us-east-1b. AZ Rebalancing in progress.`
+pub fn not_balanced(service: &str, zones: &[(&str, i64)]) -> String {
+    about(service, &format!("is not AZ balanced with {}. AZ Rebalancing in progress.", tasks_in_zones(zones)))
+}
+
+/// `(service web) is AZ balanced with 2 tasks in us-east-1a, 2 tasks in us-east-1b.`
+pub fn balanced(service: &str, zones: &[(&str, i64)]) -> String {
+    about(service, &format!("is AZ balanced with {}.", tasks_in_zones(zones)))
+}
+
+fn tasks_in_zones(zones: &[(&str, i64)]) -> String {
+    let all: Vec<String> = zones.iter().map(|(zone, tasks)| format!("{tasks} tasks in {}", one_line(zone))).collect();
+    all.join(", ")
+}
+
 /// `(service web) is unable to consistently start tasks successfully.`
 pub fn unable_to_start_consistently(service: &str) -> String {
     about(service, "is unable to consistently start tasks successfully.")
@@ -182,6 +197,10 @@ pub enum EventName {
     ServiceDeploymentCompleted,
     /// A deployment failed.
     ServiceDeploymentFailed,
+    /// Tasks begin to move between zones.
+    ServiceRebalancingStarted,
+    /// The zones have as many tasks as each other, or one more.
+    ServiceRebalancingCompleted,
     /// An autoscaler or user changed the count.
     ServiceDesiredCountUpdated,
     /// The service cannot make tasks from its settings.
@@ -194,13 +213,15 @@ pub enum EventName {
 
 impl EventName {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::ServiceSteadyState,
         Self::ServiceTaskStartImpaired,
         Self::ServiceTaskPlacementFailure,
         Self::ServiceDeploymentInProgress,
         Self::ServiceDeploymentCompleted,
         Self::ServiceDeploymentFailed,
+        Self::ServiceRebalancingStarted,
+        Self::ServiceRebalancingCompleted,
         Self::ServiceDesiredCountUpdated,
         Self::ServiceTaskConfigurationFailure,
         Self::ServiceDaemonPlacementConstraintViolated,
@@ -216,6 +237,8 @@ impl EventName {
             Self::ServiceDeploymentInProgress => "SERVICE_DEPLOYMENT_IN_PROGRESS",
             Self::ServiceDeploymentCompleted => "SERVICE_DEPLOYMENT_COMPLETED",
             Self::ServiceDeploymentFailed => "SERVICE_DEPLOYMENT_FAILED",
+            Self::ServiceRebalancingStarted => "SERVICE_REBALANCING_STARTED",
+            Self::ServiceRebalancingCompleted => "SERVICE_REBALANCING_COMPLETED",
             Self::ServiceDesiredCountUpdated => "SERVICE_DESIRED_COUNT_UPDATED",
             Self::ServiceTaskConfigurationFailure => "SERVICE_TASK_CONFIGURATION_FAILURE",
             Self::ServiceDaemonPlacementConstraintViolated => "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED",

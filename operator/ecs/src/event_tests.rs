@@ -15,6 +15,14 @@ fn texts() -> Vec<(String, &'static str)> {
         (registered_targets("web", 2, "tg"), "(service web) registered 2 targets in (target-group tg)"),
         (draining_connections("web", 1), "(service web) has begun draining connections on 1 tasks."),
         (deregistered_targets("web", 1, "tg"), "(service web) deregistered 1 targets in (target-group tg)"),
+        (
+            not_balanced("web", &[("us-east-1a", 3), ("us-east-1b", 1)]),
+            "(service web) is not AZ balanced with 3 tasks in us-east-1a, 1 tasks in us-east-1b. AZ Rebalancing in progress.",
+        ),
+        (
+            balanced("web", &[("us-east-1a", 2), ("us-east-1b", 2)]),
+            "(service web) is AZ balanced with 2 tasks in us-east-1a, 2 tasks in us-east-1b.",
+        ),
         (steady_state("web"), "(service web) has reached a steady state."),
         (
             deployment_completed("web", deployment),

@@ -88,6 +88,7 @@ pub fn affected(world: &dyn World, changed: &Stored) -> BTreeSet<ObjectKey> {
             let lists = [Kind::Cluster, Kind::CapacityProvider].map(|kind| world.list(kind, None));
             roots.extend(lists.into_iter().flatten().map(|stored| stored.key.clone()));
             roots.extend(found(Kind::Service, None, &Term::Daemon));
+            roots.extend(found(Kind::Service, None, &Term::Rebalanced));
             // Tasks on a node that is draining, or was, are replaced, or not any more.
             if Instance::read(changed).is_some_and(|node| node.status() == ContainerInstanceStatus::Draining) {
                 let services = services_on(world, &changed.key.name).into_iter();

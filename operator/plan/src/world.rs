@@ -34,6 +34,8 @@ pub enum Term {
     ScaledService(String),
     /// The service runs one task on each eligible node.
     Daemon,
+    /// The service moves tasks between zones, so that nodes that come or go concern it.
+    Rebalanced,
     /// A PersistentVolumeClaim a volume is bound to, `namespace/name`.
     Claim(String),
     /// A node that takes no new tasks, see [`crate::container_instance`].
@@ -196,6 +198,8 @@ pub fn terms(kind: Kind, object: &Value) -> Vec<Term> {
             terms.extend(strategy_providers(object, "/spec/capacityProviderStrategy"));
             terms.extend(launch_type_provider(text("/spec/launchType")));
             terms.extend((text("/spec/schedulingStrategy") == Some(labels::DAEMON)).then_some(Term::Daemon));
+            let is_rebalanced = text("/spec/availabilityZoneRebalancing") == Some("ENABLED");
+            terms.extend(is_rebalanced.then_some(Term::Rebalanced));
         }
         Kind::ServiceDeployment => {
             terms.extend(text("/spec/service").map(|name| Term::Service(name.to_owned())));

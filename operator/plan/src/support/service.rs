@@ -6,6 +6,7 @@ use super::{kubernetes, service_connect, service_deployment, service_traffic, se
 const MEMBER_OF: &str = "becomes a required node affinity; =~ and ec2InstanceId are compared with the nodes there are when a deployment starts, and agentVersion, registeredAt and runningTasksCount are refused";
 const DAEMON: &str = "DAEMON is a DaemonSet: one task on each eligible ACTIVE instance; daemons start first with a kubernetes.priorityClassName and leave a draining node after all other tasks";
 const BINPACK: &str = "packed by the scheduler profiles of the chart (scheduler.enabled), where this is honoured; without them tasks are only drawn to nodes that have tasks of the service";
+const REBALANCING: &str = "acts when the service is steady, one task at a time; which zone the new one goes to is the scheduler's choice, which prefers the emptiest; absent means DISABLED";
 const TAGS: &str = "tasks carry them, as an annotation of the pod, when propagateTags is SERVICE";
 const EXECUTE_COMMAND: &str = "whoever may create pods/exec can run commands in tasks; with the chart's admission.executeCommand only in tasks of a deployment that began while this was true";
 const MONITORING: &str = "metrics are scraped at the resolution of the cluster's own metrics pipeline";
@@ -25,8 +26,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("cluster"),
     honoured("serviceName"),
     honoured("taskDefinition"),
-    no_effect("availabilityZoneRebalancing", "not applied by this version: running tasks are not moved between zones")
-        .cases(&[fine("DISABLED")]),
+    approximated("availabilityZoneRebalancing", REBALANCING).cases(&[fine("DISABLED")]),
     honoured("desiredCount"),
     no_effect("clientToken", "applying an object again is idempotent by its name"),
     honoured("launchType").cases(&[roughly("EXTERNAL", "runs on any node of the cluster")]),
