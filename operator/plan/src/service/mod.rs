@@ -20,6 +20,7 @@ mod images;
 mod placement;
 mod placement_pending;
 mod primary;
+mod rebalancing;
 mod record;
 mod report;
 mod revision;

@@ -5,7 +5,6 @@
 
 use api::service::{PlacementConstraintType, PlacementStrategy, PlacementStrategyType, ServiceSpec};
 use api::task_definition::TaskDefinitionSpec;
-use ecs::scale_in;
 use serde_json::{Map, Value, json};
 
 use super::revision::ServiceRevision;
@@ -113,17 +112,6 @@ pub(super) fn tell_packing(spec: &ServiceSpec, has_profiles: bool, findings: &mu
         findings.retain(|finding| finding.path != path);
         let why = "no scheduler profile packs nodes: only the other strategies and constraints act".to_owned();
         findings.push(Finding { path, is_approximated: false, why });
-    }
-}
-
-/// Which task goes first when there are too many.
-#[allow(dead_code)] // the rollout asks
-pub(super) fn scale_in_strategy(spec: &ServiceSpec) -> scale_in::Strategy {
-    let first = spec.placement_strategy.as_deref().unwrap_or_default().first();
-    match first.and_then(|strategy| strategy.type_) {
-        Some(PlacementStrategyType::Spread) => scale_in::Strategy::Spread,
-        Some(PlacementStrategyType::Binpack) => scale_in::Strategy::Binpack,
-        Some(PlacementStrategyType::Random) | None => scale_in::Strategy::Default,
     }
 }
 

@@ -53,7 +53,8 @@ pub(super) fn decide(
     now: Timestamp,
     plan: &mut Plan,
 ) -> Rebalancing {
-    let is_wanted = snapshot.spec.as_ref().is_ok_and(|spec| is_enabled(spec) && is_compatible(&facts(spec, percentages)));
+    let is_wanted =
+        snapshot.spec.as_ref().is_ok_and(|spec| is_enabled(spec) && is_compatible(&facts(spec, percentages)));
     let has_sources = parts.iter().any(|(_, part)| !part.is_primary);
     if !is_wanted || has_sources || !primary.exists || !primary.is_successful() {
         return Rebalancing::default();
@@ -71,8 +72,10 @@ pub(super) fn decide(
         parts.iter().map(|(capacity, _)| zones(snapshot, &instances, primary, capacity)).collect();
     let distribution = distribution(&of_parts);
     for (index, zones) in of_parts.iter().enumerate() {
-        let zones: Vec<Zone<'_>> =
-            zones.iter().map(|(name, counts)| Zone { name, tasks: counts.tasks, protected: counts.protected }).collect();
+        let zones: Vec<Zone<'_>> = zones
+            .iter()
+            .map(|(name, counts)| Zone { name, tasks: counts.tasks, protected: counts.protected })
+            .collect();
         if next_move(&zones, desired, maximum, true).is_none() {
             continue;
         }
@@ -86,9 +89,8 @@ pub(super) fn decide(
         return Rebalancing { surge: Some(index), told: Some((EventName::ServiceRebalancingStarted, message)) };
     }
     let is_balanced = !distribution.is_empty() && was_unbalanced(snapshot);
-    let told = is_balanced.then(|| {
-        (EventName::ServiceRebalancingCompleted, event::balanced(&snapshot.ecs_name, &distribution))
-    });
+    let told = is_balanced
+        .then(|| (EventName::ServiceRebalancingCompleted, event::balanced(&snapshot.ecs_name, &distribution)));
     Rebalancing { surge: None, told }
 }
 
@@ -125,7 +127,11 @@ fn facts(spec: &ServiceSpec, percentages: Percentages) -> Service<'_> {
         }),
         maximum_percent: percentages.maximum,
         has_zone_constraint: expressions.any(|expression| expression.contains(ecs::rebalance::ZONE_FIELD)),
-        has_classic_load_balancer: spec.load_balancers.iter().flatten().any(|balancer| balancer.load_balancer_name.is_some()),
+        has_classic_load_balancer: spec
+            .load_balancers
+            .iter()
+            .flatten()
+            .any(|balancer| balancer.load_balancer_name.is_some()),
         is_external: spec.launch_type == Some(LaunchType::External),
     }
 }
@@ -183,7 +189,9 @@ fn is_eligible(instance: &Instance, primary: &Record, capacity: &CapacityPart) -
     let selector: BTreeMap<String, String> =
         read("/nodeSelector").and_then(|value| BTreeMap::deserialize(value).ok()).unwrap_or_default();
     let of_template: Option<Vec<NodeSelectorTerm>> = read(NODE_TERMS).and_then(|terms| Vec::deserialize(terms).ok());
-    let list = |values: &[serde_json::Value]| values.iter().filter_map(|value| NodeSelectorTerm::deserialize(value).ok()).collect();
+    let list = |values: &[serde_json::Value]| {
+        values.iter().filter_map(|value| NodeSelectorTerm::deserialize(value).ok()).collect()
+    };
     let of_provider: Vec<NodeSelectorTerm> = list(&capacity.placement.node_selector_terms);
     let mut tolerations: Vec<Toleration> =
         read("/tolerations").and_then(|value| Vec::deserialize(value).ok()).unwrap_or_default();

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use ecs::capacity::{StrategyItem, split, split_with_floor};
+use ecs::event::EventName;
 use ecs::rolling::{Bounds, Budget, bounds};
 use ecs::rollout::{Launching, Part, Service, Tasks, step};
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use super::daemon::{self, Daemon};
 use super::primary;
+use super::rebalancing;
 use super::record::Record;
 use super::revision::{self, CapacityPart, Placement};
 use super::scale_in;
@@ -51,6 +53,8 @@ pub(super) struct Rollout {
     pub(super) is_stuck: bool,
     /// Protected tasks keep the service from scaling in or from replacing the last of the old ones.
     pub(super) is_blocked: bool,
+    /// What there is to tell about the balance between zones.
+    pub(super) rebalancing: Option<(EventName, String)>,
     /// Every task is of the PRIMARY deployment and healthy, and there are as many as desired.
     pub(super) is_complete: bool,
     /// The DaemonSet of a DAEMON service, which has no Deployments.
@@ -169,6 +173,13 @@ fn place(
 ) {
     let mut groups = sources(snapshot, primary, now);
     groups.extend(newest(snapshot, wanted, primary, rollout.desired, now));
+    let percentages = wanted.percentages.unwrap_or_default();
+    let shares: Vec<(&CapacityPart, Part)> = groups.iter().map(|group| (&group.capacity, group.part)).collect();
+    let rebalancing = rebalancing::decide(world, snapshot, percentages, primary, &shares, now, plan);
+    if let Some(group) = rebalancing.surge.and_then(|index| groups.get_mut(index)) {
+        group.part.goal += 1;
+    }
+    rollout.rebalancing = rebalancing.told;
     let parts: Vec<Part> = groups.iter().map(|group| group.part).collect();
     let step = step(&Service {
         desired: rollout.desired,

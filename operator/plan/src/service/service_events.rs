@@ -103,6 +103,9 @@ pub(super) fn tell(
         let id = rollout.primary.as_ref().map(Record::id).unwrap_or_default();
         teller.say_again_after_hours(None, event::unable_to_scale_in(service, id, protected));
     }
+    if let Some((name, message)) = &rollout.rebalancing {
+        teller.tell(Some(*name), message.clone());
+    }
     if let Some((outcome, record)) = facts.outcome.zip(rollout.primary.as_ref()) {
         let (name, message) = ending(service, record.id(), outcome);
         teller.tell(Some(name), message);
