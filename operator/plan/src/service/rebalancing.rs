@@ -96,16 +96,7 @@ pub(super) fn decide(
 
 /// Whether the last thing that was said about balance is that there is none.
 fn was_unbalanced(snapshot: &ServiceSnapshot) -> bool {
-    let service = &snapshot.ecs_name;
-    let said = |text: &str, says: &dyn Fn(&str, &[(&str, i64)]) -> String| {
-        // What comes before the first number.
-        says(service, &[]).split(" with").next().is_some_and(|start| text.starts_with(start))
-    };
-    let last = snapshot.status.events.iter().find_map(|told| {
-        let is_unbalanced = said(&told.message, &event::not_balanced);
-        (is_unbalanced || said(&told.message, &event::balanced)).then_some(is_unbalanced)
-    });
-    last == Some(true)
+    snapshot.status.events.iter().find_map(|told| event::says_balanced(&told.message)) == Some(false)
 }
 
 /// Without a value nothing moves. ECS takes ENABLED when a service is created and DISABLED when one is updated that never
