@@ -29,7 +29,7 @@ fn step_with(desired: i64, (minimum_healthy, maximum): (i64, i64), parts: &[Part
 #[test]
 fn when_a_new_revision_is_rolled_out_then_each_step_is_the_one_of_ecs() {
     // Old tasks (existing, healthy), new ones (existing, healthy), and what both are asked for next.
-    let half_and_half_more: [((i64, i64), (i64, i64), [i64; 2]); 5] = [
+    let half_and_half_more = [
         ((4, 4), (0, 0), [4, 2]),
         ((4, 4), (2, 0), [4, 2]),
         ((4, 4), (2, 2), [2, 2]),
@@ -134,15 +134,71 @@ fn when_the_deployment_is_frozen_then_failed_tasks_go_and_nothing_else_moves() {
 fn when_tasks_are_protected_then_they_outlast_a_rollout_and_a_scale_in() {
     let mut old = source(2, 2);
     old.tasks.protected = 1;
+    old.tasks.protected_healthy = 1;
     let blocked = step_with(2, (100, 200), &[old, primary(2, 2, 2)]);
     assert_eq!((blocked.counts, blocked.is_blocked), (vec![1, 2], false));
     let mut last = source(1, 1);
     last.tasks.protected = 1;
+    last.tasks.protected_healthy = 1;
     let blocked = step_with(2, (100, 200), &[last, primary(2, 2, 2)]);
     assert_eq!((blocked.counts, blocked.is_blocked, blocked.is_complete), (vec![1, 2], true, false));
     let mut many = primary(1, 5, 5);
     many.tasks.protected = 3;
+    many.tasks.protected_healthy = 3;
     assert_eq!(step_with(1, (100, 200), &[many]).counts, [3]);
+}
+
+#[test]
+fn when_unhealthy_tasks_fill_the_maximum_then_they_go_first() {
+    // 10 tasks, at most 11 and at least 9: 7 old ones and 3 new ones are healthy or not, and nothing can be started.
+    let mut old = source(8, 7);
+    old.tasks.leaving = 1;
+    let mut new = primary(10, 3, 2);
+    new.tasks.leaving = 1;
+    let full = step_with(10, (90, 110), &[old, new]);
+    assert_eq!((full.counts, full.is_full), (vec![7, 3], true));
+    // The one of the new revision cannot be given up by a count: whoever stops it is told that there is no room.
+    let still = step_with(10, (90, 110), &[source(8, 8), new]);
+    assert_eq!((still.counts, still.is_full), (vec![8, 3], true));
+}
+
+#[test]
+fn when_an_unhealthy_task_is_protected_then_a_healthy_one_goes_in_its_place_and_is_reckoned_with() {
+    // 3 old tasks: 2 healthy and one protected that is not. With 2 asked for, one healthy one is left; 2 are to be.
+    let mut old = source(3, 2);
+    old.tasks.protected = 1;
+    assert_eq!(step_with(4, (50, 100), &[old, primary(4, 1, 0)]).counts, [3, 1]);
+    old.tasks.protected = 0;
+    assert_eq!(step_with(4, (50, 100), &[old, primary(4, 1, 0)]).counts, [2, 1]);
+}
+
+#[test]
+fn when_a_part_that_was_lowered_is_asked_for_more_then_what_it_may_have_lost_is_not_reckoned_with() {
+    // It was asked for none; its 4 healthy tasks may be gone before it is asked for 4.
+    let lowered = Part { asked: 0, ..primary(4, 4, 4) };
+    let step = step_with(4, (100, 300), &[source(4, 4), lowered]);
+    assert_eq!(step.counts, [4, 4]);
+}
+
+#[test]
+fn when_something_is_under_way_then_the_deployment_is_neither_stuck_nor_complete() {
+    let stopping = Part { asked: 0, ..source(1, 1) };
+    let step = step_with(1, (50, 100), &[stopping, source(1, 1), primary(1, 0, 0)]);
+    assert_eq!((step.counts, step.is_stuck), (vec![0, 1, 0], false));
+    // A third task is yet to be healthy; then one of the others may go.
+    let step = step_with(2, (90, 100), &[source(2, 2), primary(2, 1, 0)]);
+    assert_eq!((step.counts, step.is_stuck), (vec![2, 1], false));
+    let more = Part { asked: 3, ..primary(2, 2, 2) };
+    assert!(!step_with(2, (100, 200), &[more]).is_complete);
+}
+
+#[test]
+fn when_the_bounds_let_no_task_move_to_another_provider_then_the_deployment_is_complete_where_it_is() {
+    let parts = [primary(1, 2, 2), primary(1, 0, 0)];
+    let step = step_with(2, (90, 110), &parts);
+    assert_eq!((step.counts, step.is_complete), (vec![2, 0], true));
+    let step = step_with(2, (50, 100), &parts);
+    assert_eq!((step.counts, step.is_complete), (vec![1, 0], false));
 }
 
 fn any_part() -> impl Strategy<Value = Part> {
@@ -157,7 +213,16 @@ fn any_part() -> impl Strategy<Value = Part> {
                 goal: if is_primary { goal } else { 0 },
                 asked,
                 asked_for,
-                tasks: Tasks { existing, healthy, leaving, leaving_healthy, failing, protected: 0, unplaced: 0 },
+                tasks: Tasks {
+                    existing,
+                    healthy,
+                    leaving,
+                    leaving_healthy,
+                    failing,
+                    protected: 0,
+                    protected_healthy: 0,
+                    unplaced: 0,
+                },
             }
         },
     )

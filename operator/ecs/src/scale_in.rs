@@ -25,6 +25,8 @@ pub struct Candidate<'a> {
     pub is_running: bool,
     /// Whether it is ready for work.
     pub is_ready: bool,
+    /// Whether it counts as healthy in a deployment, which a ready task without health check does after 40 seconds.
+    pub is_healthy: bool,
     /// Whether its instance is DRAINING.
     pub is_draining: bool,
     /// Whether its health checks fail.
@@ -59,6 +61,9 @@ enum Use {
     NotRunning,
     /// It runs and does no work.
     NotReady,
+    /// It is ready and too young to count. It goes before a healthy task on a draining instance, since healthy tasks are what
+    /// a deployment keeps.
+    NotHealthy,
     /// It works on an instance that is to become empty.
     Draining,
     /// It works.
@@ -70,6 +75,7 @@ fn use_of(candidate: &Candidate<'_>) -> Use {
         Candidate { is_placed: false, .. } => Use::Unplaced,
         Candidate { is_running: false, .. } => Use::NotRunning,
         Candidate { is_ready: false, .. } | Candidate { is_unhealthy: true, .. } => Use::NotReady,
+        Candidate { is_healthy: false, .. } => Use::NotHealthy,
         Candidate { is_draining: true, .. } => Use::Draining,
         _ => Use::Working,
     }

@@ -12,6 +12,7 @@ fn working<'a>(id: &'a str, zone: &'a str, instance: &'a str, created_at: i64) -
         is_placed: true,
         is_running: true,
         is_ready: true,
+        is_healthy: true,
         is_draining: false,
         is_unhealthy: false,
         is_protected: false,
@@ -30,12 +31,13 @@ fn when_tasks_differ_in_use_then_the_least_useful_go_first() {
     let candidates = [
         working("newest", "a", "i1", 9),
         Candidate { is_draining: true, ..old("draining") },
+        Candidate { is_healthy: false, ..old("young") },
         Candidate { is_unhealthy: true, ..old("unhealthy") },
         Candidate { is_running: false, is_ready: false, ..old("pending") },
         unplaced("unplaced", 1),
     ];
-    let order = victims(&candidates, 5, Strategy::Default);
-    assert_eq!(order, ["unplaced", "pending", "unhealthy", "draining", "newest"]);
+    let order = victims(&candidates, 6, Strategy::Default);
+    assert_eq!(order, ["unplaced", "pending", "unhealthy", "young", "draining", "newest"]);
     let unready = [Candidate { is_ready: false, ..old("unready") }, working("newest", "a", "i1", 9)];
     assert_eq!(victims(&unready, 1, Strategy::Binpack), ["unready"]);
 }
@@ -100,6 +102,7 @@ fn any_candidates() -> impl Generate<Value = Vec<Candidate<'static>>> {
             Candidate {
                 is_running: often || is(8),
                 is_ready: often,
+                is_healthy: often,
                 is_draining: is(16) && half,
                 is_unhealthy: is(32) && half,
                 is_protected: is(64) && half,

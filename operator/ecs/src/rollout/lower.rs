@@ -1,11 +1,17 @@
 //! Giving up tasks.
 
-use super::{Part, Work};
+use super::{Part, Tasks, Work};
 
 impl Work<'_> {
     /// Healthy tasks that are sure to be left.
     fn healthy(&self) -> i64 {
         self.service.parts.iter().zip(&self.counts).map(|(part, count)| part.healthy_at(*count)).sum()
+    }
+
+    /// Whether one more task may be started.
+    pub(super) fn has_room(&self) -> bool {
+        let parts = self.service.parts.iter().zip(&self.counts);
+        parts.map(|(part, count)| (*count).max(part.tasks.existing)).sum::<i64>() < self.maximum
     }
 
     /// Lowers parts to their wishes: the count went down, the strategy moved tasks elsewhere, or replacements are healthy.
@@ -18,7 +24,7 @@ impl Work<'_> {
             let loss = part.healthy_at(*count) - part.healthy_at(*wish);
             let kept = (loss - spare).max(0);
             spare -= loss - kept;
-            *count = if kept > 0 { part.healthy_at(*wish) + kept } else { *wish };
+            *count = if kept > 0 { part.healthy_at(*wish) + kept + part.protected_idle() } else { *wish };
         }
     }
 
@@ -27,7 +33,7 @@ impl Work<'_> {
     /// Where the maximum leaves room, tasks are started before others are stopped: sources are kept until as many as desired
     /// are healthy. Where it leaves none, where no node has room for the new ones, and where the deployment counts as
     /// successful already, sources are kept as far as the minimum needs them.
-    pub(super) fn replace_sources(&mut self, is_limited: bool) {
+    pub(super) fn replace_sources(&mut self, is_full: bool) {
         let service = self.service;
         let has_no_place = service.parts.iter().any(|part| part.is_primary && part.tasks.unplaced > 0);
         let is_start_first = self.maximum > service.desired && !has_no_place && !service.is_early_success;
@@ -38,16 +44,15 @@ impl Work<'_> {
         let sources: i64 = parts().filter(|(part, _)| !part.is_primary).map(|(_, count)| count).sum();
         let mut surplus = (sources + replaced - keep).max(0);
         let mut spare = (self.healthy() - keep).max(0);
-        // Tasks that fail are no capacity. They need not wait for room that only they can give.
-        let has_room = parts().map(|(part, count)| (*count).max(part.tasks.existing)).sum::<i64>() < self.maximum;
-        if is_limited && !has_room {
-            let failing: i64 = service.sources().map(|part| part.tasks.failing).sum();
-            surplus = surplus.max(failing);
+        // Tasks that fail and unhealthy ones are no capacity. They need not wait for room that only they can give.
+        if is_full {
+            let idle = |tasks: Tasks| tasks.failing + tasks.leaving - tasks.leaving_healthy;
+            surplus = surplus.max(service.sources().map(|part| idle(part.tasks)).sum());
         }
         for is_loss in [false, true] {
             for (part, count) in service.parts.iter().zip(self.counts.iter_mut()).filter(|(part, _)| !part.is_primary) {
-                let healthy = part.healthy_at(*count);
-                let most = if is_loss { healthy.min(spare) } else { *count - healthy };
+                let idle = *count - part.healthy_at(*count) - part.protected_idle();
+                let most = if is_loss { part.healthy_at(*count).min(spare) } else { idle.max(0) };
                 let fewer = most.min(surplus).min((*count - part.tasks.protected).max(0));
                 *count -= fewer;
                 surplus -= fewer;

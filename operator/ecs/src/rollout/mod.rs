@@ -52,6 +52,8 @@ pub struct Tasks {
     pub failing: i64,
     /// Those under task scale-in protection.
     pub protected: i64,
+    /// Those of `protected` that count as healthy.
+    pub protected_healthy: i64,
     /// Those for which there is no place.
     pub unplaced: i64,
 }
@@ -93,12 +95,16 @@ pub struct Service<'a> {
 }
 
 /// What to do.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a deployment")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// What each part is asked for now, in the order of [`Service::parts`].
     pub counts: Vec<i64>,
     /// Neither a start nor a stop is possible within the bounds.
     pub is_stuck: bool,
+    /// More tasks are wanted and the maximum leaves no room for one: an unhealthy task has to be stopped before its
+    /// replacement is started.
+    pub is_full: bool,
     /// Protected tasks keep a part from becoming smaller.
     pub is_blocked: bool,
     /// Only PRIMARY tasks are left, as many as desired, all healthy and none to be replaced.
@@ -128,26 +134,32 @@ pub fn step(service: &Service) -> Step {
     };
     let wishes = work.wishes(has_sources);
     let is_limited = work.raise(&wishes);
+    let is_full = is_limited && !work.has_room();
     work.lower_to(&wishes);
     if service.launching == Launching::Allowed {
-        work.replace_sources(is_limited);
+        work.replace_sources(is_full);
     }
     work.protect();
     let is_moving = service.parts.iter().zip(&work.counts).any(|(part, count)| part.asked != *count);
-    let is_stuck = is_limited && !is_moving && has_sources && bounds.is_stuck(service.desired);
+    // Nothing is under way that would change what is possible.
+    let is_quiet = !is_moving && service.parts.iter().all(|part| part.asked == part.tasks.existing);
+    let existing: i64 = service.parts.iter().map(|part| part.tasks.existing).sum();
+    let is_stuck =
+        is_limited && is_quiet && has_sources && existing <= service.desired && bounds.is_stuck(service.desired);
     let held = |(part, count): (&Part, &i64)| {
         part.tasks.protected > part.goal && *count == part.tasks.protected && part.asked == *count
     };
     Step {
         is_blocked: service.launching == Launching::Allowed && service.parts.iter().zip(&work.counts).any(held),
-        is_complete: !has_sources && service.parts.iter().filter(|part| part.is_primary).all(is_settled),
+        // Where the bounds let no task move to another provider, its place is as good as any.
+        is_complete: !has_sources
+            && is_quiet
+            && existing == service.desired
+            && service.parts.iter().all(|part| part.tasks.good() == part.tasks.existing),
         is_stuck,
+        is_full,
         counts: work.counts,
     }
-}
-
-fn is_settled(part: &Part) -> bool {
-    [part.asked, part.tasks.existing, part.tasks.good()].into_iter().all(|count| count == part.goal)
 }
 
 impl Service<'_> {

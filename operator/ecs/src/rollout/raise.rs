@@ -51,8 +51,15 @@ fn shares(missing: &[i64], room: i64) -> Vec<i64> {
 }
 
 impl Part {
-    /// Healthy tasks that are sure to be left if the part is asked for `count`.
+    /// Protected tasks that do not count as healthy.
+    pub(super) fn protected_idle(&self) -> i64 {
+        self.tasks.protected - self.tasks.protected_healthy
+    }
+
+    /// Healthy tasks that are sure to be left if the part is asked for `count`. Protected tasks stay, healthy or not: of 3
+    /// tasks, 2 of them healthy and the third protected, 1 healthy one is left when 2 are asked for. Those that it was not
+    /// asked for before may be gone by the time that it is asked for more.
     pub(super) fn healthy_at(&self, count: i64) -> i64 {
-        self.tasks.healthy.min(count)
+        self.tasks.healthy.min((count.min(self.asked) - self.protected_idle()).max(0))
     }
 }

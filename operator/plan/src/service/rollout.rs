@@ -51,6 +51,8 @@ pub(super) struct Rollout {
     victims: BTreeSet<String>,
     /// Neither a start nor a stop is possible within the bounds.
     pub(super) is_stuck: bool,
+    /// More tasks are wanted and the maximum leaves no room for one.
+    is_full: bool,
     /// Protected tasks keep the service from scaling in or from replacing the last of the old ones.
     pub(super) is_blocked: bool,
     /// What there is to tell about the balance between zones.
@@ -75,7 +77,7 @@ impl Rollout {
 
     /// Whether the maximum leaves room to start a replacement before a task is stopped.
     pub(super) fn replaces_start_first(&self) -> bool {
-        self.bounds.is_some_and(|bounds| bounds.maximum > self.desired)
+        !self.is_full && self.bounds.is_some_and(|bounds| bounds.maximum > self.desired)
     }
 }
 
@@ -189,6 +191,7 @@ fn place(
         parts: &parts,
     });
     rollout.is_stuck = step.is_stuck;
+    rollout.is_full = step.is_full;
     rollout.is_blocked = step.is_blocked;
     rollout.is_complete = primary.exists && step.is_complete;
     for (group, count) in groups.into_iter().zip(step.counts) {
@@ -233,8 +236,11 @@ fn lower(
 ) -> i64 {
     let id = (live.deployment.clone(), live.provider.clone());
     rollout.lowered.insert(id);
-    // An old revision on its way out has no preference, unless somebody does.
-    let is_indifferent = !part.is_primary && part.tasks.protected == 0 && part.tasks.leaving == 0;
+    // An old revision on its way out has no preference, unless somebody does. But where some tasks are too young to count as
+    // healthy, they go before those that do, which are what the minimum was worked out with.
+    let tasks = part.tasks;
+    let is_indifferent =
+        !part.is_primary && tasks.protected == 0 && tasks.leaving == 0 && tasks.healthy == tasks.existing;
     if count == 0 || is_indifferent {
         return count;
     }
@@ -306,6 +312,7 @@ fn tasks(snapshot: &ServiceSnapshot, deployment: &str, provider: &str, now: Time
         tasks.leaving_healthy += i64::from(is_leaving && task.is_healthy_for_deployment);
         tasks.failing += i64::from(stopping::is_failing(task));
         tasks.protected += i64::from(task.protected_until.is_some());
+        tasks.protected_healthy += i64::from(task.protected_until.is_some() && task.is_healthy_for_deployment);
         tasks.unplaced += i64::from(stopping::has_no_place(task));
     }
     tasks

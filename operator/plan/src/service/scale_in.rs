@@ -67,6 +67,7 @@ pub(super) fn choose(
                 is_placed: task.node.is_some(),
                 is_running: task.last_status.is_running(),
                 is_ready: task.is_pod_ready,
+                is_healthy: task.is_healthy_for_deployment,
                 is_draining: snapshot.draining.contains(instance),
                 is_unhealthy: stopping::is_unhealthy(snapshot, task, now),
                 is_protected: task.protected_until.is_some(),

@@ -152,6 +152,9 @@ pub(super) fn stop(
         }
     }
     let mut room = room_for_leaving(snapshot, rollout, &remains);
+    // A healthy task on a draining instance goes only while more than the minimum are healthy: tasks that run may be too
+    // young to count.
+    let mut spare = healthy(snapshot) - rollout.bounds.map_or(0, |bounds| bounds.minimum_healthy);
     for task in leaving {
         let is_unhealthy = task.health == HealthStatus::Unhealthy;
         if rollout.is_lowered(task) {
@@ -159,10 +162,12 @@ pub(super) fn stop(
                 give_up(task, &failed_health_checks(task), false);
             }
         } else if !rollout.replaces_start_first() && (room > 0 || !task.last_status.is_running()) {
-            room -= i64::from(task.last_status.is_running());
             if is_unhealthy {
+                room -= i64::from(task.last_status.is_running());
                 give_up(task, &failed_health_checks(task), true);
-            } else {
+            } else if spare > 0 || !task.is_healthy_for_deployment {
+                room -= i64::from(task.last_status.is_running());
+                spare -= i64::from(task.is_healthy_for_deployment);
                 delete(snapshot, task, plan);
             }
         }
@@ -240,6 +245,11 @@ fn failed_start(task: &Task) -> Option<Ending> {
 /// Tasks whose pods nobody has asked to go yet.
 fn tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = &Task> {
     snapshot.tasks.iter().filter(|task| task.stopping_since.is_none())
+}
+
+/// Tasks that count as healthy.
+fn healthy(snapshot: &ServiceSnapshot) -> i64 {
+    i64::try_from(tasks(snapshot).filter(|task| task.is_healthy_for_deployment).count()).unwrap_or(i64::MAX)
 }
 
 /// How many tasks may go before their replacements are there: ECS keeps as many RUNNING as the minimum says. With 4 tasks
