@@ -50,6 +50,10 @@ async fn when_service_and_task_definition_name_attributes_then_tasks_run_where_b
         scenario.when_service_changed("web", json!({ "placementConstraints": only_b })).await?;
         scenario.then_within(30).the_service("web").is_steady().await?;
         ensure!(scenario.task_uids("web") == before, "tasks were replaced");
+        let then = scenario.then_within(30);
+        then.the_service("web").has("PlacementPending", "True", "PlacementPendingNextDeployment").await?;
+        scenario.when_service_changed("web", json!({ "placementConstraints": member_of(not_b) })).await?;
+        then.the_service("web").has("PlacementPending", "False", "PlacementApplied").await?;
         Ok(())
     })
     .await
