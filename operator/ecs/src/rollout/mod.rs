@@ -154,7 +154,7 @@ pub fn step(service: &Service) -> Step {
         // Where the bounds let no task move to another provider, its place is as good as any.
         is_complete: !has_sources
             && is_quiet
-            && existing == service.desired
+            && existing == service.parts.iter().map(|part| part.goal).sum::<i64>()
             && service.parts.iter().all(|part| part.tasks.good() == part.tasks.existing),
         is_stuck,
         is_full,
