@@ -149,7 +149,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 # Tasks. The operator stops those that failed.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, delete]
+  verbs: [get, list, watch, patch, delete]
 {{- if .Values.imageResolution.pullSecrets }}
 # The Secrets that tasks pull with, to ask registries with them. One at a time, by name.
 - apiGroups: [""]

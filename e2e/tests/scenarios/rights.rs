@@ -66,7 +66,7 @@ fn in_a_namespace() -> BTreeSet<Right> {
         rights("secrets-store.csi.x-k8s.io", &["secretproviderclasses"], &KEEP),
         rights("policy", &["poddisruptionbudgets"], &KEEP),
         rights("autoscaling", &["horizontalpodautoscalers"], &KEEP),
-        rights("", &["pods"], &["get", "list", "watch", "delete"]),
+        rights("", &["pods"], &["get", "list", "watch", "patch", "delete"]),
         events(),
     ])
 }

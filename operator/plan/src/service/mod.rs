@@ -11,6 +11,7 @@
 //! 7. [`stopping`]: which tasks are stopped because they failed or must go elsewhere;
 //! 8. [`report`]: the status that is true of what was observed.
 
+mod alarms;
 mod children;
 mod daemon;
 mod draining;
@@ -64,7 +65,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
         rollout::decide(world, &snapshot, &wanted, now, &mut plan)
     };
     let conflicts = children::ensure(world, &snapshot, &rollout, &settings.facts, &mut plan);
-    let verdict = verdict::judge(&snapshot, &rollout, now, &mut plan);
+    let verdict = verdict::judge(world, &snapshot, &rollout, settings, now, &mut plan);
     let stopping = stopping::stop(&snapshot, &rollout, settings, now, &mut plan);
     report::report(&snapshot, &wanted, &rollout, &verdict, &stopping, &conflicts, settings, now, &mut plan);
     plan

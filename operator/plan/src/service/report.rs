@@ -230,6 +230,10 @@ fn summary(
                 format!("{} It is watched until its bake time is over.", event::rollout_in_progress(record.id()));
             conditions.progressing(Reason::Baking, &message);
         }
+        Some(_) if let Some(unknown) = &verdict.unknown_alarms => {
+            let message = format!("the deployment is not completed before the state of its alarms is known: {unknown}");
+            conditions.progressing(Reason::AlarmsUnknown, &message);
+        }
         Some(record) if !verdict.is_over() && record.spec.rollback_of.is_some() => {
             conditions.progressing(Reason::RollingBack, &event::rolling_back(&snapshot.ecs_name, record.id()));
         }
@@ -398,20 +402,23 @@ fn rollout_state(
     status: &ServiceDeploymentStatus,
 ) -> (DeploymentRolloutState, String) {
     let id = record.id();
-    let is_triggered = status
-        .deployment_circuit_breaker
-        .as_ref()
-        .is_some_and(|breaker| breaker.status == ServiceDeploymentRollbackMonitorsStatus::Triggered);
+    let is_triggered = |monitor: Option<ServiceDeploymentRollbackMonitorsStatus>| {
+        monitor == Some(ServiceDeploymentRollbackMonitorsStatus::Triggered)
+    };
+    let breaker = is_triggered(status.deployment_circuit_breaker.as_ref().map(|breaker| breaker.status));
+    let alarms = is_triggered(status.alarms.as_ref().map(|alarms| alarms.status));
     match status.rollout_state {
         Some(DeploymentRolloutState::Completed) => (DeploymentRolloutState::Completed, event::rollout_completed(id)),
-        Some(DeploymentRolloutState::Failed) if is_triggered => {
+        Some(DeploymentRolloutState::Failed) if breaker || alarms => {
             let undoing =
                 snapshot.records.iter().find(|other| other.spec.rollback_of.as_ref() == Some(&record.key.name));
             let target = status.rollback.as_ref().map(|rollback| &rollback.service_revision);
             let target = target.and_then(|name| snapshot.records.iter().find(|other| other.key.name == *name));
             let reason = match undoing.or(target) {
-                Some(back_to) => event::rollout_rolling_back(back_to.id()),
-                None => event::rollout_failed(),
+                Some(back_to) if breaker => event::rollout_rolling_back(back_to.id()),
+                Some(back_to) => event::rollout_rolling_back_by_alarm(back_to.id()),
+                None if breaker => event::rollout_failed(),
+                None => event::rollout_failed_by_alarm(),
             };
             (DeploymentRolloutState::Failed, reason)
         }

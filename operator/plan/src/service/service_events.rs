@@ -133,6 +133,9 @@ fn ending(service: &str, id: &str, outcome: &Outcome) -> (EventName, String) {
         Outcome::GivenUp { has_no_candidate: true, .. } => {
             (EventName::ServiceDeploymentFailed, event::deployment_failed_without_candidate(service, id))
         }
+        Outcome::GivenUp { cause: Cause::Alarms, .. } => {
+            (EventName::ServiceDeploymentFailed, event::deployment_failed_by_alarm(service, id))
+        }
         Outcome::GivenUp { cause: Cause::Request, .. } => {
             (EventName::ServiceDeploymentFailed, event::deployment_stopped(service, id))
         }

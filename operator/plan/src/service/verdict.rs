@@ -19,18 +19,23 @@ use ecs::success::bake_ends;
 use ecs::throttle::Throttle;
 use jiff::Timestamp;
 
+use super::alarms::{self, Seen};
 use super::record::Record;
 use super::rollout::Rollout;
 use super::snapshot::ServiceSnapshot;
 use super::stopping;
 use crate::op::{Op, Plan};
+use crate::settings::Settings;
 use crate::task::observe::Task;
+use crate::world::World;
 
 /// What ended a deployment that did not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
     /// Too many tasks failed.
     CircuitBreaker,
+    /// An alarm went off.
+    Alarms,
     /// Somebody asked for it.
     Request,
 }
@@ -60,6 +65,8 @@ pub(super) struct Verdict {
     pub(super) outcome: Option<Outcome>,
     /// Since when enough tasks are healthy, while the bake time is not over.
     pub(super) is_baking: bool,
+    /// Alarms that keep the PRIMARY deployment from being completed because nobody tells their state, and why.
+    pub(super) unknown_alarms: Option<String>,
     /// By the digits of the deployments: failed tasks so far.
     failed: Vec<(String, i64)>,
     /// Whether tasks of the PRIMARY deployment are started with a delay.
@@ -84,7 +91,14 @@ impl Verdict {
 }
 
 /// Judges every deployment that has tasks, and writes what changed into the records.
-pub(super) fn judge(snapshot: &ServiceSnapshot, rollout: &Rollout, now: Timestamp, plan: &mut Plan) -> Verdict {
+pub(super) fn judge(
+    world: &dyn World,
+    snapshot: &ServiceSnapshot,
+    rollout: &Rollout,
+    settings: &Settings,
+    now: Timestamp,
+    plan: &mut Plan,
+) -> Verdict {
     let mut verdict = Verdict::default();
     let Some(primary) = &rollout.primary else { return verdict };
     let is_obsolete = |record: &Record| rollout.obsolete.iter().any(|obsolete| obsolete.key == record.key);
@@ -96,7 +110,8 @@ pub(super) fn judge(snapshot: &ServiceSnapshot, rollout: &Rollout, now: Timestam
         if record.id() == primary.id() {
             verdict.is_throttled = throttle_of(&status).is_throttled();
             if rollout.bounds.is_some() && !record.is_over() {
-                conclude(snapshot, rollout, record, &mut status, &mut verdict, now, plan);
+                let alarms = alarms::observe(world, snapshot, record, &mut status, settings, plan);
+                conclude(snapshot, rollout, record, &alarms, &mut status, &mut verdict, now, plan);
             }
             verdict.primary = status.clone();
         } else if !record.is_over() {
@@ -191,10 +206,12 @@ pub(super) fn throttle_of(status: &ServiceDeploymentStatus) -> Throttle {
 }
 
 /// Whether the deployment in progress is done, fails, or is stopped.
+#[allow(clippy::too_many_arguments)] // what is judged, and what is told of it
 fn conclude(
     snapshot: &ServiceSnapshot,
     rollout: &Rollout,
     record: &Record,
+    alarms: &Seen,
     status: &mut ServiceDeploymentStatus,
     verdict: &mut Verdict,
     now: Timestamp,
@@ -226,6 +243,10 @@ fn conclude(
         monitor(status, Monitor::Triggered);
         let wants_rollback = breaker.is_some_and(|breaker| breaker.rollback);
         give_up(snapshot, record, status, verdict, (Cause::CircuitBreaker, wants_rollback), now);
+    } else if alarms.is_triggered {
+        monitor(status, Monitor::MonitoringComplete);
+        let wants_rollback = alarms::configured(snapshot).is_some_and(|alarms| alarms.rollback);
+        give_up(snapshot, record, status, verdict, (Cause::Alarms, wants_rollback), now);
     } else if let Some(stop) = request {
         monitor(status, Monitor::MonitoringComplete);
         give_up(snapshot, record, status, verdict, (Cause::Request, stop == StopType::Rollback), now);
@@ -238,11 +259,13 @@ fn conclude(
                 verdict.is_baking = true;
                 plan.wake_at(until);
             }
+            _ if !alarms.may_complete => verdict.unknown_alarms.clone_from(&alarms.unknown),
             _ => {
                 if minutes.is_none_or(|minutes| minutes == 0) {
                     status.bake_started_at = None;
                 }
                 monitor(status, Monitor::MonitoringComplete);
+                alarms::complete(status);
                 status.status = Some(State::Successful);
                 status.status_reason = Some(event::rollout_completed(record.id()));
                 finish(status, DeploymentRolloutState::Completed, now);
@@ -298,9 +321,11 @@ fn give_up(
     let candidate = snapshot.last_completed().filter(|completed| wants_rollback && completed.id() != record.id());
     let reason = match (candidate, cause) {
         (Some(_), Cause::CircuitBreaker) => event::rolled_back_by_circuit_breaker(),
+        (Some(_), Cause::Alarms) => event::rolled_back_by_alarms(),
         (Some(_), Cause::Request) => event::rolled_back_by_request(),
         (None, _) if wants_rollback => event::no_rollback_candidate(),
         (None, Cause::CircuitBreaker) => event::rollout_failed(),
+        (None, Cause::Alarms) => event::rollout_failed_by_alarm(),
         (None, Cause::Request) => event::stopped_by_request(),
     };
     finish(status, DeploymentRolloutState::Failed, now);

@@ -27,7 +27,7 @@ use crate::support::{self, Document};
 use crate::task::{self, TaskInput};
 use crate::task_definition::{Revision, revisions};
 use crate::world::{Term, World};
-use crate::{capacity_provider, labels};
+use crate::{alarm, capacity_provider, labels};
 
 /// The service as asked for.
 #[derive(Default)]
@@ -79,6 +79,10 @@ pub(super) fn resolve(world: &dyn World, snapshot: &ServiceSnapshot, settings: &
         findings: support::findings(Document::Service, &snapshot.document),
         ..Wanted::default()
     };
+    let alarms = spec.deployment_configuration.as_ref().and_then(|configuration| configuration.alarms.as_ref());
+    if let Some(finding) = alarm::finding(alarms, settings) {
+        wanted.findings = support::merge(std::mem::take(&mut wanted.findings), vec![finding]);
+    }
     if let Some(other) = &snapshot.name_taken_by {
         let message = format!("Creation of service was not idempotent: ECSService {other} has this name already");
         wanted.refusals.push(Refusal::invalid("spec.serviceName", message));
