@@ -1,38 +1,30 @@
 //! How a service deploys.
 
-use super::field::{Field, fine, honoured, no_effect, refused};
+use super::field::{Field, fine, honoured, no_effect, refused, with_note};
 
-const CIRCUIT_BREAKER: &str =
-    "not applied by this version: a deployment whose tasks fail is neither ended nor rolled back";
-const ALARMS: &str = "not applied by this version: no alarm is watched during a deployment";
+const ALARMS: &str = "an alarm is an alert of the Alertmanager that the operator is set up with; without one this is reported on the service";
+const BAKE_TIME: &str = "a deployment is complete when its tasks have been healthy for this long";
 const HOOKS: &str = "lifecycle hooks are not called by this version, and a hook may have to stop a deployment";
 const LINEAR: &str = "used with strategy LINEAR only";
 const CANARY: &str = "used with strategy CANARY only";
-const EARLY_SUCCESS: &str = "not applied by this version: a deployment is complete when every desired task is healthy";
-
-/// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
     honoured("deploymentConfiguration"),
-    no_effect("deploymentConfiguration.deploymentCircuitBreaker", CIRCUIT_BREAKER),
-    no_effect("deploymentConfiguration.deploymentCircuitBreaker.enable", CIRCUIT_BREAKER),
-    no_effect("deploymentConfiguration.deploymentCircuitBreaker.rollback", CIRCUIT_BREAKER),
-    no_effect("deploymentConfiguration.deploymentCircuitBreaker.resetOnHealthyTask", CIRCUIT_BREAKER),
-    no_effect("deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration", CIRCUIT_BREAKER),
-    no_effect("deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration.type", CIRCUIT_BREAKER),
-    no_effect("deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration.value", CIRCUIT_BREAKER),
+    honoured("deploymentConfiguration.deploymentCircuitBreaker"),
+    honoured("deploymentConfiguration.deploymentCircuitBreaker.enable"),
+    honoured("deploymentConfiguration.deploymentCircuitBreaker.rollback"),
+    honoured("deploymentConfiguration.deploymentCircuitBreaker.resetOnHealthyTask"),
+    honoured("deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration"),
+    honoured("deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration.type"),
+    honoured("deploymentConfiguration.deploymentCircuitBreaker.thresholdConfiguration.value"),
     honoured("deploymentConfiguration.maximumPercent"),
     honoured("deploymentConfiguration.minimumHealthyPercent"),
-    no_effect("deploymentConfiguration.alarms", ALARMS),
-    no_effect("deploymentConfiguration.alarms.alarmNames", ALARMS),
-    no_effect("deploymentConfiguration.alarms.rollback", ALARMS),
-    no_effect("deploymentConfiguration.alarms.enable", ALARMS),
+    with_note("deploymentConfiguration.alarms", ALARMS),
+    with_note("deploymentConfiguration.alarms.alarmNames", ALARMS),
+    with_note("deploymentConfiguration.alarms.rollback", ALARMS),
+    with_note("deploymentConfiguration.alarms.enable", ALARMS),
     refused("deploymentConfiguration.strategy", "only ROLLING deployments are done by this version")
         .cases(&[fine("ROLLING")]),
-    no_effect(
-        "deploymentConfiguration.bakeTimeInMinutes",
-        "not applied by this version: a rolling deployment is complete as soon as its tasks are healthy",
-    )
-    .cases(&[fine("0")]),
+    with_note("deploymentConfiguration.bakeTimeInMinutes", BAKE_TIME),
     refused("deploymentConfiguration.lifecycleHooks", HOOKS),
     refused("deploymentConfiguration.lifecycleHooks[].targetType", HOOKS),
     refused("deploymentConfiguration.lifecycleHooks[].hookTargetArn", HOOKS),
@@ -48,8 +40,8 @@ pub(super) const FIELDS: &[Field] = &[
     no_effect("deploymentConfiguration.canaryConfiguration", CANARY),
     no_effect("deploymentConfiguration.canaryConfiguration.canaryPercent", CANARY),
     no_effect("deploymentConfiguration.canaryConfiguration.canaryBakeTimeInMinutes", CANARY),
-    no_effect("deploymentConfiguration.earlySuccessCriteria", EARLY_SUCCESS),
-    no_effect("deploymentConfiguration.earlySuccessCriteria.enable", EARLY_SUCCESS),
-    no_effect("deploymentConfiguration.earlySuccessCriteria.healthyPercent", EARLY_SUCCESS),
-    no_effect("deploymentConfiguration.earlySuccessCriteria.sourceServiceRevisionCleanup", EARLY_SUCCESS),
+    honoured("deploymentConfiguration.earlySuccessCriteria"),
+    honoured("deploymentConfiguration.earlySuccessCriteria.enable"),
+    honoured("deploymentConfiguration.earlySuccessCriteria.healthyPercent"),
+    honoured("deploymentConfiguration.earlySuccessCriteria.sourceServiceRevisionCleanup"),
 ];

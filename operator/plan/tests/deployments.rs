@@ -1,0 +1,307 @@
+//! How deployments end: completed, given up, rolled back, stopped, and what is remembered of each.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::needless_pass_by_value)] // helpers of tests
+
+mod common;
+
+use common::{Cluster, condition, service, task_definition};
+use plan::Kind;
+use serde_json::{Value, json};
+
+/// A steady service on `web:1` with this deployment configuration.
+fn steady(count: i64, configuration: Value) -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.apply(task_definition("web", "good:1"));
+    let mut web = service("web", "web", count);
+    web["spec"]["deploymentConfiguration"] = configuration;
+    cluster.apply(web);
+    cluster.run();
+    assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
+    cluster
+}
+
+fn breaker(rollback: bool) -> Value {
+    json!({"deploymentCircuitBreaker": {"enable": true, "rollback": rollback}})
+}
+
+/// The records of the service, oldest first.
+fn records(cluster: &Cluster) -> Vec<Value> {
+    let mut records = cluster.list(Kind::ServiceDeployment);
+    records.sort_by_key(|record| record["spec"]["createdAt"].as_str().unwrap().to_owned());
+    records
+}
+
+fn images(cluster: &Cluster) -> Vec<String> {
+    let image = |pod: &Value| pod["spec"]["containers"][0]["image"].as_str().unwrap().to_owned();
+    let mut images: Vec<String> = cluster
+        .list(Kind::Deployment)
+        .iter()
+        .flat_map(|one| {
+            let replicas = one["spec"]["replicas"].as_u64().unwrap();
+            vec![image(&one["spec"]["template"]); usize::try_from(replicas).unwrap()]
+        })
+        .collect();
+    images.sort();
+    images
+}
+
+/// No image of this revision can be pulled: its new pods wait.
+fn break_pods(cluster: &mut Cluster, revision: i64) -> usize {
+    let pods = cluster.list(Kind::Pod);
+    let broken: Vec<String> = pods
+        .iter()
+        .filter(|pod| pod["metadata"]["labels"]["ecs-operator.dev/revision"] == revision.to_string())
+        .filter(|pod| pod["status"]["containerStatuses"][0]["state"].get("waiting").is_none())
+        .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
+        .collect();
+    for name in &broken {
+        cluster.edit(Kind::Pod, name, |pod| {
+            pod["status"]["phase"] = json!("Pending");
+            pod["status"]["conditions"][0]["status"] = json!("False");
+            pod["status"]["containerStatuses"][0] = json!({"name": "app", "ready": false, "started": false,
+                "restartCount": 0, "state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}});
+        });
+    }
+    broken.len()
+}
+
+/// Settles with every pod of the revision failing, until nothing moves; answers how many pods failed.
+fn run_broken(cluster: &mut Cluster, revision: i64) -> usize {
+    let mut failed = 0;
+    for _ in 0..200 {
+        let writes = cluster.settle();
+        let moved = cluster.deployment_controller();
+        failed += break_pods(cluster, revision);
+        if writes == 0 && !moved {
+            break;
+        }
+    }
+    failed
+}
+
+fn messages(cluster: &Cluster) -> Vec<String> {
+    let events = cluster.get(Kind::Service, "web")["status"]["events"].clone();
+    events.as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn when_as_many_tasks_fail_as_the_threshold_says_then_the_deployment_fails_at_exactly_that_one() {
+    for (count, threshold, expected) in [
+        (1, json!(null), 3),
+        (3, json!(null), 3),
+        (10, json!(null), 5),
+        (50, json!(null), 25),
+        (401, json!(null), 200),
+        (10, json!({"type": "COUNT", "value": 7}), 7),
+        (10, json!({"type": "BOUNDED_PERCENT", "value": 1}), 3),
+        (10, json!({"type": "UNBOUNDED_PERCENT", "value": 1}), 1),
+        (10, json!({"type": "UNBOUNDED_PERCENT", "value": 100}), 10),
+    ] {
+        let mut configuration = breaker(false);
+        configuration["deploymentCircuitBreaker"]["thresholdConfiguration"] = threshold.clone();
+        let mut cluster = steady(count, configuration);
+        cluster.apply(task_definition("web", "bad:1"));
+        run_broken(&mut cluster, 2);
+        let record = records(&cluster).pop().unwrap();
+        let breaker = &record["status"]["deploymentCircuitBreaker"];
+        assert_eq!(breaker, &json!({"status": "TRIGGERED", "failureCount": expected, "threshold": expected}), "{count}");
+        assert_eq!((&record["status"]["status"], &record["status"]["rolloutState"]), (&json!("STOPPED"), &json!("FAILED")));
+        // What works stays, and what failed is not started again.
+        assert_eq!(images(&cluster), vec!["good:1"; usize::try_from(count).unwrap()], "{threshold}");
+        let web = cluster.get(Kind::Service, "web");
+        assert_eq!(condition(&web, "Stalled")["reason"], "DeploymentFailed");
+        let primary = &web["status"]["deployments"][0];
+        assert_eq!(primary["rolloutStateReason"], "ECS deployment circuit breaker: tasks failed to start.");
+        assert_eq!(primary["failedTasks"], record["status"]["failedTasks"]);
+    }
+}
+
+#[test]
+fn when_fewer_tasks_fail_than_the_threshold_says_then_the_deployment_goes_on() {
+    let mut configuration = breaker(false);
+    configuration["deploymentCircuitBreaker"]["thresholdConfiguration"] = json!({"type": "COUNT", "value": 3});
+    configuration["maximumPercent"] = json!(150);
+    let mut cluster = steady(4, configuration);
+    cluster.apply(task_definition("web", "bad:1"));
+    cluster.settle();
+    cluster.deployment_controller();
+    // Two new tasks, both fail once; their replacements run.
+    assert_eq!(break_pods(&mut cluster, 2), 2);
+    cluster.run();
+    let record = records(&cluster).pop().unwrap();
+    assert_eq!(record["status"]["status"], "SUCCESSFUL");
+    assert_eq!(record["status"]["failedTasks"], 2);
+    assert_eq!(record["status"]["deploymentCircuitBreaker"]["status"], "MONITORING_COMPLETE");
+    assert_eq!(images(&cluster), ["bad:1"; 4]);
+}
+
+#[test]
+fn when_a_deployment_fails_then_the_service_goes_back_to_the_last_one_that_completed() {
+    let mut cluster = steady(2, breaker(true));
+    // This one never completes: it is replaced half-way.
+    cluster.apply(task_definition("web", "unfinished:1"));
+    cluster.settle();
+    cluster.deployment_controller();
+    cluster.apply(task_definition("web", "bad:1"));
+    run_broken(&mut cluster, 3);
+    cluster.run();
+    assert_eq!(images(&cluster), ["good:1"; 2]);
+    let all = records(&cluster);
+    let state = |record: &Value| record["status"]["status"].as_str().unwrap().to_owned();
+    assert_eq!(all.iter().map(state).collect::<Vec<_>>(), ["SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "SUCCESSFUL"]);
+    let (first, failed, rollback) = (&all[0], &all[2], &all[3]);
+    assert_eq!(failed["status"]["rollback"]["serviceRevision"], first["metadata"]["name"]);
+    assert_eq!(rollback["spec"]["rollbackOf"], failed["metadata"]["name"]);
+    assert_eq!(rollback["spec"]["serviceRevision"]["podTemplate"], first["spec"]["serviceRevision"]["podTemplate"]);
+    let (failed, back) = (&failed["spec"]["deploymentId"], &rollback["spec"]["deploymentId"]);
+    let said = messages(&cluster);
+    for text in [
+        format!("(service web) (deployment {}) deployment failed: tasks failed to start.", failed.as_str().unwrap()),
+        format!("(service web) rolling back to (deployment {}).", back.as_str().unwrap()),
+        format!("(service web) (deployment {}) deployment completed.", back.as_str().unwrap()),
+    ] {
+        assert!(said.contains(&text), "{text} is not in {said:#?}");
+    }
+    // What the spec asks for is not out, and it is not tried again by itself.
+    let web = cluster.get(Kind::Service, "web");
+    assert_eq!(condition(&web, "Stalled")["reason"], "DeploymentFailed");
+    assert_eq!(cluster.settle(), 0);
+    cluster.apply(task_definition("web", "fixed:1"));
+    cluster.run();
+    assert_eq!(images(&cluster), ["fixed:1"; 2]);
+    assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
+}
+
+#[test]
+fn when_the_first_deployment_fails_then_there_is_nothing_to_go_back_to_and_that_is_said() {
+    let mut cluster = Cluster::new();
+    cluster.apply(task_definition("web", "bad:1"));
+    let mut web = service("web", "web", 2);
+    web["spec"]["deploymentConfiguration"] = breaker(true);
+    cluster.apply(web);
+    run_broken(&mut cluster, 1);
+    let record = records(&cluster).pop().unwrap();
+    assert_eq!(record["status"]["status"], "STOPPED");
+    assert_eq!(images(&cluster), Vec::<String>::new());
+    let said = messages(&cluster);
+    assert!(said.iter().any(|text| text.contains("No rollback candidate was found")), "{said:#?}");
+    let web = cluster.get(Kind::Service, "web");
+    assert!(condition(&web, "Stalled")["message"].as_str().unwrap().contains("No rollback candidate"));
+}
+
+#[test]
+fn when_somebody_stops_a_deployment_then_it_is_rolled_back_or_left_where_it_is() {
+    for (stop_type, state, expected) in
+        [(None, "ROLLBACK_SUCCESSFUL", vec!["good:1"; 4]), (Some("ABORT"), "STOPPED", vec!["good:1", "good:1", "good:1", "good:1", "new:1", "new:1"])]
+    {
+        let mut cluster = steady(4, json!({"maximumPercent": 150}));
+        cluster.apply(task_definition("web", "new:1"));
+        cluster.settle();
+        cluster.deployment_controller();
+        cluster.settle();
+        let record = records(&cluster).pop().unwrap();
+        cluster.edit(Kind::Service, "web", |web| {
+            let mut stop = json!({"serviceDeployment": record["metadata"]["name"]});
+            if let Some(stop_type) = stop_type {
+                stop["stopType"] = json!(stop_type);
+            }
+            web["spec"]["kubernetes"] = json!({ "stopServiceDeployment": stop });
+        });
+        cluster.run();
+        let name = record["metadata"]["name"].as_str().unwrap();
+        assert_eq!(cluster.get(Kind::ServiceDeployment, name)["status"]["status"], state);
+        assert_eq!(images(&cluster), expected, "{stop_type:?}");
+    }
+}
+
+#[test]
+fn when_an_earlier_service_revision_is_named_then_it_runs_without_its_task_definition() {
+    let mut cluster = steady(2, json!({}));
+    let first = records(&cluster)[0]["metadata"]["name"].clone();
+    cluster.apply(task_definition("web", "second:1"));
+    cluster.run();
+    cluster.edit(Kind::TaskDefinitionRevision, "web-1", |revision| {
+        revision["metadata"]["annotations"] = json!({"ecs-operator.dev/deregister": "true"});
+    });
+    cluster.edit(Kind::Service, "web", |web| web["spec"]["kubernetes"] = json!({"serviceRevision": first}));
+    cluster.run();
+    assert_eq!(images(&cluster), ["good:1"; 2]);
+    assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
+    // A new revision of the family changes nothing meanwhile.
+    cluster.apply(task_definition("web", "third:1"));
+    cluster.run();
+    assert_eq!(images(&cluster), ["good:1"; 2]);
+    cluster.edit(Kind::Service, "web", |web| web["spec"]["kubernetes"] = json!({}));
+    cluster.run();
+    assert_eq!(images(&cluster), ["third:1"; 2]);
+    cluster.edit(Kind::Service, "web", |web| web["spec"]["kubernetes"] = json!({"serviceRevision": "nothing"}));
+    cluster.run();
+    assert_eq!(images(&cluster), ["third:1"; 2]);
+    let web = cluster.get(Kind::Service, "web");
+    assert_eq!(condition(&web, "Accepted")["reason"], "ServiceRevisionNotFound");
+}
+
+#[test]
+fn when_enough_tasks_are_healthy_then_the_deployment_completes_before_or_after_the_old_ones_are_gone() {
+    for (cleanup, is_early) in [("DEFERRED", true), ("BLOCKING", false)] {
+        let criteria = json!({"enable": true, "healthyPercent": 50, "sourceServiceRevisionCleanup": cleanup});
+        let configuration =
+            json!({"minimumHealthyPercent": 50, "maximumPercent": 150, "earlySuccessCriteria": criteria});
+        let mut cluster = steady(4, configuration);
+        cluster.apply(task_definition("web", "new:1"));
+        cluster.settle();
+        cluster.deployment_controller();
+        cluster.pass(41);
+        cluster.settle();
+        // Two of four are healthy.
+        let record = records(&cluster).pop().unwrap();
+        assert_eq!(record["status"]["status"] == "SUCCESSFUL", is_early, "{cleanup}");
+        cluster.run();
+        assert_eq!(images(&cluster), ["new:1"; 4]);
+        assert_eq!(records(&cluster).pop().unwrap()["status"]["status"], "SUCCESSFUL");
+    }
+}
+
+#[test]
+fn when_a_bake_time_is_set_then_the_deployment_completes_after_it() {
+    let mut cluster = steady(1, json!({}));
+    cluster.edit(Kind::Service, "web", |web| {
+        web["spec"]["deploymentConfiguration"] = json!({"bakeTimeInMinutes": 10});
+    });
+    cluster.apply(task_definition("web", "new:1"));
+    cluster.run();
+    let web = cluster.get(Kind::Service, "web");
+    assert_eq!(condition(&web, "Ready")["status"], "False");
+    assert_eq!(condition(&web, "Reconciling")["reason"], "Baking");
+    cluster.pass(600);
+    cluster.run();
+    assert_eq!(records(&cluster).pop().unwrap()["status"]["status"], "SUCCESSFUL");
+    assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
+}
+
+#[test]
+fn when_tasks_cannot_start_then_they_are_tried_again_more_and_more_slowly_and_nothing_is_written_meanwhile() {
+    let mut cluster = Cluster::new();
+    cluster.apply(task_definition("web", "bad:1"));
+    cluster.apply(service("web", "web", 1));
+    let mut seen = 0;
+    let mut starts = Vec::new();
+    for second in (0..=310_i64).step_by(5) {
+        let pods = run_broken(&mut cluster, 1);
+        if pods > 0 {
+            seen += pods;
+            starts.push(second);
+        }
+        assert_eq!(cluster.settle(), 0, "at {second} s");
+        cluster.pass(5);
+    }
+    // Four starts at once, then 10, 20, 40, 80 and 160 seconds apart.
+    assert_eq!((seen, starts), (9, vec![0, 10, 30, 70, 150, 310]));
+    let said = messages(&cluster);
+    let text = "(service web) is unable to consistently start tasks successfully.";
+    assert_eq!(said.iter().filter(|message| *message == text).count(), 1, "{said:#?}");
+    assert_eq!(cluster.get(Kind::Service, "web")["status"]["deployments"][0]["failedTasks"], 9);
+    // A new task definition starts at once.
+    cluster.apply(task_definition("web", "good:1"));
+    cluster.run();
+    assert_eq!(images(&cluster), ["good:1"]);
+}
