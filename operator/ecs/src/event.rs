@@ -53,9 +53,9 @@ pub fn deployment_failed_by_alarm(service: &str, deployment: &str) -> String {
     about(service, &format!("(deployment {deployment}) deployment failed: alarm detected."))
 }
 
-/// `(service web) rolling back to deployment ecs-svc/1.`
+/// `(service web) rolling back to (deployment ecs-svc/1).`
 pub fn rolling_back(service: &str, deployment: &str) -> String {
-    about(service, &format!("rolling back to deployment {deployment}."))
+    about(service, &format!("rolling back to (deployment {deployment})."))
 }
 
 /// `(service web) was unable to place a task because no container instance met all of its requirements.`, followed by

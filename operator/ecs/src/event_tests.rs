@@ -36,7 +36,7 @@ fn texts() -> Vec<(String, &'static str)> {
             deployment_failed_by_alarm("web", deployment),
             "(service web) (deployment ecs-svc/1234567890123456789) deployment failed: alarm detected.",
         ),
-        (rolling_back("web", deployment), "(service web) rolling back to deployment ecs-svc/1234567890123456789."),
+        (rolling_back("web", deployment), "(service web) rolling back to (deployment ecs-svc/1234567890123456789)."),
         (unable_to_start_consistently("web"), "(service web) is unable to consistently start tasks successfully."),
         (
             stuck_deployment("web"),

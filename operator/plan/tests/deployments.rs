@@ -103,8 +103,15 @@ fn when_as_many_tasks_fail_as_the_threshold_says_then_the_deployment_fails_at_ex
         run_broken(&mut cluster, 2);
         let record = records(&cluster).pop().unwrap();
         let breaker = &record["status"]["deploymentCircuitBreaker"];
-        assert_eq!(breaker, &json!({"status": "TRIGGERED", "failureCount": expected, "threshold": expected}), "{count}");
-        assert_eq!((&record["status"]["status"], &record["status"]["rolloutState"]), (&json!("STOPPED"), &json!("FAILED")));
+        assert_eq!(
+            breaker,
+            &json!({"status": "TRIGGERED", "failureCount": expected, "threshold": expected}),
+            "{count}"
+        );
+        assert_eq!(
+            (&record["status"]["status"], &record["status"]["rolloutState"]),
+            (&json!("STOPPED"), &json!("FAILED"))
+        );
         // What works stays, and what failed is not started again.
         assert_eq!(images(&cluster), vec!["good:1"; usize::try_from(count).unwrap()], "{threshold}");
         let web = cluster.get(Kind::Service, "web");
@@ -147,7 +154,10 @@ fn when_a_deployment_fails_then_the_service_goes_back_to_the_last_one_that_compl
     assert_eq!(images(&cluster), ["good:1"; 2]);
     let all = records(&cluster);
     let state = |record: &Value| record["status"]["status"].as_str().unwrap().to_owned();
-    assert_eq!(all.iter().map(state).collect::<Vec<_>>(), ["SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "SUCCESSFUL"]);
+    assert_eq!(
+        all.iter().map(state).collect::<Vec<_>>(),
+        ["SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "SUCCESSFUL"]
+    );
     let (first, failed, rollback) = (&all[0], &all[2], &all[3]);
     assert_eq!(failed["status"]["rollback"]["serviceRevision"], first["metadata"]["name"]);
     assert_eq!(rollback["spec"]["rollbackOf"], failed["metadata"]["name"]);
@@ -190,9 +200,10 @@ fn when_the_first_deployment_fails_then_there_is_nothing_to_go_back_to_and_that_
 
 #[test]
 fn when_somebody_stops_a_deployment_then_it_is_rolled_back_or_left_where_it_is() {
-    for (stop_type, state, expected) in
-        [(None, "ROLLBACK_SUCCESSFUL", vec!["good:1"; 4]), (Some("ABORT"), "STOPPED", vec!["good:1", "good:1", "good:1", "good:1", "new:1", "new:1"])]
-    {
+    for (stop_type, state, expected) in [
+        (None, "ROLLBACK_SUCCESSFUL", vec!["good:1"; 4]),
+        (Some("ABORT"), "STOPPED", vec!["good:1", "good:1", "good:1", "good:1", "new:1", "new:1"]),
+    ] {
         let mut cluster = steady(4, json!({"maximumPercent": 150}));
         cluster.apply(task_definition("web", "new:1"));
         cluster.settle();
