@@ -31,6 +31,7 @@ use crate::task::observe::Task;
 use crate::world::World;
 
 /// What should be running.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a service")]
 #[derive(Default)]
 pub(super) struct Rollout {
     /// The deployment new tasks belong to; `None` while there has never been one.
