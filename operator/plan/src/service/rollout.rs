@@ -312,8 +312,9 @@ fn tasks(snapshot: &ServiceSnapshot, deployment: &str, provider: &str, now: Time
         tasks.leaving += i64::from(is_leaving);
         tasks.leaving_healthy += i64::from(is_leaving && task.is_healthy_for_deployment);
         tasks.failing += i64::from(stopping::is_failing(task));
-        tasks.protected += i64::from(task.protected_until.is_some());
-        tasks.protected_healthy += i64::from(task.protected_until.is_some() && task.is_healthy_for_deployment);
+        let is_protected = stopping::is_protected(snapshot, task, now);
+        tasks.protected += i64::from(is_protected);
+        tasks.protected_healthy += i64::from(is_protected && task.is_healthy_for_deployment);
         tasks.unplaced += i64::from(stopping::has_no_place(task));
     }
     tasks

@@ -70,7 +70,7 @@ pub(super) fn choose(
                 is_healthy: task.is_healthy_for_deployment,
                 is_draining: snapshot.draining.contains(instance),
                 is_unhealthy: stopping::is_unhealthy(snapshot, task, now),
-                is_protected: task.protected_until.is_some(),
+                is_protected: stopping::is_protected(snapshot, task, now),
                 created_at: task.created_at.as_second(),
                 // What is free on a node is not known here; fewer tasks of the service stand for more room.
                 remaining: on_node.get(instance).map(|tasks| -tasks),

@@ -195,7 +195,15 @@ pub(super) fn is_to_be_replaced(snapshot: &ServiceSnapshot, task: &Task, now: Ti
     if task.is_stopping || task.ending.is_some() {
         return false;
     }
-    is_unhealthy(snapshot, task, now) || task.node.as_ref().is_some_and(|node| snapshot.draining.contains(node))
+    // On a draining instance a protected task stays until its time is over: replaced, it would only be one too many.
+    let is_free = task.protected_until.is_none();
+    is_unhealthy(snapshot, task, now)
+        || task.node.as_ref().is_some_and(|node| is_free && snapshot.draining.contains(node))
+}
+
+/// Whether scale-in and deployments leave the task alone. Nothing protects a task that fails its health checks.
+pub(super) fn is_protected(snapshot: &ServiceSnapshot, task: &Task, now: Timestamp) -> bool {
+    task.protected_until.is_some() && !is_unhealthy(snapshot, task, now)
 }
 
 /// Whether the task fails its health checks and is not within its grace period.
