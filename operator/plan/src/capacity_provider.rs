@@ -12,7 +12,7 @@ use api::conditions::{ConditionType, Reason};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::container_instance::{instances, selected, without_draining};
+use crate::container_instance::{instances, selected};
 use crate::kind::{Kind, ObjectKey};
 use crate::labels;
 use crate::object::Metadata;
@@ -72,7 +72,7 @@ pub fn placement(world: &dyn World, object_name: &str, spec: &CapacityProviderSp
         }
     }
     let placement = Placement {
-        node_selector_terms: without_draining(&terms),
+        node_selector_terms: terms.iter().map(|term| json!(term)).collect(),
         tolerations: kubernetes.tolerations.iter().flatten().map(|toleration| json!(toleration)).collect(),
     };
     Nodes { terms, source, placement }
@@ -81,7 +81,8 @@ pub fn placement(world: &dyn World, object_name: &str, spec: &CapacityProviderSp
 /// The nodes of a cluster, for tasks without a provider.
 #[must_use]
 pub fn cluster_placement(cluster: &ClusterSpec) -> Placement {
-    Placement { node_selector_terms: without_draining(&cluster_terms(cluster)), tolerations: Vec::new() }
+    let terms = cluster_terms(cluster);
+    Placement { node_selector_terms: terms.iter().map(|term| json!(term)).collect(), tolerations: Vec::new() }
 }
 
 /// A cluster's node selector as terms; empty for all nodes.

@@ -1,7 +1,7 @@
 //! Nodes as container instances: whether one is ACTIVE or DRAINING, and which nodes a pod may be on.
 //!
 //! An administrator sets a node to DRAINING, as UpdateContainerInstancesState does, with the label
-//! [`labels::CONTAINER_INSTANCE_STATUS`], or by cordoning it. The operator only reads nodes.
+//! [`labels::CONTAINER_INSTANCE_STATUS`], or by cordoning it. The operator reads nodes; all it writes is a mark for daemons, see `node.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

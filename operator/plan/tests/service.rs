@@ -376,7 +376,6 @@ fn when_service_and_task_definition_have_constraints_then_a_node_must_meet_both_
             {"key": "attributes.ecs-operator.dev/stack", "operator": "In", "values": ["prod"]},
             {"key": "ecs-operator.dev/container-instance-status", "operator": "NotIn", "values": ["DRAINING"]},
             {"key": "pool", "operator": "In", "values": ["gpu"]},
-            {"key": "ecs-operator.dev/container-instance-status", "operator": "NotIn", "values": ["DRAINING"]},
         ]}])
     );
     let apart = &affinity["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"];

@@ -227,7 +227,7 @@ fn template(record: &Record) -> Value {
     }
     let mut affinity = spec.get("affinity").cloned().unwrap_or_else(|| Value::Object(Map::new()));
     let constraint = affinity.pointer(NODE_TERMS).and_then(Value::as_array).cloned().unwrap_or_default();
-    let terms = all_of(&constraint, &node_terms(parts));
+    let terms = node_terms(&constraint, parts);
     let required = json!({ "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": terms } });
     put(&mut affinity, "nodeAffinity", required);
     put(spec, "affinity", affinity);
@@ -251,17 +251,19 @@ fn provider_label(parts: &[CapacityPart]) -> String {
     }
 }
 
-/// The nodes of any of the providers. Weights mean nothing where each node has one task. Instead of what keeps new tasks
-/// from draining nodes, the operator's own mark counts, which it sets when no other task is left: daemons stop last.
-fn node_terms(parts: &[CapacityPart]) -> Vec<Value> {
+/// The nodes of any of the providers that meet the constraint. Weights mean nothing where each node has one task. Instead of
+/// what keeps new tasks from draining nodes, the operator's own mark counts, which it sets when no other task is left:
+/// daemons stop last.
+fn node_terms(constraint: &[Value], parts: &[CapacityPart]) -> Vec<Value> {
     let stays = json!({ "key": labels::DAEMON_TASKS, "operator": "NotIn", "values": [labels::STOPPED] });
-    let alone = json!({ "matchExpressions": [stays] });
-    if parts.iter().any(|part| part.placement.node_selector_terms.is_empty()) {
-        return vec![alone];
-    }
+    let is_anywhere = parts.iter().any(|part| part.placement.node_selector_terms.is_empty());
+    let providers: Vec<Value> = parts
+        .iter()
+        .filter(|_| !is_anywhere)
+        .flat_map(|part| part.placement.node_selector_terms.iter().cloned())
+        .collect();
     let mut terms: Vec<Value> = Vec::new();
-    for term in parts.iter().flat_map(|part| &part.placement.node_selector_terms) {
-        let mut term = term.clone();
+    for mut term in all_of(constraint, &providers) {
         if let Some(expressions) = term.get_mut("matchExpressions").and_then(Value::as_array_mut)
             // A term without requirements matches no node and has to stay so.
             && !expressions.is_empty()
@@ -273,7 +275,7 @@ fn node_terms(parts: &[CapacityPart]) -> Vec<Value> {
             terms.push(term);
         }
     }
-    if terms.is_empty() { vec![alone] } else { terms }
+    if terms.is_empty() { vec![json!({ "matchExpressions": [stays] })] } else { terms }
 }
 
 /// Sets one member of an object; of anything else, nothing.

@@ -74,7 +74,8 @@ fn when_nodes_are_tainted_or_in_trouble_then_only_those_that_a_daemon_set_would_
 fn when_a_strategy_has_several_providers_then_their_nodes_are_joined_and_draining_ones_are_told_by_the_mark() {
     let providers =
         [part(Some("a"), json!([zone("a")]), json!([{"key": "x"}])), part(Some("b"), json!([zone("b")]), json!([]))];
-    let terms = node_terms(&providers);
+    let constraint = [json!({"matchExpressions": [{"key": "os", "operator": "Exists"}]})];
+    let terms = node_terms(&[], &providers);
     let text = Value::from(terms.clone()).to_string();
     assert_eq!(terms.len(), 2);
     assert!(!text.contains(labels::CONTAINER_INSTANCE_STATUS), "{text}");
@@ -91,14 +92,16 @@ fn when_a_strategy_has_several_providers_then_their_nodes_are_joined_and_drainin
     assert_eq!((provider_label(&providers), provider_label(&providers[..1])), ("none".to_owned(), "a".to_owned()));
     // One provider with any node makes the others' rules mean nothing.
     let anywhere = [providers[0].clone(), part(None, json!([]), json!([]))];
-    assert_eq!(node_terms(&anywhere).len(), 1);
-    assert!(!Value::from(node_terms(&anywhere)).to_string().contains("zone"));
+    assert_eq!(node_terms(&constraint, &anywhere).len(), 1);
+    let text = Value::from(node_terms(&constraint, &anywhere)).to_string();
+    assert!(text.contains("os") && !text.contains("zone"), "{text}");
+    assert_eq!(node_terms(&constraint, &providers).len(), 2);
 }
 
 #[test]
 fn when_a_provider_has_no_node_at_all_then_no_node_is_eligible() {
     let nothing = json!({"matchExpressions": []});
-    let terms = node_terms(&[part(Some("a"), json!([nothing]), json!([]))]);
+    let terms = node_terms(&[], &[part(Some("a"), json!([nothing]), json!([]))]);
     let template = json!({"spec": {"affinity": {"nodeAffinity":
         {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}}});
     assert_eq!(names(&[instance("a", &[])], &template), Vec::<String>::new());
