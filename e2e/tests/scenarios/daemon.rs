@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use e2e::cluster::{fate, nodes};
 use e2e::scenario::manifest::{self, with, with_container};
 use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::then::text;
+use e2e::scenario::then::{condition, text};
 use e2e::scenario::{Bounds, Objects};
 use serde_json::{Value, json};
 
@@ -201,6 +201,37 @@ async fn when_a_daemon_service_asks_for_what_daemons_have_not_then_it_is_refused
         then.condition("ECSScalableTarget", "agent", "Accepted", "False", "ValidationException").await?;
         ensure!(pool.scenario.objects("HorizontalPodAutoscaler").is_empty(), "a daemon is scaled");
         runs_on(pool, "agent", &[&pool.nodes[0]]).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_daemon_of_a_new_deployment_fails_then_the_circuit_breaker_goes_back_and_the_others_stay() -> Result<()>
+{
+    Pool::run("daemon-breaker", 4, async |pool| {
+        let threshold = json!({ "type": "COUNT", "value": 1 });
+        let breaker = json!({ "enable": true, "rollback": true, "thresholdConfiguration": threshold });
+        let agent = with(pool.service("agent", None), minimum(75));
+        let agent = with(agent, json!({ "deploymentConfiguration": { "deploymentCircuitBreaker": breaker } }));
+        pool.scenario.given([agent]).await?;
+        pool.scenario.then_within(60).the_service("agent").is_steady_on("app:1").await?;
+        let sampler = pool.scenario.sample("agent", Bounds { at_least: 3, at_most: 4, min_ready_seconds: 0 });
+        let denied = manifest::fate(fate::IMAGE_PULL_ERROR, "denied: no such image");
+        pool.scenario.when_service_changed("agent", denied).await?;
+        pool.scenario.when_applied([changed("2")]).await?;
+        pool.scenario.then_within(60).the_service("agent").tells("rolling back to").await?;
+        // It runs as before, and says that what was asked for has failed.
+        let back = pool.scenario.then_within(120);
+        back.object("ECSService", "agent", "is steady on app:1 again", |agent| {
+            let status = &agent["status"];
+            let steady = condition(agent, "SteadyState").map(|steady| text(steady, "/status"));
+            let is_back = status["taskDefinition"] == "app:1" && status["runningCount"] == 4;
+            is_back && steady == Some("True") && status["deployments"].as_array().is_some_and(|all| all.len() == 1)
+        })
+        .await?;
+        pool.scenario.then_within(30).the_service("agent").has("Stalled", "True", "DeploymentFailed").await?;
+        sampler.verdict()?;
+        Ok(())
     })
     .await
 }

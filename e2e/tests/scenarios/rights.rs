@@ -12,8 +12,9 @@ use e2e::scenario::{Environment, Scenario};
 use e2e::xtask::root;
 use http::{HeaderName, HeaderValue};
 use k8s_openapi::api::authorization::v1::{SelfSubjectRulesReview, SelfSubjectRulesReviewSpec};
+use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::api::rbac::v1::{PolicyRule, RoleBinding};
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
 use serde_json::json;
@@ -294,6 +295,39 @@ async fn when_the_operator_does_its_work_then_nothing_is_forbidden_to_it() -> Re
         let granted = expand(&e2e::rights::granted(scenario.client()).await?);
         let beyond: Vec<_> = usage.used.difference(&granted).collect();
         ensure!(beyond.is_empty() && usage.used.len() > 20, "used although {RELEASE} was not given: {beyond:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_operator_would_change_more_of_a_node_than_its_own_label_then_it_is_refused() -> Result<()> {
+    Scenario::run("node-label", async |scenario| {
+        let kubeconfig = Kubeconfig::read_from(Environment::read()?.kubeconfig)?;
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let groups = ["system:serviceaccounts", "system:authenticated"];
+        let nodes: Api<Node> = Api::all(client_as(USER, &groups, config)?);
+        let Some(node) = nodes.list(&ListParams::default().limit(1)).await?.items.into_iter().next() else {
+            println!("skipped: there is no node");
+            return Ok(());
+        };
+        let name = node.metadata.name.unwrap_or_default();
+        let parameters = PatchParams { dry_run: true, ..PatchParams::default() };
+        let label = |name: &str, value: &str| json!({ "metadata": { "labels": { name: value } } });
+        for more in [
+            label("kubernetes.io/hostname", "other"),
+            label("example.com/team", "shop"),
+            json!({ "metadata": { "labels": { "kubernetes.io/os": null } } }),
+            json!({ "metadata": { "annotations": { "example.com/note": "x" } } }),
+            json!({ "spec": { "unschedulable": true } }),
+            json!({ "spec": { "taints": [{ "key": "a", "effect": "NoExecute" }] } }),
+        ] {
+            let said = nodes.patch(&name, &parameters, &Patch::Merge(&more)).await.err().map(|error| error.to_string());
+            let is_refused = said.as_deref().is_some_and(|said| said.contains("of a node and nothing else"));
+            ensure!(is_refused, "{more}: {said:?}");
+        }
+        let own = label("ecs-operator.dev/daemon-tasks", "STOPPED");
+        nodes.patch(&name, &parameters, &Patch::Merge(&own)).await?;
         Ok(())
     })
     .await
