@@ -12,13 +12,10 @@ pub(super) fn report(snapshot: &ServiceSnapshot, rollout: &Rollout, conditions: 
     let Some(primary) = &rollout.primary else {
         return conditions.remove(ConditionType::PlacementPending);
     };
-    match pending(&snapshot.document, &primary.revision) {
-        Some(message) => {
-            conditions.set(ConditionType::PlacementPending, true, Reason::PlacementPendingNextDeployment, message);
-        }
-        None => {
-            let message = "tasks are placed by the constraints and the strategy that the service has now";
-            conditions.set(ConditionType::PlacementPending, false, Reason::PlacementApplied, message);
-        }
+    if let Some(message) = pending(&snapshot.document, &primary.revision) {
+        conditions.set(ConditionType::PlacementPending, true, Reason::PlacementPendingNextDeployment, message);
+    } else {
+        let message = "tasks are placed by the constraints and the strategy that the service has now";
+        conditions.set(ConditionType::PlacementPending, false, Reason::PlacementApplied, message);
     }
 }

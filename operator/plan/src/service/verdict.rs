@@ -349,7 +349,7 @@ fn give_up(
 fn undone(snapshot: &ServiceSnapshot, primary: &Record, verdict: &Verdict, now: Timestamp, plan: &mut Plan) {
     let undoing = snapshot.records.iter().filter_map(|record| Some((record, record.spec.rollback_of.as_ref()?)));
     for (record, name) in undoing {
-        let state = if record.id() != primary.id() { record.status.status } else { verdict.primary.status };
+        let state = if record.id() == primary.id() { verdict.primary.status } else { record.status.status };
         let end = match state {
             Some(State::Successful) => State::RollbackSuccessful,
             None | Some(State::Pending | State::InProgress) if record.id() == primary.id() => continue,
