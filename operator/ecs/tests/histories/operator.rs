@@ -232,7 +232,10 @@ impl Operator {
         let is_done = step.is_complete
             && count(cluster.pods.iter()) == self.desired
             && cluster.pods.iter().all(|pod| pod.is_healthy && pod.id.0 == self.primary);
-        let is_stuck = step.is_stuck && bounds(self.desired, self.percentages).is_stuck(self.desired);
+        // While a task is yet to be healthy, or to be stopped since it never will, what is stuck may go on by itself.
+        let is_stuck = step.is_stuck
+            && bounds(self.desired, self.percentages).is_stuck(self.desired)
+            && cluster.pods.iter().all(|pod| pod.is_healthy);
         is_done || is_stuck
     }
 }
