@@ -64,7 +64,11 @@ fn deployment(state: &mut State, id: &Id, now: Timestamp) {
     }
     let surplus = (new + old).saturating_sub(replicas);
     if surplus > 0 && (old == 0 || new_running > 0 || replicas == 0) {
-        let last = pods.iter().rfind(|pod| old == 0 || !pod.1);
+        let is_marked = |pod: &&(Id, bool, bool)| {
+            let annotations = &state.objects[&pod.0]["metadata"]["annotations"];
+            annotations.get("controller.kubernetes.io/pod-deletion-cost").is_some()
+        };
+        let last = pods.iter().find(is_marked).or_else(|| pods.iter().rfind(|pod| old == 0 || !pod.1));
         if let Some((pod, _, _)) = last {
             let _ = state.delete(pod, &Value::Null, now);
         }

@@ -273,8 +273,19 @@ fn write(
             if version.is_string() && *version != live["metadata"]["resourceVersion"] {
                 return Err(Refusal(409, "Conflict"));
             }
-            let finalizers = body["metadata"]["finalizers"].clone();
-            state.edit(&id, |live| live["metadata"]["finalizers"] = finalizers)
+            let uid = &body["metadata"]["uid"];
+            if uid.is_string() && *uid != live["metadata"]["uid"] {
+                return Err(Refusal(409, "Conflict"));
+            }
+            let (finalizers, annotations) = (body["metadata"]["finalizers"].clone(), &body["metadata"]["annotations"]);
+            state.edit(&id, |live| {
+                if finalizers.is_array() {
+                    live["metadata"]["finalizers"] = finalizers;
+                }
+                for (name, value) in annotations.as_object().into_iter().flatten() {
+                    live["metadata"]["annotations"][name] = value.clone();
+                }
+            })
         }
         "PUT" => {
             let id = path.id();
