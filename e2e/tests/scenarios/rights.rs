@@ -302,7 +302,7 @@ async fn when_the_operator_does_its_work_then_nothing_is_forbidden_to_it() -> Re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_operator_would_change_more_of_a_node_than_its_own_label_then_it_is_refused() -> Result<()> {
-    Scenario::run("node-label", async |scenario| {
+    Scenario::run("node-label", async |_| {
         let kubeconfig = Kubeconfig::read_from(Environment::read()?.kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let groups = ["system:serviceaccounts", "system:authenticated"];

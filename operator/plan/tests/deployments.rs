@@ -115,7 +115,7 @@ fn when_as_many_tasks_fail_as_the_threshold_says_then_the_deployment_fails_at_ex
         // What works stays, and what failed is not started again.
         assert_eq!(images(&cluster), vec!["good:1"; usize::try_from(count).unwrap()], "{threshold}");
         let web = cluster.get(Kind::Service, "web");
-        assert_eq!(condition(&web, "Stalled")["reason"], "DeploymentFailed");
+        assert_eq!(condition(&web, "Stalled")["reason"], "CircuitBreakerTriggered");
         let primary = &web["status"]["deployments"][0];
         assert_eq!(primary["rolloutStateReason"], "ECS deployment circuit breaker: tasks failed to start.");
         assert_eq!(primary["failedTasks"], record["status"]["failedTasks"]);
@@ -195,7 +195,7 @@ fn when_the_first_deployment_fails_then_there_is_nothing_to_go_back_to_and_that_
     let said = messages(&cluster);
     assert!(said.iter().any(|text| text.contains("No rollback candidate was found")), "{said:#?}");
     let web = cluster.get(Kind::Service, "web");
-    assert!(condition(&web, "Stalled")["message"].as_str().unwrap().contains("No rollback candidate"));
+    assert_eq!(condition(&web, "Stalled")["reason"], "NoRollbackCandidate");
 }
 
 #[test]

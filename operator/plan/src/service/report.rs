@@ -224,6 +224,9 @@ fn summary(
     if let Some(impaired) = impaired {
         return conditions.stalled(impaired.reason, &impaired.message);
     }
+    if verdict.is_throttled && !is_steady {
+        return conditions.progressing(Reason::Throttled, &event::unable_to_start_consistently(&snapshot.ecs_name));
+    }
     match primary {
         Some(record) if verdict.is_baking => {
             let message =
@@ -259,16 +262,21 @@ fn given_up(snapshot: &ServiceSnapshot, rollout: &Rollout, verdict: &Verdict) ->
     if verdict.primary.status != Some(ServiceDeploymentState::Stopped) {
         return None;
     }
-    let reason = verdict.primary.status_reason.clone().unwrap_or_default();
-    let breaker = verdict.primary.deployment_circuit_breaker.as_ref();
-    let is_triggered =
-        breaker.is_some_and(|breaker| breaker.status == ServiceDeploymentRollbackMonitorsStatus::Triggered);
-    if !is_triggered {
-        return Some((Reason::DeploymentStopped, format!("{}: {reason}", primary.id())));
-    }
-    let message = event::deployment_failed(&snapshot.ecs_name, primary.id());
-    let more = if reason == event::rollout_failed() { String::new() } else { format!(" {reason}") };
-    Some((Reason::DeploymentFailed, format!("{message}{more}")))
+    let status = &verdict.primary;
+    let said = status.status_reason.clone().unwrap_or_default();
+    let is_triggered = |monitor: Option<ServiceDeploymentRollbackMonitorsStatus>| {
+        monitor == Some(ServiceDeploymentRollbackMonitorsStatus::Triggered)
+    };
+    let (service, id) = (&snapshot.ecs_name, primary.id());
+    Some(if said == event::no_rollback_candidate() {
+        (Reason::NoRollbackCandidate, event::deployment_failed_without_candidate(service, id))
+    } else if is_triggered(status.deployment_circuit_breaker.as_ref().map(|breaker| breaker.status)) {
+        (Reason::CircuitBreakerTriggered, event::deployment_failed(service, id))
+    } else if is_triggered(status.alarms.as_ref().map(|alarms| alarms.status)) {
+        (Reason::AlarmTriggered, event::deployment_failed_by_alarm(service, id))
+    } else {
+        (Reason::DeploymentStopped, format!("{id}: {said}"))
+    })
 }
 
 /// What the spec asks for failed, and the service runs something older: it does so well, but nobody should think that the

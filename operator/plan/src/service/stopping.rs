@@ -78,7 +78,7 @@ impl Stopping {
         let message = format!("{}{}", newest.stopped_reason, culprit.map(named).unwrap_or_default());
         let reason = Reason::ALL.iter().find(|reason| reason.as_str() == newest.stop_code);
         Some(Impaired {
-            reason: reason.copied().unwrap_or(Reason::TaskFailedToStart),
+            reason: reason.copied().unwrap_or(Reason::TaskStartImpaired),
             message,
             until: after(newest.stopped_at.0, FORGET_SECONDS),
         })
