@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use e2e::cluster::{Cluster, Options, Process, until};
+use e2e::cluster::{Cluster, Options, Process, fate, until};
 use e2e::operator::{self, Launch, NAMESPACE, Operator, USER};
 use e2e::scenario::audit::Mark;
-use e2e::scenario::manifest::{self, percents, with, with_container};
+use e2e::scenario::manifest::{self, percents, revised, with, with_container};
+use e2e::scenario::records::{Record, breaker};
 use e2e::scenario::then::text;
-use e2e::scenario::{Bounds, Environment, Scenario};
+use e2e::scenario::{Bounds, Environment, HELD, Scenario};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
@@ -255,4 +256,99 @@ async fn when_the_api_server_is_away_for_half_a_minute_and_etcd_restarts_then_th
         Ok(())
     })
     .await
+}
+
+/// Revision, status, rollout state, failed tasks, state of the breaker, failures and threshold of a deployment.
+type Outcome = (String, String, String, i64, String, i64, i64);
+
+/// What is left of a failed rollout: all that does not depend on its time.
+fn outcome(records: &[Record]) -> Vec<Outcome> {
+    let each = records.iter().cloned();
+    each.map(|one| {
+        let Record { task_definition, status, rollout_state, failed_tasks, breaker, failures, threshold, .. } = one;
+        (task_definition, status, rollout_state, failed_tasks, breaker, failures, threshold)
+    })
+    .collect()
+}
+
+/// The operator of a rollout under way: killed and started again where the story says so.
+struct Mortal {
+    launch: Launch,
+    operator: Option<Operator>,
+    /// Whether it is killed at all.
+    can_die: bool,
+    kills: usize,
+}
+
+impl Mortal {
+    async fn dies(&mut self) -> Result<()> {
+        if let Some(operator) = self.operator.take_if(|_| self.can_die) {
+            operator.kill().await?;
+            self.kills += 1;
+            // The same name holds the same lease: there is nothing to wait for.
+            let mut next = self.launch.spawn()?;
+            next.leads().await?;
+            self.operator = Some(next);
+        }
+        Ok(())
+    }
+}
+
+/// A rollout whose tasks fail one after the other until the circuit breaker takes it back. With `is_killed` the operator is
+/// killed at ten moments of it: after the record was made; for each of four failures, before it sees it and as soon as it
+/// has counted it; and when the way back has begun. Answers with the records.
+async fn failing_rollout(cluster: &Cluster, name: &str, is_killed: bool) -> Result<Vec<Outcome>> {
+    const FAILURES: i64 = 4;
+    let launch = launch(cluster, name).await?;
+    let mut operator = launch.spawn()?;
+    operator.leads().await?;
+    let environment = environment(cluster, &[&operator])?;
+    let mut mortal = Mortal { launch, operator: Some(operator), can_die: is_killed, kills: 0 };
+    let mut left = Vec::new();
+    Scenario::run_in(environment, name, async |scenario| {
+        let service = with(manifest::service("web", 2), breaker(true, ("COUNT", FAILURES)));
+        let web = || manifest::task_definition("web");
+        scenario.given([manifest::cluster("main", &[]), web(), with(service, percents(100, 200))]).await?;
+        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
+        let before = scenario.task_uids("web");
+        let sampler = scenario.sample("web", Bounds::of(2, (100, 200)));
+
+        scenario.when_applied([with(revised(web(), "2"), manifest::fate(fate::START_DELAY, HELD))]).await?;
+        let then = scenario.then_within(60);
+        let of = |count: usize| move |records: &[Record]| (records.len() == count).then_some(());
+        then.the_service("web").has_records("there are two deployments", of(2)).await?;
+        mortal.dies().await?;
+        for count in 1..=FAILURES {
+            then.next_task("web", "web:2", Some((fate::START_ERROR, "no such file"))).await?;
+            mortal.dies().await?;
+            let counts = |records: &[Record]| records.get(1).filter(|second| second.failures == count).map(|_| ());
+            then.the_service("web").has_records(&format!("counts {count}"), counts).await?;
+            mortal.dies().await?;
+        }
+        then.the_service("web").has_records("there are three deployments", of(3)).await?;
+        mortal.dies().await?;
+        then.the_service("web").has_deployment("web:2", "ROLLBACK_SUCCESSFUL").await?;
+        then.the_service("web").is_steady_on("web:1").await?;
+        sampler.verdict()?;
+        ensure!(scenario.task_uids("web") == before, "old tasks were replaced");
+        left = outcome(&scenario.records("web"));
+        Ok(())
+    })
+    .await?;
+    ensure!(mortal.kills == if is_killed { 10 } else { 0 }, "it was killed {} times", mortal.kills);
+    if let Some(operator) = mortal.operator {
+        ensure!(operator.terminate().await?.success());
+    }
+    Ok(left)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_operator_is_killed_at_ten_moments_of_a_failing_rollout_then_its_records_are_those_of_a_quiet_one()
+-> Result<()> {
+    let cluster = cluster().await?;
+    let quiet = failing_rollout(cluster, "quiet", false).await?;
+    let killed = failing_rollout(cluster, "ten-times", true).await?;
+    ensure!(quiet.len() == 3, "{quiet:?}");
+    ensure!(killed == quiet, "with kills {killed:?}\nwithout   {quiet:?}");
+    Ok(())
 }

@@ -58,11 +58,18 @@ type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]
 
 async fn fates(client: &Client) -> Result<()> {
     let pods: Api<Pod> = Api::default_namespaced(client.clone());
-    let cases: [Case; 9] = [
+    let cases: [Case; 11] = [
         ("plain", "Always", &[], "Running running ready 0"),
         ("slow", "Always", &[(fate::START_DELAY, "600s")], "Pending ContainerCreating unready 0"),
         ("pull", "Always", &[(fate::IMAGE_PULL_ERROR, "denied")], "Pending ImagePullBackOff unready 0"),
         ("config", "Always", &[(fate::CONFIG_ERROR, "no key")], "Pending CreateContainerConfigError unready 0"),
+        ("start", "Always", &[(fate::START_ERROR, "no such file")], "Running StartError 128 unready 0"),
+        (
+            "late",
+            "Always",
+            &[(fate::IMAGE_PULL_ERROR, "denied"), (fate::IMAGE_PULL_ERROR_FOR, "3s")],
+            "Running running ready 0",
+        ),
         ("exit", "Never", &[(fate::EXIT_CODE, "3")], "Failed Error 3 unready 0"),
         ("oom", "Never", &[(fate::OOM, "true")], "Failed OOMKilled 137 unready 0"),
         ("done", "OnFailure", &[(fate::EXIT_CODE, "0")], "Succeeded Completed 0 unready 0"),
@@ -84,6 +91,7 @@ async fn fates(client: &Client) -> Result<()> {
     for (name, annotation, value, wanted) in [
         ("pull", fate::IMAGE_PULL_ERROR, None, "Running running ready 0"),
         ("config", fate::CONFIG_ERROR, None, "Running running ready 0"),
+        ("start", fate::START_ERROR, None, "Running running ready 1"),
         ("slow", fate::START_DELAY, None, "Running running ready 0"),
         ("unready", fate::UNREADY, None, "Running running ready 0"),
         ("plain", fate::UNREADY, Some("true"), "Running running unready 0"),

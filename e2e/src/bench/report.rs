@@ -98,18 +98,18 @@ impl fmt::Display for Report {
 }
 
 /// The middle one; of an even number, the lower of the two.
-fn median<T: Ord + Copy>(mut values: Vec<T>) -> Option<T> {
+pub(super) fn median<T: Ord + Copy>(mut values: Vec<T>) -> Option<T> {
     values.sort_unstable();
     values.get(values.len().saturating_sub(1) / 2).copied()
 }
 
 /// Hundredths as a decimal: 71 is `0.71`.
-fn decimal(hundredths: u128) -> String {
+pub(super) fn decimal(hundredths: u128) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 /// With one decimal, cut: 2560 by 1024 is `2.5`.
-fn tenths(value: u64, unit: u64) -> String {
+pub(super) fn tenths(value: u64, unit: u64) -> String {
     format!("{}.{}", value / unit, value % unit * 10 / unit)
 }
 

@@ -9,6 +9,8 @@
 //! | `start-delay` | `5s` | Pending with reason `ContainerCreating` for that long |
 //! | `image-pull-error` | message | never starts: `ErrImagePull` with the message, 2 s later `ImagePullBackOff`; starts when removed |
 //! | `config-error` | message | never starts: `CreateContainerConfigError`, such as `secret "x" not found`; starts when removed |
+//! | `image-pull-error-for` | `5s` | how long the image cannot be pulled, from the pod's start; without it for ever |
+//! | `start-error` | message | made but never started: ended with `StartError` and code 128; starts when removed |
 //! | `exit-code` | `0`…`255` | ends with this code; then the pod's restart policy decides |
 //! | `oom` | `true` | ends with code 137 and reason `OOMKilled` |
 //! | `exit-after` | `3s` | how long it runs before it ends (default 1 s; also for Jobs that succeed) |
@@ -18,7 +20,7 @@
 //! | `unready-after` | `3s` | ready first, then not |
 //! | `stop-delay` | `4s` | how long it takes to obey a deletion (default 0.2 s), at most the grace period |
 //!
-//! `exit-after`, `start-delay` and `unready-after` count whole seconds and wait at least as long as they say. As under a
+//! `exit-after`, `start-delay`, `image-pull-error-for` and `unready-after` count whole seconds and wait at least as long as they say. As under a
 //! kubelet, the first exit restarts at once and only later ones show `CrashLoopBackOff`; a pod of restart policy `Never`
 //! ends as `Failed` or `Succeeded`, and a container's own `restartPolicy` and `restartPolicyRules` count. Pods of a Job without `exit-code` succeed. Load for metrics-server is
 //! `kwok.x-k8s.io/usage-cpu` and `kwok.x-k8s.io/usage-memory`, both quantities per container (default 1m and 1Mi).
@@ -43,6 +45,10 @@ pub mod fate {
     pub const START_DELAY: &str = "e2e.ecs-operator.dev/start-delay";
     /// Image cannot be pulled.
     pub const IMAGE_PULL_ERROR: &str = "e2e.ecs-operator.dev/image-pull-error";
+    /// For how long it cannot.
+    pub const IMAGE_PULL_ERROR_FOR: &str = "e2e.ecs-operator.dev/image-pull-error-for";
+    /// Container cannot be started.
+    pub const START_ERROR: &str = "e2e.ecs-operator.dev/start-error";
     /// Container cannot be configured.
     pub const CONFIG_ERROR: &str = "e2e.ecs-operator.dev/config-error";
     /// Ends with a code.

@@ -189,13 +189,25 @@ pub fn without_health_check(mut object: Value) -> Value {
     object
 }
 
+/// Another revision of the task definition: the same with another command.
+#[must_use]
+pub fn revised(definition: Value, command: &str) -> Value {
+    with_container(definition, json!({ "command": ["sleep", command] }))
+}
+
+/// The service on another task definition: `family` or `family:N`.
+#[must_use]
+pub fn on(service: Value, task_definition: &str) -> Value {
+    with(service, json!({ "taskDefinition": task_definition }))
+}
+
 /// `minimumHealthyPercent` and `maximumPercent` for [`with`].
 #[must_use]
 pub fn percents(minimum: i64, maximum: i64) -> Value {
     json!({ "deploymentConfiguration": { "minimumHealthyPercent": minimum, "maximumPercent": maximum } })
 }
 
-/// A fate that the pods of a service are given, for [`with`]; see the table in [`crate::cluster::stages`].
+/// A fate that the pods of a service or of a task definition are given, for [`with`]; see the table in [`crate::cluster::stages`].
 #[must_use]
 pub fn fate(annotation: &str, value: &str) -> Value {
     json!({ "kubernetes": { "podAnnotations": { annotation: value } } })

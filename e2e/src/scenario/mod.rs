@@ -18,9 +18,11 @@
 //! told by the environment, see [`Environment`].
 
 pub mod audit;
+mod director;
 pub mod kinds;
 pub mod manifest;
 mod own_nodes;
+pub mod records;
 mod report;
 pub mod sampler;
 mod steps;
@@ -41,6 +43,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 
+pub use director::{Dealt, Director, HELD, revision};
+pub use records::Record;
 pub use sampler::{Bounds, Sampler};
 pub use steps::Documents;
 pub use task::Ended;
@@ -212,6 +216,13 @@ impl Scenario {
     #[must_use]
     pub fn sample(&self, service: &str, bounds: Bounds) -> Sampler {
         Sampler::start(&self.view, service, bounds)
+    }
+
+    /// The same for tasks that fail by themselves: the lower bound only says how many healthy ones must be left whenever
+    /// the operator stops one.
+    #[must_use]
+    pub fn sample_with_failures(&self, service: &str, bounds: Bounds) -> Sampler {
+        Sampler::start_with_failures(&self.view, service, bounds)
     }
 }
 

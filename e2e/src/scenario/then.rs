@@ -139,7 +139,15 @@ impl<'a> Then<'a> {
     }
 }
 
-impl ServiceThen<'_> {
+impl<'a> ServiceThen<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        self.name
+    }
+
+    pub(super) fn then(&self) -> Then<'a> {
+        self.then
+    }
+
     /// Expects a steady state as ECS means it: as many tasks run as desired, one deployment, completed; the status is about
     /// the current generation.
     ///

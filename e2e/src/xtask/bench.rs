@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what the operator costs, beside a raw client in the same run.
+//! `cargo xtask bench`: what the operator costs, beside a raw client or a plain Deployment in the same run.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use clap::Subcommand;
 use tokio::process::Command;
 
 use super::{cargo, root, target_folder};
-use crate::bench::converge;
+use crate::bench::{converge, scale_out};
 use crate::progress;
 
 /// Arguments.
@@ -23,6 +23,8 @@ pub struct Args {
 enum Bench {
     /// Many new services: time, writes, memory, rest; see docs/benchmarks.md.
     Converge(Converge),
+    /// One service from no task to many, beside a plain Deployment; see docs/benchmarks.md.
+    ScaleOut(ScaleOut),
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -44,29 +46,65 @@ struct Converge {
     keep: bool,
 }
 
+#[derive(Clone, Debug, clap::Args)]
+struct ScaleOut {
+    /// Tasks to which the service grows.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    tasks: u32,
+    /// Turns of service and Deployment.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20))]
+    rounds: u32,
+    /// Measure this operator instead of a release build.
+    #[arg(long)]
+    operator: Option<PathBuf>,
+    /// Leave the cluster's folder, with all logs.
+    #[arg(long)]
+    keep: bool,
+}
+
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When something cannot be built or started. A missed goal is no error.
 pub async fn run(args: Args) -> Result<()> {
-    let Bench::Converge(args) = args.bench;
-    let release = target_folder().join("release");
-    let program = if let Some(program) = &args.operator {
-        program.clone()
-    } else {
-        build("building the operator, release", &["--package", "ecs-operator"]).await?;
-        release.join("ecs-operator")
-    };
+    match args.bench {
+        Bench::Converge(args) => converge(args).await,
+        Bench::ScaleOut(args) => scale_out(args).await,
+    }
+}
+
+/// The operator to be measured: the one that was named, or a release build.
+async fn program(named: Option<&PathBuf>) -> Result<PathBuf> {
+    if let Some(program) = named {
+        return Ok(program.clone());
+    }
+    build("building the operator, release", &["--package", "ecs-operator"]).await?;
+    Ok(target_folder().join("release").join("ecs-operator"))
+}
+
+async fn converge(args: Converge) -> Result<()> {
+    let program = program(args.operator.as_ref()).await?;
     if cfg!(debug_assertions) && args.operator.is_none() {
         // A raw client without optimisation would flatter the operator.
         build("building the raw client, release", &["--package", "e2e", "--bin", "xtask"]).await?;
-        return again(&release.join("xtask"), &program, &args).await;
+        return again(&target_folder().join("release").join("xtask"), &program, &args).await;
     }
     converge::run(converge::Settings {
         program,
         services: usize::try_from(args.services)?,
         rounds: usize::try_from(args.rounds)?,
         rest: Duration::from_secs(args.rest),
+        keep: args.keep,
+    })
+    .await
+}
+
+async fn scale_out(args: ScaleOut) -> Result<()> {
+    // This program only scales and watches, so how it was built does not matter.
+    scale_out::run(scale_out::Settings {
+        program: program(args.operator.as_ref()).await?,
+        tasks: usize::try_from(args.tasks)?,
+        rounds: usize::try_from(args.rounds)?,
         keep: args.keep,
     })
     .await

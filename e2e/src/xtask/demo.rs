@@ -149,7 +149,8 @@ fn split(scenario: &Scenario) -> String {
             && let Some(provider) = label("ecs-operator.dev/capacity-provider")
         {
             let replicas = deployment.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or_default();
-            counts.insert(provider.to_owned(), replicas);
+            // A provider has a Deployment for each revision while one is replaced.
+            *counts.entry(provider.to_owned()).or_insert(0) += replicas;
         }
     }
     counts.iter().map(|(provider, count)| format!("{provider} {count}")).collect::<Vec<_>>().join(", ")

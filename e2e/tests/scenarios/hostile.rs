@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use e2e::scenario::Scenario;
 use e2e::scenario::manifest;
+use e2e::scenario::records::workloads;
 use e2e::scenario::then::text;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
@@ -206,7 +207,12 @@ async fn when_text_is_hostile_then_it_reaches_the_container_as_it_is_and_nothing
             let scaled = then.the_service(name).has_tasks(2).await.and(then.the_service(name).is_steady().await);
             scaled.with_context(|| format!("scaled: {places:?} {hostile:?}"))?;
             let was_applied = |object: &Value| object["metadata"]["generation"].as_i64() > Some(1);
-            let deployment = then.object("Deployment", name, "was applied", was_applied).await?;
+            let deployment = then
+                .until(&format!("the Deployment of {name} was applied"), |objects| {
+                    let found = workloads(objects, name).into_iter().find(|object| was_applied(object));
+                    found.cloned().ok_or_else(|| "there is none".to_owned())
+                })
+                .await?;
             let container = &deployment["spec"]["template"]["spec"]["containers"][0];
             let is = |pointer: &str| expanded(text(container, pointer), ("PASSWORD", "secret"));
             let pod_places = [("/env/0/value", 0), ("/args/0", 1), ("/command/0", 2)];

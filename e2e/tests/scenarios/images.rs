@@ -4,6 +4,7 @@ use anyhow::{Result, ensure};
 use e2e::registry::{Access, PASSWORD, Registry, pull_secret};
 use e2e::scenario::Scenario;
 use e2e::scenario::manifest::{self, with_container};
+use e2e::scenario::records::workloads;
 use e2e::scenario::then::text;
 use serde_json::{Value, json};
 
@@ -16,8 +17,11 @@ fn definition(registry: &Registry, container: Value) -> Value {
 
 async fn is_steady_with(scenario: &Scenario, image: &str, count: usize) -> Result<()> {
     let then = scenario.then_within(60);
-    then.object("Deployment", "web", &format!("runs {image}"), |deployment| {
-        text(deployment, "/spec/template/spec/containers/0/image") == image
+    then.until(&format!("a Deployment runs {image}"), |objects| {
+        let images = workloads(objects, "web").into_iter();
+        let images: Vec<_> =
+            images.map(|deployment| text(deployment, "/spec/template/spec/containers/0/image")).collect();
+        if images.contains(&image) { Ok(()) } else { Err(format!("they run {images:?}")) }
     })
     .await?;
     then.the_service("web").is_steady().await?;

@@ -4,6 +4,7 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod bad_input;
+mod breaker;
 mod capacity;
 mod cases;
 mod chart;
@@ -14,6 +15,7 @@ mod contained;
 mod daemon;
 mod definitions;
 mod deletion;
+mod failures;
 mod golden_tasks;
 mod hostile;
 mod images;
@@ -28,9 +30,11 @@ mod rebalancing;
 mod revisions;
 mod rights;
 mod rolling;
+mod rollouts;
 mod scaling;
 mod secrets;
 mod steady;
+mod stops;
 mod trouble;
 mod updates;
 mod volumes;

@@ -57,6 +57,10 @@
       {{- $state = dict "waiting" (dict "reason" "ImagePullBackOff" "message" $text) -}}
     {{- else if and $hit (eq $mode "config-error") -}}
       {{- $state = dict "waiting" (dict "reason" "CreateContainerConfigError" "message" (get $a "e2e.ecs-operator.dev/config-error")) -}}
+    {{- else if and $hit (eq $mode "start-error") -}}
+      {{- /* A process that never was has no time of its start. */ -}}
+      {{- $text := get $a "e2e.ecs-operator.dev/start-error" -}}
+      {{- $state = dict "terminated" (dict "exitCode" 128 "reason" "StartError" "message" $text "startedAt" "1970-01-01T00:00:00Z" "finishedAt" $now) -}}
     {{- else if and $hit $running (eq $mode "exit") -}}
       {{- $reason := ternary "Completed" (ternary "OOMKilled" "Error" $oom) (eq $code 0) -}}
       {{- $state = dict "terminated" (dict "exitCode" $code "reason" $reason "startedAt" $state.running.startedAt "finishedAt" $now) -}}
@@ -72,7 +76,7 @@
     {{- else if and $running (or (eq $mode "complete") (and $sidecar $over)) -}}
       {{- $state = dict "terminated" (dict "exitCode" 0 "reason" "Completed" "startedAt" $state.running.startedAt "finishedAt" $now) -}}
       {{- $ready = false -}}
-    {{- else if and (has $mode (list "run" "restart" "pull-error" "pull-backoff" "config-error")) (not $running) -}}
+    {{- else if and (has $mode (list "run" "restart" "pull-error" "pull-backoff" "config-error" "start-error")) (not $running) -}}
       {{- if eq $mode "restart" -}}
         {{- $restarts = add1 $restarts -}}
         {{- if hasKey $state "terminated" -}}{{- $last = $state -}}{{- end -}}
