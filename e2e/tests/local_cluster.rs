@@ -63,7 +63,7 @@ async fn fates(client: &Client) -> Result<()> {
         ("slow", "Always", &[(fate::START_DELAY, "600s")], "Pending ContainerCreating unready 0"),
         ("pull", "Always", &[(fate::IMAGE_PULL_ERROR, "denied")], "Pending ImagePullBackOff unready 0"),
         ("config", "Always", &[(fate::CONFIG_ERROR, "no key")], "Pending CreateContainerConfigError unready 0"),
-        ("start", "Always", &[(fate::START_ERROR, "no such file")], "Running StartError 128 unready 0"),
+        ("start", "Always", &[(fate::START_ERROR, "no such file")], "Running RunContainerError unready 0"),
         (
             "late",
             "Always",

@@ -146,7 +146,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
   verbs: [get, list, watch, create, patch, delete]
-# Tasks. The operator stops those that failed.
+# Tasks. The operator stops those that failed, and marks those that go first when there are to be fewer.
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, patch, delete]

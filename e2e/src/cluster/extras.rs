@@ -36,7 +36,7 @@ pub(super) async fn storage_class(client: &Client) -> Result<()> {
                 "name": "standard",
                 "annotations": { "storageclass.kubernetes.io/is-default-class": "true" },
             },
-            "provisioner": "e2e.ecs-operator.dev/volumes",
+            "provisioner": "e2e.local/volumes",
             "reclaimPolicy": "Delete",
             "volumeBindingMode": "WaitForFirstConsumer",
         }),

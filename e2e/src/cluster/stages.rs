@@ -1,7 +1,7 @@
 //! How KWOK plays nodes, pods and volumes.
 //!
 //! A pod on a KWOK node becomes ready at once. Annotations on the pod give it another fate; changing or removing one
-//! changes the fate of the pod that runs. All start with `e2e.ecs-operator.dev/`:
+//! changes the fate of the pod that runs. All start with `e2e.local/`:
 //!
 //! | annotation | value | what happens |
 //! |---|---|---|
@@ -10,7 +10,7 @@
 //! | `image-pull-error` | message | never starts: `ErrImagePull` with the message, 2 s later `ImagePullBackOff`; starts when removed |
 //! | `config-error` | message | never starts: `CreateContainerConfigError`, such as `secret "x" not found`; starts when removed |
 //! | `image-pull-error-for` | `5s` | how long the image cannot be pulled, from the pod's start; without it for ever |
-//! | `start-error` | message | made but never started: ended with `StartError` and code 128; starts when removed |
+//! | `start-error` | message | made but never started: `RunContainerError` after `StartError` with code 128; starts when removed |
 //! | `exit-code` | `0`…`255` | ends with this code; then the pod's restart policy decides |
 //! | `oom` | `true` | ends with code 137 and reason `OOMKilled` |
 //! | `exit-after` | `3s` | how long it runs before it ends (default 1 s; also for Jobs that succeed) |
@@ -35,38 +35,38 @@ pub const NODE_ANNOTATION: &str = "kwok.x-k8s.io/node";
 pub const NODE_VALUE: &str = "e2e";
 
 /// What starts the name of every annotation that decides a pod's fate.
-pub const PREFIX: &str = "e2e.ecs-operator.dev/";
+pub const PREFIX: &str = "e2e.local/";
 
 /// Annotations that decide a pod's fate; the module's table says what each does.
 pub mod fate {
     /// Only this container.
-    pub const CONTAINER: &str = "e2e.ecs-operator.dev/container";
+    pub const CONTAINER: &str = "e2e.local/container";
     /// Slow start.
-    pub const START_DELAY: &str = "e2e.ecs-operator.dev/start-delay";
+    pub const START_DELAY: &str = "e2e.local/start-delay";
     /// Image cannot be pulled.
-    pub const IMAGE_PULL_ERROR: &str = "e2e.ecs-operator.dev/image-pull-error";
+    pub const IMAGE_PULL_ERROR: &str = "e2e.local/image-pull-error";
     /// For how long it cannot.
-    pub const IMAGE_PULL_ERROR_FOR: &str = "e2e.ecs-operator.dev/image-pull-error-for";
+    pub const IMAGE_PULL_ERROR_FOR: &str = "e2e.local/image-pull-error-for";
     /// Container cannot be started.
-    pub const START_ERROR: &str = "e2e.ecs-operator.dev/start-error";
+    pub const START_ERROR: &str = "e2e.local/start-error";
     /// Container cannot be configured.
-    pub const CONFIG_ERROR: &str = "e2e.ecs-operator.dev/config-error";
+    pub const CONFIG_ERROR: &str = "e2e.local/config-error";
     /// Ends with a code.
-    pub const EXIT_CODE: &str = "e2e.ecs-operator.dev/exit-code";
+    pub const EXIT_CODE: &str = "e2e.local/exit-code";
     /// Runs out of memory.
-    pub const OOM: &str = "e2e.ecs-operator.dev/oom";
+    pub const OOM: &str = "e2e.local/oom";
     /// How long before it ends.
-    pub const EXIT_AFTER: &str = "e2e.ecs-operator.dev/exit-after";
+    pub const EXIT_AFTER: &str = "e2e.local/exit-after";
     /// How many times it ends.
-    pub const EXIT_TIMES: &str = "e2e.ecs-operator.dev/exit-times";
+    pub const EXIT_TIMES: &str = "e2e.local/exit-times";
     /// How long it backs off.
-    pub const CRASH_BACKOFF: &str = "e2e.ecs-operator.dev/crash-backoff";
+    pub const CRASH_BACKOFF: &str = "e2e.local/crash-backoff";
     /// Runs but is not ready.
-    pub const UNREADY: &str = "e2e.ecs-operator.dev/unready";
+    pub const UNREADY: &str = "e2e.local/unready";
     /// Ready first, then not.
-    pub const UNREADY_AFTER: &str = "e2e.ecs-operator.dev/unready-after";
+    pub const UNREADY_AFTER: &str = "e2e.local/unready-after";
     /// Slow to stop.
-    pub const STOP_DELAY: &str = "e2e.ecs-operator.dev/stop-delay";
+    pub const STOP_DELAY: &str = "e2e.local/stop-delay";
     /// CPU in use by each container.
     pub const USAGE_CPU: &str = "kwok.x-k8s.io/usage-cpu";
     /// Memory in use by each container.

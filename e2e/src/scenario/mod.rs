@@ -107,7 +107,7 @@ pub struct Scenario {
 }
 
 /// The label of every scenario's namespace; what runs them can wait until all are gone.
-pub const NAMESPACE_LABEL: &str = "e2e.ecs-operator.dev/scenario";
+pub const NAMESPACE_LABEL: &str = "e2e.local/scenario";
 
 impl Scenario {
     /// Runs a scenario in a new namespace, and removes the namespace. When it fails, everything in the namespace is

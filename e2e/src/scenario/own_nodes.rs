@@ -7,7 +7,7 @@ use super::{Scenario, manifest};
 use crate::cluster::nodes::{self, NodeTemplate};
 
 /// Label and taint of such nodes; the value is the scenario's namespace.
-const POOL: &str = "e2e.ecs-operator.dev/pool";
+const POOL: &str = "e2e.local/pool";
 
 impl Scenario {
     /// Adds nodes and the capacity provider that leads to them, and takes both away after the story, however it ends. The

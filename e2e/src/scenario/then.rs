@@ -172,17 +172,39 @@ impl<'a> ServiceThen<'a> {
             .await
     }
 
+    /// Expects a steady state with tasks of this revision after a deployment that was given up: nothing is left to do, and
+    /// the service says what happened.
+    ///
+    /// # Errors
+    /// When it does not get there in time.
+    pub async fn is_back_on(self, revision: &str) -> Result<()> {
+        self.then
+            .until(&format!("service {} is back on {revision}", self.name), |objects| {
+                self.settled(objects, "False", Some("DeploymentFailed"))?;
+                let is = text(self.find(objects)?, "/status/taskDefinition");
+                if is == revision { Ok(()) } else { Err(format!("it is steady on {is}")) }
+            })
+            .await
+    }
+
     fn find<'o>(&self, objects: &'o Objects) -> Result<&'o Value, String> {
         find(objects, "ECSService", self.name).ok_or_else(|| "there is no such service".to_owned())
     }
 
     fn steady(&self, objects: &Objects) -> Result<(), String> {
+        self.settled(objects, "True", None)
+    }
+
+    /// Everything runs as it should, and `Ready` has this status and, where it matters, this reason.
+    fn settled(&self, objects: &Objects, status: &str, reason: Option<&str>) -> Result<(), String> {
         let service = self.find(objects)?;
         let is = |pointer: &str| service.pointer(pointer).and_then(Value::as_i64);
         // A DAEMON service has as many tasks as there are nodes for it.
         let desired = is("/spec/desiredCount").or_else(|| is("/status/desiredCount"));
         let deployments = service.pointer("/status/deployments").and_then(Value::as_array).map_or(0, Vec::len);
-        let ready = condition(service, "Ready").map(|ready| text(ready, "/status"));
+        let is_so = |ready: &Value| {
+            text(ready, "/status") == status && reason.is_none_or(|reason| text(ready, "/reason") == reason)
+        };
         // The watch of the pods may be behind the watch of the service.
         let existing = tasks(objects, self.name).into_iter().filter(|pod| exists(pod)).count();
         let facts = [
@@ -192,7 +214,7 @@ impl<'a> ServiceThen<'a> {
             is("/status/pendingCount") == Some(0),
             deployments == 1,
             text(service, "/status/deployments/0/rolloutState") == "COMPLETED",
-            ready == Some("True"),
+            condition(service, "Ready").is_some_and(is_so),
         ];
         if facts.iter().all(|fact| *fact) {
             return Ok(());

@@ -82,7 +82,7 @@ async fn each_fails_with_the_last(name: &str, thresholds: &[Threshold]) -> Resul
         let (name, ..) = thresholds.first().copied().unwrap_or_default();
         // There is nothing to roll back to, which is said too.
         let then = scenario.then_within(20);
-        then.the_service(name).tells("deployment failed: tasks failed to start.").await?;
+        then.the_service(name).tells("deployment failed: No rollback candidate was found to run the rollback.").await?;
         then.the_service(name).has("Ready", "False", "DeploymentFailed").await?;
         launches_none(scenario, name, "held:1", 4).await
     })
@@ -209,7 +209,7 @@ async fn when_a_deployment_fails_then_it_goes_back_to_the_last_completed_one_and
         };
         let records = then.the_service("web").has_records("there is a fourth deployment", went_back).await?;
         ensure!(records[3].task_definition == "web:1", "it goes to {}", records[3].line());
-        then.the_service("web").is_steady_on("web:1").await?;
+        then.the_service("web").is_back_on("web:1").await?;
         let failed = then.the_service("web").has_deployment("web:3", "ROLLBACK_SUCCESSFUL").await?;
         ensure!(is_failed(&failed) && failed.failures == 3, "{}", failed.line());
         let back = then.the_service("web").is_deployed("web:1", "SUCCESSFUL").await?;
@@ -262,7 +262,7 @@ async fn when_old_tasks_are_gone_already_then_a_rollback_starts_them_again_withi
         for ((name, _), sampler) in cases.into_iter().zip(samplers) {
             let then = scenario.then_within(90);
             then.the_service(name).has_deployment("web:2", "ROLLBACK_SUCCESSFUL").await?;
-            then.the_service(name).is_steady_on("web:1").await?;
+            then.the_service(name).is_back_on("web:1").await?;
             sampler.verdict().map_err(|error| error.context(name))?;
         }
         Ok(())
@@ -363,7 +363,7 @@ async fn when_tasks_fail_their_health_checks_then_the_breaker_counts_them_as_wel
         let then = scenario.then_within(60);
         let failed = then.the_service("web").has_deployment("web:2", "ROLLBACK_SUCCESSFUL").await?;
         ensure!(is_failed(&failed) && failed.failures == 2, "{}", failed.line());
-        then.the_service("web").is_steady_on("web:1").await?;
+        then.the_service("web").is_back_on("web:1").await?;
         let record = then.the_service("web").has_stopped_a_task().await?;
         ensure!(text(&record, "/stoppedReason") == "Task failed container health checks", "{record}");
         sampler.verdict()?;

@@ -7,7 +7,7 @@ use e2e::cluster::nodes::{self, NodeTemplate, ZONES};
 use e2e::scenario::{Scenario, manifest};
 use serde_json::{Value, json};
 
-const LABEL: &str = "e2e.ecs-operator.dev/pool";
+const LABEL: &str = "e2e.local/pool";
 
 /// Nodes, and the provider that stands for them.
 pub(crate) struct Pool<'a> {

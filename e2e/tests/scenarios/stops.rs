@@ -3,9 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use e2e::scenario::manifest::{self, percents, revised, with};
 use e2e::scenario::records::{records, workloads};
-use e2e::scenario::sampler::{exists, tasks};
+use e2e::scenario::sampler::{exists, is_healthy, tasks};
 use e2e::scenario::then::text;
-use e2e::scenario::{Bounds, Objects, Scenario};
+use e2e::scenario::{Bounds, Objects, Scenario, revision};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::rollouts::{count, given_web, has, held, web};
@@ -25,8 +26,15 @@ async fn when_half_of_the_tasks_suffice_then_the_deployment_completes_before_it_
             has(scenario, "web:2", 4).await?;
             let then = scenario.then_within(30);
             then.next_task("web", "web:2", None).await?;
-            let newest = scenario.records("web").pop().context("there is no record")?;
-            ensure!(newest.status == "IN_PROGRESS", "one of four was enough: {}", newest.line());
+            scenario
+                .then_within(20)
+                .until("one task of web:2 is ready", |objects| {
+                    let new = tasks(objects, "web").into_iter().filter(|pod| revision(pod) == "web:2");
+                    let ready = new.filter(|pod| is_healthy(pod, 0, Timestamp::now())).count();
+                    if ready == 1 { Ok(()) } else { Err(format!("{ready} are")) }
+                })
+                .await?;
+            then.the_service("web").is_deployed("web:2", "IN_PROGRESS").await?;
             then.next_task("web", "web:2", None).await?;
             then.the_service("web").is_deployed("web:2", "SUCCESSFUL").await?;
             if cleanup == "BLOCKING" {
@@ -61,7 +69,7 @@ async fn when_a_deployment_is_stopped_with_a_rollback_then_the_last_completed_on
         scenario.when_service_changed("web", json!({ "kubernetes": { "stopServiceDeployment": stop } })).await?;
         let then = scenario.then_within(60);
         then.the_service("web").has_deployment("web:2", "ROLLBACK_SUCCESSFUL").await?;
-        then.the_service("web").is_steady_on("web:1").await?;
+        then.the_service("web").is_back_on("web:1").await?;
         has(scenario, "web:2", 0).await?;
         then.the_service("web").tells("(service web) rolling back to (deployment ").await?;
         // The stop is about that deployment only.

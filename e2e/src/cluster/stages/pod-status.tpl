@@ -2,9 +2,9 @@
 {{- $pod := . -}}
 {{- $now := Now -}}
 {{- $a := default (dict) .metadata.annotations -}}
-{{- $only := get $a "e2e.ecs-operator.dev/container" -}}
-{{- $oom := eq (get $a "e2e.ecs-operator.dev/oom") "true" -}}
-{{- $code := ternary 137 (int (default "0" (get $a "e2e.ecs-operator.dev/exit-code"))) $oom -}}
+{{- $only := get $a "e2e.local/container" -}}
+{{- $oom := eq (get $a "e2e.local/oom") "true" -}}
+{{- $code := ternary 137 (int (default "0" (get $a "e2e.local/exit-code"))) $oom -}}
 {{- $policy := default "Always" .spec.restartPolicy -}}
 {{- $old := dict -}}
 {{- range concat (default (list) .status.containerStatuses) (default (list) .status.initContainerStatuses) -}}
@@ -47,7 +47,7 @@
     {{- else if and (eq $mode "creating") (not $running) -}}
       {{- $state = dict "waiting" (dict "reason" "ContainerCreating") -}}
     {{- else if and $hit (eq $mode "pull-error") -}}
-      {{- $text := get $a "e2e.ecs-operator.dev/image-pull-error" -}}
+      {{- $text := get $a "e2e.local/image-pull-error" -}}
       {{- if eq $text "true" -}}
         {{- $text = printf "failed to pull and unpack image %q: failed to resolve reference %q: not found" $item.image $item.image -}}
       {{- end -}}
@@ -56,11 +56,12 @@
       {{- $text := printf "Back-off pulling image %q: ErrImagePull: %s" $item.image (default "" (default (dict) $state.waiting).message) -}}
       {{- $state = dict "waiting" (dict "reason" "ImagePullBackOff" "message" $text) -}}
     {{- else if and $hit (eq $mode "config-error") -}}
-      {{- $state = dict "waiting" (dict "reason" "CreateContainerConfigError" "message" (get $a "e2e.ecs-operator.dev/config-error")) -}}
+      {{- $state = dict "waiting" (dict "reason" "CreateContainerConfigError" "message" (get $a "e2e.local/config-error")) -}}
     {{- else if and $hit (eq $mode "start-error") -}}
-      {{- /* A process that never was has no time of its start. */ -}}
-      {{- $text := get $a "e2e.ecs-operator.dev/start-error" -}}
-      {{- $state = dict "terminated" (dict "exitCode" 128 "reason" "StartError" "message" $text "startedAt" "1970-01-01T00:00:00Z" "finishedAt" $now) -}}
+      {{- /* A process that never was has no time of its start. The kubelet says that it waits, and what was. */ -}}
+      {{- $text := get $a "e2e.local/start-error" -}}
+      {{- $last = dict "terminated" (dict "exitCode" 128 "reason" "StartError" "message" $text "startedAt" "1970-01-01T00:00:00Z" "finishedAt" $now) -}}
+      {{- $state = dict "waiting" (dict "reason" "RunContainerError" "message" $text) -}}
     {{- else if and $hit $running (eq $mode "exit") -}}
       {{- $reason := ternary "Completed" (ternary "OOMKilled" "Error" $oom) (eq $code 0) -}}
       {{- $state = dict "terminated" (dict "exitCode" $code "reason" $reason "startedAt" $state.running.startedAt "finishedAt" $now) -}}
@@ -86,9 +87,9 @@
     {{- end -}}
     {{- $running = hasKey $state "running" -}}
     {{- if and $running $hit -}}
-      {{- if or (eq $mode "unready") (eq (get $a "e2e.ecs-operator.dev/unready") "true") -}}
+      {{- if or (eq $mode "unready") (eq (get $a "e2e.local/unready") "true") -}}
         {{- $ready = false -}}
-      {{- else if or (eq $mode "restart") (not (hasKey $a "e2e.ecs-operator.dev/unready-after")) -}}
+      {{- else if or (eq $mode "restart") (not (hasKey $a "e2e.local/unready-after")) -}}
         {{- $ready = true -}}
       {{- end -}}
     {{- end -}}
