@@ -26,9 +26,9 @@ const FAILURES: [Failure; 6] = [
     ("start", &[(fate::START_ERROR, "no such file")], "TaskFailedToStart", "CannotStartContainerError"),
     (
         "config",
-        &[(fate::CONFIG_ERROR, "secret \"x\" not found")],
+        &[(fate::CONFIG_ERROR, "container has runAsNonRoot and image will run as root")],
         "TaskFailedToStart",
-        "ResourceInitializationError: secret \"x\" not found",
+        "ResourceInitializationError: container has runAsNonRoot",
     ),
     (
         "exit",

@@ -67,6 +67,17 @@ fn when_the_bounds_leave_no_room_then_nothing_moves_until_they_do() {
 }
 
 #[test]
+fn when_the_count_goes_down_during_a_rollout_then_no_more_than_the_maximum_stay() {
+    let rescaled = |part: Part| Part { asked_for: Some(6), ..part };
+    // 6 old tasks and 3 starting; 2 desired: at most 3, of which 1 healthy at least.
+    let parts = [rescaled(source(6, 6)), rescaled(primary(2, 3, 0))];
+    assert_eq!(step_with(2, (50, 150), &parts).counts, [2, 1]);
+    // The new ones are healthy: the old ones go.
+    let parts = [rescaled(source(6, 6)), rescaled(primary(2, 3, 3))];
+    assert_eq!(step_with(2, (50, 150), &parts).counts, [0, 2]);
+}
+
+#[test]
 fn when_new_tasks_have_no_place_then_old_ones_make_room_within_the_minimum() {
     let mut waiting = primary(4, 4, 0);
     waiting.tasks.unplaced = 4;

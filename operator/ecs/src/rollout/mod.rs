@@ -138,6 +138,7 @@ pub fn step(service: &Service) -> Step {
     work.lower_to(&wishes);
     if service.launching == Launching::Allowed {
         work.replace_sources(is_full);
+        work.keep_maximum();
     }
     work.protect();
     let is_moving = service.parts.iter().zip(&work.counts).any(|(part, count)| part.asked != *count);
