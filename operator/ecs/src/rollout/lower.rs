@@ -65,15 +65,19 @@ impl Work<'_> {
 
     /// Gives up tasks beyond the maximum, which there are when the desired count or the maximum went down during a rollout:
     /// with 6 old tasks, 3 new ones starting and now 2 desired at 150 %, the strategy leaves 2 and 2, and at most 3 may be.
-    /// PRIMARY tasks that are not healthy go first, then sources as far as the minimum does not need them.
+    /// PRIMARY tasks that are not healthy go first, then sources as far as the minimum does not need them. Where the bounds
+    /// leave no room, the surplus stays: it is all that can still bring the deployment on.
     pub(super) fn keep_maximum(&mut self) {
+        if self.bounds.is_stuck(self.service.desired) {
+            return;
+        }
         let mut excess = (self.counts.iter().sum::<i64>() - self.maximum).max(0);
         let mut spare = (self.healthy() - self.bounds.minimum_healthy).max(0);
         for (is_primary, is_loss) in [(true, false), (false, false), (false, true)] {
             let parts = self.service.parts.iter().zip(self.counts.iter_mut());
             for (part, count) in parts.filter(|(part, _)| part.is_primary == is_primary) {
                 let healthy = part.healthy_at(*count);
-                let most = if is_loss { healthy.min(spare) } else { (*count - healthy).max(0) };
+                let most = if is_loss { healthy.min(spare) } else { (*count - healthy - part.protected_idle()).max(0) };
                 let fewer = most.min(excess).min((*count - part.tasks.protected).max(0));
                 *count -= fewer;
                 excess -= fewer;
