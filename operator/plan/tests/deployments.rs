@@ -47,9 +47,10 @@ fn images(cluster: &Cluster) -> Vec<String> {
 /// No image of this revision can be pulled: its new pods wait.
 fn break_pods(cluster: &mut Cluster, revision: i64) -> usize {
     let pods = cluster.list(Kind::Pod);
+    let revision = json!(revision.to_string());
     let broken: Vec<String> = pods
         .iter()
-        .filter(|pod| pod["metadata"]["labels"]["ecs-operator.dev/revision"] == revision.to_string())
+        .filter(|pod| pod["metadata"]["labels"]["ecs-operator.dev/revision"] == revision)
         .filter(|pod| pod["status"]["containerStatuses"][0]["state"].get("waiting").is_none())
         .map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
         .collect();
