@@ -242,7 +242,12 @@ fn lower(
     let tasks = part.tasks;
     let is_indifferent =
         !part.is_primary && tasks.protected == 0 && tasks.leaving == 0 && tasks.healthy == tasks.existing;
-    if count == 0 || is_indifferent {
+    if count == 0 {
+        let all = snapshot.tasks.iter().filter(|task| is_of(task, &live.deployment, &live.provider));
+        rollout.victims.extend(all.map(|task| task.uid.clone()));
+        return count;
+    }
+    if is_indifferent {
         return count;
     }
     let fewer = usize::try_from(part.tasks.existing - count).unwrap_or_default();
@@ -305,16 +310,22 @@ fn newest<'a>(
 /// Counts the tasks of one Deployment.
 fn tasks(snapshot: &ServiceSnapshot, deployment: &str, provider: &str, now: Timestamp) -> Tasks {
     let mut tasks = Tasks::default();
+    let is_frozen = snapshot.record(deployment).is_some_and(Record::is_frozen);
     for task in snapshot.tasks.iter().filter(|task| !task.is_stopping && is_of(task, deployment, provider)) {
+        // Its end is decided, whatever becomes of it until its pod is deleted.
+        let is_given_up = snapshot.status.stopped_tasks.iter().any(|record| record.uid == task.uid);
+        let is_healthy = task.is_healthy_for_deployment && !is_given_up;
         let is_leaving = stopping::is_to_be_replaced(snapshot, task, now);
         tasks.existing += 1;
-        tasks.healthy += i64::from(task.is_healthy_for_deployment);
+        tasks.healthy += i64::from(is_healthy);
         tasks.leaving += i64::from(is_leaving);
-        tasks.leaving_healthy += i64::from(is_leaving && task.is_healthy_for_deployment);
-        tasks.failing += i64::from(stopping::is_failing(task));
+        tasks.leaving_healthy += i64::from(is_leaving && is_healthy);
+        // A deployment that launches nothing more does not replace its unhealthy tasks: they only go.
+        let is_over = is_given_up || (is_frozen && stopping::is_unhealthy(snapshot, task, now));
+        tasks.failing += i64::from(is_over || stopping::is_failing(task));
         let is_protected = stopping::is_protected(snapshot, task, now);
         tasks.protected += i64::from(is_protected);
-        tasks.protected_healthy += i64::from(is_protected && task.is_healthy_for_deployment);
+        tasks.protected_healthy += i64::from(is_protected && is_healthy);
         tasks.unplaced += i64::from(stopping::has_no_place(task));
     }
     tasks
