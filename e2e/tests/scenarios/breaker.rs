@@ -83,7 +83,7 @@ async fn each_fails_with_the_last(name: &str, thresholds: &[Threshold]) -> Resul
         // There is nothing to roll back to, which is said too.
         let then = scenario.then_within(20);
         then.the_service(name).tells("deployment failed: No rollback candidate was found to run the rollback.").await?;
-        then.the_service(name).has("Ready", "False", "DeploymentFailed").await?;
+        then.the_service(name).has("Ready", "False", "NoRollbackCandidate").await?;
         launches_none(scenario, name, "held:1", 4).await
     })
     .await
@@ -276,7 +276,7 @@ async fn when_a_deployment_has_failed_then_nothing_of_it_is_launched_until_the_n
         scenario.when_applied([broken(revised(web(), "2"))]).await?;
         let then = scenario.then_within(60);
         then.the_service("web").shows_deployments(&[("PRIMARY", "FAILED"), ("ACTIVE", "COMPLETED")]).await?;
-        let message = then.the_service("web").has("Ready", "False", "DeploymentFailed").await?;
+        let message = then.the_service("web").has("Ready", "False", "CircuitBreakerTriggered").await?;
         ensure!(message.contains("tasks failed to start"), "{message}");
         launches_none(scenario, "web", "web:2", 4).await?;
 
@@ -310,7 +310,7 @@ async fn when_a_rollback_fails_too_then_it_ends_there() -> Result<()> {
             then.next_task("web", "web:1", Some(NO_START)).await?;
         }
         then.the_service("web").has_deployment("web:2", "ROLLBACK_FAILED").await?;
-        then.the_service("web").has("Ready", "False", "DeploymentFailed").await?;
+        then.the_service("web").has("Ready", "False", "CircuitBreakerTriggered").await?;
         launches_none(scenario, "web", "web:1", 4).await?;
         launches_none(scenario, "web", "web:2", 1).await?;
         ensure!(scenario.records("web").len() == 3, "{:?}", scenario.records("web"));
