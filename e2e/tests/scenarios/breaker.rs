@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use e2e::cluster::fate;
 use e2e::scenario::manifest::{self, on, percents, revised, with, with_container};
-use e2e::scenario::records::{Record, breaker, cumulative};
-use e2e::scenario::sampler::tasks;
+use e2e::scenario::records::{Record, breaker, cumulative, workloads};
+use e2e::scenario::sampler::{exists, tasks};
 use e2e::scenario::then::text;
 use e2e::scenario::{Bounds, HELD, Objects, Scenario, revision};
 use futures::future::try_join_all;
@@ -33,6 +33,24 @@ fn uids(objects: &Objects, service: &str, of_revision: &str) -> Vec<String> {
 
 /// Expects that no task of a revision is started for some seconds.
 async fn launches_none(scenario: &Scenario, service: &str, of_revision: &str, seconds: u64) -> Result<()> {
+    // What was asked for before the last failure may still be on its way.
+    let count = |deployment: &Value, pointer: &str| deployment.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    scenario
+        .then_within(30)
+        .until(&format!("{service} has the tasks that were asked for"), |objects| {
+            let waiting = workloads(objects, service).into_iter().find(|one| {
+                count(one, "/metadata/generation") != count(one, "/status/observedGeneration")
+                    || count(one, "/spec/replicas") != count(one, "/status/replicas")
+            });
+            let there: u64 = workloads(objects, service).into_iter().map(|one| count(one, "/status/replicas")).sum();
+            let seen = tasks(objects, service).into_iter().filter(|pod| exists(pod)).count() as u64;
+            match waiting {
+                None if there == seen => Ok(()),
+                None => Err(format!("{seen} of {there} tasks are seen")),
+                Some(one) => Err(format!("Deployment {} is on its way", one["metadata"]["name"])),
+            }
+        })
+        .await?;
     let before = scenario.view().read(|objects| uids(objects, service, of_revision));
     let what = format!("service {service} launches no task of {of_revision}");
     let window = Duration::from_secs(seconds);
