@@ -20,7 +20,6 @@ pub mod lifecycle;
 pub mod name;
 pub mod pattern;
 pub mod process;
-pub mod protection;
 pub mod query;
 pub mod rebalance;
 pub mod rolling;

@@ -1,12 +1,11 @@
-//! Rolling updates: how many tasks a service keeps healthy, how many it may have, and how several Deployments of one
-//! service share that.
+//! Rolling updates: how many tasks a service keeps healthy and how many it may have. What follows from that step by step is
+//! in [`crate::rollout`].
 
 use crate::violation::Violation;
 
 /// How long a task must be RUNNING to count as healthy when neither a health check nor a load balancer can tell.
 pub const HEALTHY_AFTER_RUNNING_SECONDS: i64 = 40;
 
-/// The event text of ECS for [`Bounds::is_stuck`] is [`crate::event::stuck_deployment`].
 const PERCENT: i128 = 100;
 
 /// `minimumHealthyPercent` and `maximumPercent` of a deployment configuration.
@@ -81,7 +80,8 @@ impl Bounds {
     }
 
     /// Whether a deployment of `desired` tasks can neither start nor stop one: 1 task with 50 % and 100 % needs
-    /// ceil(0.5) = 1 healthy and may have 1. ECS reports this and waits; it does not stretch the bounds.
+    /// ceil(0.5) = 1 healthy and may have 1. ECS reports this ([`crate::event::stuck_deployment`]) and waits; it does not stretch the
+    /// bounds.
     pub fn is_stuck(self, desired: i64) -> bool {
         self.budget(desired).is_zero()
     }
@@ -116,75 +116,6 @@ pub fn check_percentages(p: Percentages, daemon: bool) -> Vec<Violation> {
 pub fn daemon_max_unavailable(nodes: i64, minimum_healthy_percent: i64) -> i64 {
     let minimum = bounds(nodes, Percentages { minimum_healthy: minimum_healthy_percent, maximum: 100 }).minimum_healthy;
     nodes.max(0).saturating_sub(minimum).max(0)
-}
-
-/// One of the Deployments that make up a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RolloutPart {
-    /// Tasks this part should have.
-    pub desired: i64,
-    /// The part has the new template and finished rolling.
-    pub updated: bool,
-    /// Tasks above or below `desired` that the part has now: its surge or unavailability while it rolls, and the
-    /// unavailable tasks of a part that finished.
-    pub in_flight: i64,
-}
-
-/// What a part may do now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slot {
-    /// Roll to the new template within this budget.
-    Roll(Budget),
-    /// Keep the template that is running.
-    Hold,
-}
-
-/// Divides the budget of a service over its parts, in list order.
-///
-/// Parts that are in the middle of rolling keep their place in front; the others follow with what is left, each with
-/// at most as much as it has tasks. A part is charged for what it may use or for what it uses now, whichever is more.
-/// The budgets handed out therefore never add up to more than `budget`. A part that does not roll because it is
-/// finished holds; its unavailable tasks are charged as well.
-///
-/// With a budget of 2 surge and 0 unavailable, parts of 5, 1 and 4 tasks get 2, nothing and nothing: the first one
-/// rolls alone. Parts of 1, 1 and 4 tasks get 1, 1 and nothing: two roll at once.
-///
-/// Since shares move from part to part, smaller budgets are to be applied before larger ones.
-///
-/// At least one unfinished part may roll whenever the budget has a surge, or an unavailability that finished parts
-/// have not used up already. A part without tasks rolls at once, since that touches nothing.
-pub fn rollout_slots(parts: &[RolloutPart], budget: Budget) -> Vec<Slot> {
-    let mut left = budget;
-    for part in parts.iter().filter(|part| part.updated) {
-        left.max_unavailable = remaining(left.max_unavailable, part.in_flight);
-    }
-    let mut slots = vec![Slot::Hold; parts.len()];
-    for rolling in [true, false] {
-        for (part, slot) in parts.iter().zip(slots.iter_mut()) {
-            if part.updated || (part.in_flight > 0) != rolling {
-                continue;
-            }
-            if part.desired <= 0 && part.in_flight <= 0 {
-                *slot = Slot::Roll(Budget { max_surge: 1, max_unavailable: 0 });
-                continue;
-            }
-            let share = Budget {
-                max_surge: left.max_surge.min(part.desired.max(part.in_flight)),
-                max_unavailable: left.max_unavailable.min(part.desired.max(part.in_flight)),
-            };
-            if share.is_zero() {
-                continue;
-            }
-            left.max_surge = remaining(left.max_surge, share.max_surge.max(part.in_flight));
-            left.max_unavailable = remaining(left.max_unavailable, share.max_unavailable.max(part.in_flight));
-            *slot = Slot::Roll(share);
-        }
-    }
-    slots
-}
-
-fn remaining(left: i64, used: i64) -> i64 {
-    left.saturating_sub(used.max(0)).max(0)
 }
 
 #[cfg(test)]

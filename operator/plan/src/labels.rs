@@ -58,7 +58,7 @@ pub const CONTAINERS: &str = "ecs-operator.dev/containers";
 pub const TAGS: &str = "ecs-operator.dev/tags";
 /// On a pod: until when its task is protected from scale-in, such as `2026-03-01T12:00:00Z` (RFC 3339). The task writes it
 /// itself, or a person does; another time replaces it, and without the annotation, or with what is no time, nothing is
-/// protected. ECS takes at most two days ahead ([`ecs::protection::MOST_MINUTES`]); a time beyond is taken for what it
+/// protected. ECS takes at most 2880 minutes ahead; a time beyond is taken for what it
 /// says, as a task that renewed its protection again and again could be protected as long, and a task that is stopped
 /// against somebody's will cannot be brought back.
 pub const PROTECTED_UNTIL: &str = "ecs-operator.dev/protected-until";

@@ -119,10 +119,6 @@ pub struct ServiceStatus {
     /// When the steady state was last told; ECS repeats it about every 6 hours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_announced_at: Option<MicroTime>,
-    /// Hash of the members that start a deployment, as last acted on. Internal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 255))]
-    pub last_trigger_hash: Option<String>,
 }
 
 /// Role of a deployment in its service.
@@ -170,13 +166,10 @@ pub struct Deployment {
     /// Tasks in RUNNING.
     #[schemars(range(min = 0))]
     pub running_count: i32,
-    /// Consecutive failed starts of the deployment.
+    /// Tasks of the deployment that failed, over its whole life: they could not start, ended too soon, or failed their health
+    /// checks.
     #[schemars(range(min = 0))]
     pub failed_tasks: i32,
-    /// How many of `failedTasks` were stopped and are gone. Internal: the rest is counted from the tasks there are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
-    pub failed_tasks_stopped: Option<i32>,
     /// When the deployment was made.
     pub created_at: MicroTime,
     /// When anything above last changed.

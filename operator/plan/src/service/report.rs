@@ -256,6 +256,11 @@ fn summary(
     }
 }
 
+/// Whether the circuit breaker or the alarms of a deployment gave it up.
+fn is_triggered(monitor: Option<ServiceDeploymentRollbackMonitorsStatus>) -> bool {
+    monitor == Some(ServiceDeploymentRollbackMonitorsStatus::Triggered)
+}
+
 /// Why nothing more happens with the PRIMARY deployment, if it was given up without a rollback.
 fn given_up(snapshot: &ServiceSnapshot, rollout: &Rollout, verdict: &Verdict) -> Option<(Reason, String)> {
     let primary = rollout.primary.as_ref()?;
@@ -264,9 +269,6 @@ fn given_up(snapshot: &ServiceSnapshot, rollout: &Rollout, verdict: &Verdict) ->
     }
     let status = &verdict.primary;
     let said = status.status_reason.clone().unwrap_or_default();
-    let is_triggered = |monitor: Option<ServiceDeploymentRollbackMonitorsStatus>| {
-        monitor == Some(ServiceDeploymentRollbackMonitorsStatus::Triggered)
-    };
     let (service, id) = (&snapshot.ecs_name, primary.id());
     Some(if said == event::no_rollback_candidate() {
         (Reason::NoRollbackCandidate, event::deployment_failed_without_candidate(service, id))
@@ -332,7 +334,6 @@ fn whole(
         task_watermark: Some(told.watermark),
         steady_since: told.steady_since,
         steady_announced_at: told.steady_announced_at,
-        last_trigger_hash: None,
     }
 }
 
@@ -387,7 +388,6 @@ fn deployments(
                 pending_count: narrow(counts.pending),
                 running_count: narrow(counts.running),
                 failed_tasks: narrow(verdict.failed_tasks(record)),
-                failed_tasks_stopped: None,
                 created_at: MicroTime(record.created_at),
                 updated_at: None,
                 launch_type,
@@ -410,9 +410,6 @@ fn rollout_state(
     status: &ServiceDeploymentStatus,
 ) -> (DeploymentRolloutState, String) {
     let id = record.id();
-    let is_triggered = |monitor: Option<ServiceDeploymentRollbackMonitorsStatus>| {
-        monitor == Some(ServiceDeploymentRollbackMonitorsStatus::Triggered)
-    };
     let breaker = is_triggered(status.deployment_circuit_breaker.as_ref().map(|breaker| breaker.status));
     let alarms = is_triggered(status.alarms.as_ref().map(|alarms| alarms.status));
     match status.rollout_state {
