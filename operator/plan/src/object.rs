@@ -22,7 +22,8 @@ pub struct Metadata {
     pub uid: String,
     /// `metadata.generation`
     pub generation: i64,
-    /// `metadata.resourceVersion`
+    /// `metadata.resourceVersion`; only [`Metadata::of`] knows it, since it is not a part of what is kept as text.
+    #[serde(skip)]
     pub resource_version: String,
     /// `metadata.creationTimestamp`
     pub creation_timestamp: Option<Timestamp>,
@@ -59,7 +60,8 @@ impl Metadata {
     /// The metadata of a stored object; what cannot be read counts as absent.
     #[must_use]
     pub fn of(stored: &Stored) -> Self {
-        stored.decode::<Whole>().unwrap_or_default().metadata
+        let metadata = stored.decode::<Whole>().unwrap_or_default().metadata;
+        Self { resource_version: stored.resource_version.clone(), ..metadata }
     }
 
     /// Whether the object is on its way out.

@@ -20,6 +20,7 @@ pub struct Stored {
     pub resource_version: String,
     /// What [`crate::World::find`] finds it by.
     pub terms: Vec<Term>,
+    /// JSON with sorted members and without the version, so that two copies that say the same are the same bytes.
     body: Box<[u8]>,
 }
 
@@ -55,6 +56,9 @@ impl Stored {
         };
         let uid = text("/metadata/uid").unwrap_or_default();
         let resource_version = text("/metadata/resourceVersion").unwrap_or_default();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("resourceVersion");
+        }
         let terms = terms(kind, &object);
         let body = serde_json::to_vec(&object)
             .map_err(|error| DecodeError::Form { path: String::new(), message: error.to_string() })?
@@ -62,11 +66,15 @@ impl Stored {
         Ok(Self { key: ObjectKey { kind, namespace, name }, uid, resource_version, terms, body })
     }
 
-    /// The object as a typed value: one of ours, or a view of a foreign one.
+    /// The object as a typed value: one of ours, or a view of a foreign one. Its version is [`Self::resource_version`].
     ///
     /// # Errors
     /// [`DecodeError::Form`] with the path of the first value that does not fit.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        // Keeping track of the path costs more than reading; only who cannot be read needs one.
+        if let Ok(value) = serde_json::from_slice(&self.body) {
+            return Ok(value);
+        }
         let mut reader = serde_json::Deserializer::from_slice(&self.body);
         serde_path_to_error::deserialize(&mut reader).map_err(|error| DecodeError::Form {
             path: error.path().to_string(),
@@ -74,7 +82,7 @@ impl Stored {
         })
     }
 
-    /// The object as plain JSON.
+    /// The object as plain JSON, without its version.
     #[must_use]
     pub fn value(&self) -> Value {
         // The text was written by `accept`, so this never falls back.
@@ -84,14 +92,14 @@ impl Stored {
     /// Whether the other copy says anything new besides its version: if not, nothing has to be reconciled.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
-        self.uid == other.uid && without_version(self) == without_version(other)
+        self.uid == other.uid && self.body == other.body
     }
 
     /// Whether both copies are of the same object and differ in nothing but version and status.
     #[must_use]
     pub fn asks_the_same(&self, other: &Self) -> bool {
         let without_status = |stored: &Self| {
-            let mut value = without_version(stored);
+            let mut value = stored.value();
             if let Some(object) = value.as_object_mut() {
                 object.remove("status");
             }
@@ -105,14 +113,6 @@ impl Stored {
     pub fn size(&self) -> usize {
         self.body.len()
     }
-}
-
-fn without_version(stored: &Stored) -> Value {
-    let mut value = stored.value();
-    if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("resourceVersion");
-    }
-    value
 }
 
 /// Removes what no plan reads. `managedFields` alone is half of most objects' metadata.

@@ -90,7 +90,7 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
     let mut tasks: Vec<Task> = world
         .find(Kind::Pod, Some(&namespace), &Term::Service(label))
         .iter()
-        .filter_map(|stored| stored.decode::<PodView>().ok())
+        .filter_map(|stored| PodView::read(stored))
         .map(|pod| observe(&pod, now))
         .collect();
     let owner = Term::Owner(root.metadata.uid.clone());

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::store::Stored;
+
 /// A Pod.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -17,6 +19,16 @@ pub struct PodView {
     pub status: PodStatusView,
 }
 
+impl PodView {
+    /// A Pod as it is kept; `None` if it is none.
+    #[must_use]
+    pub fn read(stored: &Stored) -> Option<Self> {
+        let mut pod: Self = stored.decode().ok()?;
+        pod.metadata.resource_version.clone_from(&stored.resource_version);
+        Some(pod)
+    }
+}
+
 /// Metadata of a Pod.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -27,7 +39,8 @@ pub struct PodMetadata {
     pub namespace: String,
     /// Uid, from which the task id is made.
     pub uid: String,
-    /// Version, a precondition of deletes.
+    /// Version, a precondition of deletes. Not a part of what is kept as text: see [`PodView::read`].
+    #[serde(skip)]
     pub resource_version: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,

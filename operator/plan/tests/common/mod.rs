@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests report by panicking
 #![allow(clippy::missing_panics_doc, clippy::must_use_candidate, clippy::needless_pass_by_value)]
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use plan::world::MemoryWorld;
 use plan::{Kind, ObjectKey, Op, Plan, Settings, Stored, World, plan, status};
@@ -63,10 +65,16 @@ impl Cluster {
     }
 
     pub fn get(&self, kind: Kind, name: &str) -> Value {
-        self.world
-            .get(&ObjectKey::namespaced(kind, NAMESPACE, name))
-            .unwrap_or_else(|| panic!("no {kind} {name}"))
-            .value()
+        self.stored(kind, name).value()
+    }
+
+    pub fn version(&self, kind: Kind, name: &str) -> String {
+        self.stored(kind, name).resource_version.clone()
+    }
+
+    fn stored(&self, kind: Kind, name: &str) -> Arc<Stored> {
+        let key = ObjectKey::namespaced(kind, NAMESPACE, name);
+        self.world.get(&key).unwrap_or_else(|| panic!("no {kind} {name}"))
     }
 
     pub fn list(&self, kind: Kind) -> Vec<Value> {
