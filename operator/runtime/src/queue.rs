@@ -24,8 +24,11 @@ pub struct Timing {
     pub longest_debounce: Duration,
     /// Least time between the end of one run and the start of the next.
     pub spacing: Duration,
-    /// What the spacing grows to while runs follow each other closely.
+    /// What the spacing grows to while runs follow each other closely. A service of a thousand tasks takes 50 s to start
+    /// at Kubernetes' own pace of 20 requests a second: 34 runs.
     pub longest_spacing: Duration,
+    /// … and for a cluster, whose status only counts what its services and nodes do: 13 runs in these 50 s.
+    pub longest_cluster_spacing: Duration,
     /// After this much rest a key is as good as new.
     pub rest: Duration,
     /// A key whose own writes are not visible yet is tried again after this.
@@ -38,7 +41,8 @@ impl Default for Timing {
             debounce: Duration::from_millis(50),
             longest_debounce: Duration::from_millis(200),
             spacing: Duration::from_millis(200),
-            longest_spacing: Duration::from_secs(1),
+            longest_spacing: Duration::from_millis(1_500),
+            longest_cluster_spacing: Duration::from_secs(4),
             rest: Duration::from_secs(5),
             gate: Duration::from_millis(75),
         }
@@ -242,8 +246,8 @@ impl Queue {
             let rested = now.saturating_duration_since(ended);
             if rested >= timing.rest {
                 entry.churn = 0;
-            } else if rested < 2 * entry.spacing(timing) {
-                // 200 ms, 400 ms, 800 ms, then the longest.
+            } else if rested < 2 * entry.spacing(key.kind, timing) {
+                // 200 ms, 400 ms, 800 ms and so on, up to the longest.
                 entry.churn = (entry.churn + 1).min(16);
             }
         }
@@ -266,11 +270,12 @@ impl Queue {
 }
 
 impl Entry {
-    fn spacing(&self, timing: &Timing) -> Duration {
-        timing.spacing.saturating_mul(1 << self.churn.min(16)).min(timing.longest_spacing)
+    fn spacing(&self, kind: Kind, timing: &Timing) -> Duration {
+        let longest = if kind == Kind::Cluster { timing.longest_cluster_spacing } else { timing.longest_spacing };
+        timing.spacing.saturating_mul(1 << self.churn.min(16)).min(longest)
     }
 
-    fn due(&self, timing: &Timing) -> Option<Instant> {
+    fn due(&self, kind: Kind, timing: &Timing) -> Option<Instant> {
         if self.is_running {
             return None;
         }
@@ -279,7 +284,7 @@ impl Entry {
             (Some(asked), Some(wake)) => asked.min(wake),
             (one, other) => one.or(other)?,
         };
-        Some(self.ended.map_or(due, |ended| due.max(ended + self.spacing(timing))))
+        Some(self.ended.map_or(due, |ended| due.max(ended + self.spacing(kind, timing))))
     }
 }
 
@@ -287,7 +292,7 @@ impl State {
     /// Puts a key where its entry says it belongs.
     fn place(&mut self, key: &ObjectKey, timing: &Timing) {
         let Some(entry) = self.entries.get_mut(key) else { return };
-        let due = entry.due(timing);
+        let due = entry.due(key.kind, timing);
         if entry.due == due {
             return;
         }
