@@ -75,13 +75,19 @@ impl Launch {
         Self { instance: instance.to_owned(), ..self.clone() }
     }
 
+    /// Where it writes its log, which goes on when it is started again.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.log_folder.join(format!("{}.log", self.instance))
+    }
+
     /// Starts it. Does not wait until it is ready.
     ///
     /// # Errors
     /// When the program cannot be run.
     pub fn spawn(&self) -> Result<Operator> {
         let port = free_port()?;
-        let log = self.log_folder.join(format!("{}.log", self.instance));
+        let log = self.log();
         let output = File::options().create(true).append(true).open(&log);
         let output = output.with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = Command::new(&self.program);

@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing)]
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -39,9 +40,13 @@ async fn launch(cluster: &Cluster, name: &str) -> Result<Launch> {
 }
 
 fn environment(cluster: &Cluster, operators: &[&Operator]) -> Result<Environment> {
+    with_logs(cluster, operators.iter().map(|operator| operator.log().to_owned()).collect())
+}
+
+fn with_logs(cluster: &Cluster, logs: Vec<PathBuf>) -> Result<Environment> {
     Ok(Environment {
         kubeconfig: cluster.kubeconfig().to_owned(),
-        logs: operators.iter().map(|operator| operator.log().to_owned()).collect(),
+        logs,
         url: None,
         audit_log: Some(cluster.audit_log()?),
     })
@@ -300,12 +305,13 @@ impl Mortal {
 async fn failing_rollout(cluster: &Cluster, name: &str, is_killed: bool) -> Result<Vec<Outcome>> {
     const FAILURES: i64 = 4;
     let launch = launch(cluster, name).await?;
-    let mut operator = launch.spawn()?;
-    operator.leads().await?;
-    let environment = environment(cluster, &[&operator])?;
-    let mut mortal = Mortal { launch, operator: Some(operator), can_die: is_killed, kills: 0 };
     let mut left = Vec::new();
-    Scenario::run_in(environment, name, async |scenario| {
+    Scenario::run_in(with_logs(cluster, vec![launch.log()])?, name, async |scenario| {
+        // Another rollout has an operator of its own at the same time.
+        let launch = launch.clone().only(name, &[scenario.namespace()]);
+        let mut operator = launch.spawn()?;
+        operator.leads().await?;
+        let mut mortal = Mortal { launch, operator: Some(operator), can_die: is_killed, kills: 0 };
         let service = with(manifest::service("web", 2), breaker(true, ("COUNT", FAILURES)));
         let web = || manifest::task_definition("web");
         scenario.given([manifest::cluster("main", &[]), web(), with(service, percents(100, 200))]).await?;
@@ -330,13 +336,13 @@ async fn failing_rollout(cluster: &Cluster, name: &str, is_killed: bool) -> Resu
         then.the_service("web").is_back_on("web:1").await?;
         sampler.verdict()?;
         left = outcome(&scenario.records("web"));
+        ensure!(mortal.kills == if is_killed { 10 } else { 0 }, "it was killed {} times", mortal.kills);
+        if let Some(operator) = mortal.operator {
+            ensure!(operator.terminate().await?.success());
+        }
         Ok(())
     })
     .await?;
-    ensure!(mortal.kills == if is_killed { 10 } else { 0 }, "it was killed {} times", mortal.kills);
-    if let Some(operator) = mortal.operator {
-        ensure!(operator.terminate().await?.success());
-    }
     Ok(left)
 }
 
@@ -344,8 +350,8 @@ async fn failing_rollout(cluster: &Cluster, name: &str, is_killed: bool) -> Resu
 async fn when_the_operator_is_killed_at_ten_moments_of_a_failing_rollout_then_its_records_are_those_of_a_quiet_one()
 -> Result<()> {
     let cluster = cluster().await?;
-    let quiet = failing_rollout(cluster, "quiet", false).await?;
-    let killed = failing_rollout(cluster, "ten-times", true).await?;
+    let (quiet, killed) =
+        tokio::try_join!(failing_rollout(cluster, "quiet", false), failing_rollout(cluster, "ten-times", true))?;
     ensure!(quiet.len() == 3, "{quiet:?}");
     ensure!(killed == quiet, "with kills {killed:?}\nwithout   {quiet:?}");
     Ok(())

@@ -9,6 +9,7 @@ pub mod crds;
 pub mod demo;
 mod demo_real;
 pub mod image;
+mod suite;
 pub mod test;
 
 /// Who plays the nodes of a local cluster.

@@ -13,9 +13,9 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
+use super::suite::{self, Count, Outcome, Show};
 use super::{NodeKind, cargo, image, root};
 use crate::cluster::{Cluster, Nodes, Options, RealNodes, real, until};
 use crate::integrations;
@@ -51,12 +51,8 @@ const SCENARIOS: &str = "scenarios";
 /// Scenarios whose tasks are processes, side by side on one real node.
 const REAL_NODE: &str = "real_node";
 
-/// What cargo's own summary lines added up to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Count {
-    passed: u64,
-    failed: u64,
-}
+/// Those that do not run one after the other on the scenarios' cluster.
+const APART: [&str; 3] = [SCENARIOS, FAULTS, REAL_NODE];
 
 /// Runs the subcommand.
 ///
@@ -122,7 +118,7 @@ impl Tests {
 
     /// Everything that needs an API server.
     async fn on_a_cluster(&mut self, args: &Args, binaries: &BTreeMap<String, PathBuf>) -> Result<()> {
-        let is_local = {
+        let faults = {
             let options = Options { keep_folder: args.keep, ..Options::default() };
             let cluster = Cluster::from_env_or_start(options).await?;
             let system = System::start(&cluster, args.inside).await?;
@@ -133,26 +129,35 @@ impl Tests {
             let threads = format!("--test-threads={PARALLEL_SCENARIOS}");
             let arguments: Vec<_> = std::iter::once(threads.as_str()).chain(args.only.as_deref()).collect();
             self.test_binary(&cluster, binary(binaries, SCENARIOS)?, &arguments, &environment).await?;
-            let only: Vec<_> = args.only.as_deref().into_iter().collect();
-            let others = binaries.iter().filter(|(name, _)| ![SCENARIOS, FAULTS, REAL_NODE].contains(&name.as_str()));
-            for (name, path) in others {
-                self.test_binary(&cluster, (name, path), &only, &environment).await?;
-            }
             let is_local = cluster.local().is_ok();
-            if !args.keep {
-                system.end(&cluster).await?;
-            }
-            is_local
+            // Faults mostly wait too, on a cluster of their own.
+            let faults = async {
+                if is_local {
+                    return Ok(Some(faults(args, binary(binaries, FAULTS)?.1).await?));
+                }
+                progress::note(
+                    "skipped: faults need the local control plane, and E2E_KUBECONFIG names another cluster",
+                );
+                anyhow::Ok(None)
+            };
+            let only: Vec<_> = args.only.as_deref().into_iter().collect();
+            let others = async {
+                for (name, path) in binaries.iter().filter(|(name, _)| !APART.contains(&name.as_str())) {
+                    self.test_binary(&cluster, (name, path), &only, &environment).await?;
+                }
+                if !args.keep {
+                    system.end(&cluster).await?;
+                }
+                anyhow::Ok(())
+            };
+            let (others, faults) = tokio::join!(others, faults);
+            others?;
+            faults?
         };
-        if !is_local {
-            progress::note("skipped: faults need the local control plane, and E2E_KUBECONFIG names another cluster");
-            return Ok(());
+        if let Some(outcome) = faults {
+            self.add(outcome);
         }
-        let arguments: Vec<_> = std::iter::once("--test-threads=1").chain(args.only.as_deref()).collect();
-        let keep: Vec<_> = args.keep.then(|| ("E2E_KEEP", OsString::from("1"))).into_iter().collect();
-        let mut command = Command::new(binary(binaries, FAULTS)?.1);
-        command.args(&arguments).current_dir(root().join("e2e"));
-        self.test(FAULTS, command, &keep).await
+        Ok(())
     }
 
     /// What needs containers, where they can be had. The operator runs in the cluster, as its users run it.
@@ -197,7 +202,8 @@ impl Tests {
     async fn cargo_test(&mut self, what: &str, arguments: &[&str]) -> Result<()> {
         let mut command = Command::new(cargo());
         command.args(arguments).current_dir(root());
-        self.test(what, command, &[]).await
+        self.add(suite::run(what, command, &[], Show::Live).await?);
+        Ok(())
     }
 
     /// Runs a test binary of this package as `cargo test --test NAME` would.
@@ -210,56 +216,18 @@ impl Tests {
     ) -> Result<()> {
         let mut command = cluster.command(program)?;
         command.args(arguments).current_dir(root().join("e2e"));
-        self.test(&name.replace('_', " "), command, environment).await
-    }
-
-    /// Runs tests, shows what they print and adds their summary lines up.
-    async fn test(&mut self, what: &str, mut command: Command, environment: &[(&str, OsString)]) -> Result<()> {
-        let step = progress::step(what);
-        command
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            // A failed expectation says what is wrong; where it was waited for does not matter.
-            .env("RUST_LIB_BACKTRACE", "0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = command.spawn().context("cannot run the tests")?;
-        let output = child.stdout.take().context("the tests have no output")?;
-        let mut lines = BufReader::new(output).lines();
-        let mut count = Count::default();
-        while let Some(line) = lines.next_line().await? {
-            println!("{line}");
-            count.add(&line);
-        }
-        let status = child.wait().await?;
-        if !status.success() && count.failed == 0 {
-            // It did not build, or ended before it could sum up.
-            count.failed = 1;
-        }
-        self.count.passed += count.passed;
-        self.count.failed += count.failed;
-        let remark = format!("{} passed, {} failed", count.passed, count.failed);
-        self.summary.push(format!("{what}: {remark} in {}", progress::seconds(step.elapsed())));
-        if status.success() {
-            step.done_with(remark);
-        } else {
-            step.done_with(format!("FAILED: {remark}"));
-            self.failures.push(format!("{what}, {remark}"));
-        }
+        self.add(suite::run(&name.replace('_', " "), command, environment, Show::Live).await?);
         Ok(())
     }
-}
 
-impl Count {
-    /// Adds a line such as `test result: ok. 12 passed; 0 failed; 1 ignored; …`; other lines change nothing.
-    fn add(&mut self, line: &str) {
-        let Some((_, rest)) = line.split_once("test result: ") else { return };
-        let number = |word: &str| {
-            let (before, _) = rest.split_once(word)?;
-            before.trim_end().rsplit([' ', ';', '.']).next()?.parse::<u64>().ok()
-        };
-        self.passed += number(" passed").unwrap_or_default();
-        self.failed += number(" failed").unwrap_or_default();
+    fn add(&mut self, outcome: Outcome) {
+        let Outcome { what, count, is_success, elapsed } = outcome;
+        self.count.passed += count.passed;
+        self.count.failed += count.failed;
+        self.summary.push(format!("{what}: {count} in {}", progress::seconds(elapsed)));
+        if !is_success {
+            self.failures.push(format!("{what}, {count}"));
+        }
     }
 }
 
@@ -340,6 +308,15 @@ impl System {
     }
 }
 
+/// Runs the faults, one after the other.
+async fn faults(args: &Args, program: &Path) -> Result<Outcome> {
+    let arguments: Vec<_> = std::iter::once("--test-threads=1").chain(args.only.as_deref()).collect();
+    let keep: Vec<_> = args.keep.then(|| ("E2E_KEEP", OsString::from("1"))).into_iter().collect();
+    let mut command = Command::new(program);
+    command.args(&arguments).current_dir(root().join("e2e"));
+    suite::run(FAULTS, command, &keep, Show::Afterwards).await
+}
+
 /// Whether the chart was installed with replicas by somebody else.
 async fn runs_inside(cluster: &Cluster) -> Result<bool> {
     let deployments: Api<Deployment> = Api::namespaced(cluster.client()?, NAMESPACE);
@@ -407,19 +384,6 @@ async fn check(what: &str, arguments: &[&str], advice: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn when_cargo_sums_up_then_passed_and_failed_are_added() {
-        let mut count = Count::default();
-        for line in [
-            "running 3 tests",
-            "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s",
-            "test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out",
-        ] {
-            count.add(line);
-        }
-        assert_eq!(count, Count { passed: 15, failed: 2 });
-    }
 
     #[test]
     fn when_cargo_tells_of_a_test_binary_then_its_name_and_path_are_read() {
