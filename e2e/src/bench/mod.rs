@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod converge;
 mod load;
+mod processor;
 mod progress;
 mod recipe;
 mod report;

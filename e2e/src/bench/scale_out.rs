@@ -1,8 +1,10 @@
 //! How fast one service grows to many tasks, beside a plain Deployment that is scaled with the same pods.
 //!
-//! On one fresh cluster with one operator, in turns: a service at 0 tasks is scaled as `kubectl scale` does it, and so is a
-//! Deployment with the pod template that the operator made for the service. The operator runs in both turns; the Deployment
-//! has none of its labels, so it looks on and does nothing. The clock stops when a watch has seen every pod ready.
+//! On one fresh cluster with one operator, in turns: a service at 0 tasks is scaled as `kubectl scale` does it, and so are two
+//! Deployments with the pod template that the operator made for the service. One has nothing else. The other has what the
+//! service has: a Service and a `PodDisruptionBudget` in front of the same pods, which Kubernetes' own controllers keep up
+//! with, whoever made them. The operator runs in all turns; the Deployments have none of its labels, so it looks on and does
+//! nothing. The clock stops when a watch has seen every pod ready.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,18 +13,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::StreamExt as _;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{Pod, Service, ServiceSpec};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::audit::{self, Mark};
 use super::load;
+use super::processor::{Processes, Spent, between};
 use super::report::{decimal, median, tenths};
 use crate::cluster::nodes::{NodeTemplate, ZONES};
-use crate::cluster::{Cluster, Nodes, Options, until};
+use crate::cluster::{ClientLimits, Cluster, Nodes, Options, until};
 use crate::operator::{self, Launch, USER};
 use crate::progress;
 use crate::scenario::kinds::Known;
@@ -38,6 +43,8 @@ pub struct Settings {
     pub tasks: usize,
     /// Turns of operator and Deployment.
     pub rounds: usize,
+    /// How fast Kubernetes' own controllers may be.
+    pub limits: ClientLimits,
     /// Leave the cluster's folder.
     pub keep: bool,
 }
@@ -51,16 +58,27 @@ const MOST_WRITES: usize = 60;
 /// Longer than this, in hundredths of the Deployment's time, is too long.
 const MOST_RATIO: u128 = 105;
 
-/// The label by which the pods of the plain Deployment are found.
-const PLAIN: &str = "plain";
+/// Label and name of the Deployment that has nothing else.
+const BARE: &str = "bare";
+/// Label and name of the one with a Service and a `PodDisruptionBudget`.
+const SERVED: &str = "served";
 
 /// One turn of each.
 struct Round {
-    operator: Duration,
-    plain: Duration,
+    operator: Turn,
+    bare: Turn,
+    served: Turn,
     /// Until the service's status says that all tasks run.
     told: Duration,
     writes: BTreeMap<String, usize>,
+}
+
+/// One scale-out.
+struct Turn {
+    /// Until all pods were ready.
+    time: Duration,
+    /// Who used the processors meanwhile.
+    spent: Spent,
 }
 
 /// Measures and prints.
@@ -73,28 +91,33 @@ pub async fn run(settings: Settings) -> Result<()> {
     let nodes = templates
         .map(|(index, zone)| NodeTemplate::new(&format!("node-{}", index + 1), zone).size("1000", "1Ti", pods));
     let nodes = Nodes::Kwok(nodes.collect());
-    let cluster =
-        Cluster::start(Options { nodes, metrics: false, keep_folder: settings.keep, ..Options::default() }).await?;
+    let (limits, keep_folder) = (settings.limits, settings.keep);
+    let options = Options { nodes, metrics: false, limits, keep_folder, ..Options::default() };
+    let cluster = Cluster::start(options).await?;
     operator::install_charts(&cluster).await?;
     let launch = Launch { program: settings.program.clone(), ..Launch::installed(&cluster, "bench").await? };
     let mut operator = launch.spawn()?;
     operator.leads().await?;
-    let bench = Bench { client: cluster.client()?, log: cluster.audit_log()?, tasks: settings.tasks };
+    let processes = Processes::of(&cluster, &operator)?;
+    let bench = Bench { client: cluster.client()?, log: cluster.audit_log()?, tasks: settings.tasks, processes };
 
     let mut rounds = Vec::new();
     for number in 1..=settings.rounds {
         let namespace = format!("scale-out-{number}");
         bench.prepare(&namespace).await?;
-        // Who comes first changes, so that whatever grows during the run favours neither.
-        let round = if number % 2 == 1 {
-            let (operator, told, writes) = bench.operator(&namespace, number).await?;
-            Round { operator, told, writes, plain: bench.plain(&namespace, number).await? }
+        // Who comes first changes, so that whatever grows during the run favours nobody.
+        let (operator, bare, served);
+        if number % 2 == 1 {
+            operator = bench.operator(&namespace, number).await?;
+            served = bench.deployment(&namespace, number, SERVED).await?;
+            bare = bench.deployment(&namespace, number, BARE).await?;
         } else {
-            let plain = bench.plain(&namespace, number).await?;
-            let (operator, told, writes) = bench.operator(&namespace, number).await?;
-            Round { operator, plain, told, writes }
-        };
-        rounds.push(round);
+            bare = bench.deployment(&namespace, number, BARE).await?;
+            served = bench.deployment(&namespace, number, SERVED).await?;
+            operator = bench.operator(&namespace, number).await?;
+        }
+        let (operator, told, writes) = operator;
+        rounds.push(Round { operator, bare, served, told, writes });
         load::remove(&bench.client, &namespace).await?;
     }
     ensure!(operator.terminate().await?.success(), "the operator did not end well");
@@ -107,12 +130,13 @@ struct Bench {
     client: Client,
     log: PathBuf,
     tasks: usize,
+    processes: Processes,
 }
 
 impl Bench {
-    /// A steady service with 0 tasks, and a plain Deployment with 0 pods of the same kind.
+    /// A steady service with 0 tasks, and Deployments with 0 pods of the same kind.
     async fn prepare(&self, namespace: &str) -> Result<()> {
-        let step = progress::step("preparing a service and a Deployment at 0");
+        let step = progress::step("preparing a service and two Deployments at 0");
         load::prepare(&self.client, namespace).await?;
         let services = Known::find("ECSService")?.api(&self.client, namespace);
         services.create(&PostParams::default(), &serde_json::from_value(manifest::service("web", 0))?).await?;
@@ -121,9 +145,26 @@ impl Bench {
         let made = until("the service has its Deployment", LIMIT, async || {
             Ok(deployments.list(&ours).await?.items.into_iter().next())
         });
-        let plain = plain(&serde_json::to_value(made.await?)?)?;
-        deployments.create(&PostParams::default(), &serde_json::from_value(plain)?).await?;
+        let made = serde_json::to_value(made.await?)?;
+        for name in [BARE, SERVED] {
+            let deployment = plain(&made, name)?;
+            deployments.create(&PostParams::default(), &serde_json::from_value(deployment)?).await?;
+        }
         self.quiet().await?;
+        let budgets: Api<PodDisruptionBudget> = Api::namespaced(self.client.clone(), namespace);
+        let mut budget = PodDisruptionBudget { spec: budgets.get("web").await?.spec, ..PodDisruptionBudget::default() };
+        budget.metadata.name = Some(SERVED.to_owned());
+        let select = || BTreeMap::from([("app".to_owned(), SERVED.to_owned())]);
+        if let Some(spec) = &mut budget.spec {
+            spec.selector = Some(LabelSelector { match_labels: Some(select()), ..LabelSelector::default() });
+        }
+        budgets.create(&PostParams::default(), &budget).await?;
+        let services: Api<Service> = Api::namespaced(self.client.clone(), namespace);
+        let ports = services.get("web").await?.spec.and_then(|spec| spec.ports);
+        let spec = ServiceSpec { ports, selector: Some(select()), ..ServiceSpec::default() };
+        let mut service = Service { spec: Some(spec), ..Service::default() };
+        service.metadata.name = Some(SERVED.to_owned());
+        services.create(&PostParams::default(), &service).await?;
         step.done();
         Ok(())
     }
@@ -141,14 +182,15 @@ impl Bench {
         }
     }
 
-    async fn operator(&self, namespace: &str, round: usize) -> Result<(Duration, Duration, BTreeMap<String, usize>)> {
+    async fn operator(&self, namespace: &str, round: usize) -> Result<(Turn, Duration, BTreeMap<String, usize>)> {
         let step = progress::step(format!("round {round}: service"));
         let services = Known::find("ECSService")?.api(&self.client, namespace);
         let ready = Ready::watch(&self.client, namespace, &format!("{SERVICE}=web"));
         let mark = Mark::now(&self.log)?;
-        let begun = Instant::now();
+        let (before, begun) = (self.processes.spent()?, Instant::now());
         services.patch_scale("web", &PatchParams::default(), &scale(self.tasks)).await?;
         let all = ready.wait(self.tasks, begun).await?;
+        let spent = between(&before, &self.processes.spent()?);
         let wanted = i64::try_from(self.tasks)?;
         let told = until("the service says that all tasks run", LIMIT, async || {
             let service = services.get("web").await?;
@@ -162,25 +204,37 @@ impl Bench {
         services.patch_scale("web", &PatchParams::default(), &scale(0)).await?;
         self.empty(namespace).await?;
         step.done_with(format!("{:.2} s, {} writes", all.as_secs_f64(), writes.values().sum::<usize>()));
-        Ok((all, told, writes))
+        Ok((Turn { time: all, spent }, told, writes))
     }
 
-    async fn plain(&self, namespace: &str, round: usize) -> Result<Duration> {
-        let step = progress::step(format!("round {round}: Deployment"));
+    async fn deployment(&self, namespace: &str, round: usize, name: &str) -> Result<Turn> {
+        let step = progress::step(format!("round {round}: Deployment, {name}"));
         let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-        let ready = Ready::watch(&self.client, namespace, &format!("app={PLAIN}"));
-        let begun = Instant::now();
-        deployments.patch_scale(PLAIN, &PatchParams::default(), &scale(self.tasks)).await?;
+        let ready = Ready::watch(&self.client, namespace, &format!("app={name}"));
+        let (before, begun) = (self.processes.spent()?, Instant::now());
+        deployments.patch_scale(name, &PatchParams::default(), &scale(self.tasks)).await?;
         let all = ready.wait(self.tasks, begun).await?;
-        deployments.patch_scale(PLAIN, &PatchParams::default(), &scale(0)).await?;
+        let spent = between(&before, &self.processes.spent()?);
+        deployments.patch_scale(name, &PatchParams::default(), &scale(0)).await?;
         self.empty(namespace).await?;
         step.done_with(format!("{:.2} s", all.as_secs_f64()));
-        Ok(all)
+        Ok(Turn { time: all, spent })
     }
 
-    /// Until no pod is left and the operator is quiet.
+    /// Until no pod is left and the operator is quiet. With the limits of Kubernetes its controllers would need another minute
+    /// for that, which nobody measures.
     async fn empty(&self, namespace: &str) -> Result<()> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let replicas = |set: &ReplicaSet| set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or_default();
+        let sets: Api<ReplicaSet> = Api::namespaced(self.client.clone(), namespace);
+        until("nobody wants a pod", LIMIT, async || {
+            let sets = sets.list(&ListParams::default()).await?.items;
+            ensure!(sets.iter().all(|set| replicas(set) == 0), "a ReplicaSet does");
+            Ok(Some(()))
+        })
+        .await?;
+        let at_once = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+        pods.delete_collection(&at_once, &ListParams::default()).await?;
         until("no pod is left", LIMIT, async || {
             let left = pods.list_metadata(&ListParams::default().limit(1)).await?.items;
             ensure!(left.is_empty(), "there are some");
@@ -201,9 +255,9 @@ fn is_counted(request: &audit::Request) -> bool {
 }
 
 /// The Deployment with the same pods under labels of its own, so that nobody takes them for tasks.
-fn plain(made: &Value) -> Result<Value> {
+fn plain(made: &Value, name: &str) -> Result<Value> {
     let mut spec = made.pointer("/spec").cloned().context("a Deployment without spec")?;
-    let labels = json!({ "app": PLAIN });
+    let labels = json!({ "app": name });
     for (pointer, value) in [("/replicas", json!(0)), ("/selector", json!({ "matchLabels": labels }))] {
         spec.as_object_mut().context("no map")?.insert(pointer.trim_start_matches('/').to_owned(), value);
     }
@@ -217,7 +271,7 @@ fn plain(made: &Value) -> Result<Value> {
         text = text.replace(&json!({ name: value }).to_string(), &labels.to_string());
     }
     let spec: Value = serde_json::from_str(&text)?;
-    Ok(json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": PLAIN }, "spec": spec }))
+    Ok(json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": name }, "spec": spec }))
 }
 
 /// Counts the ready pods of a selector.
@@ -263,21 +317,39 @@ struct Report {
     rounds: Vec<Round>,
 }
 
+impl Report {
+    fn ratio(&self, other: fn(&Round) -> &Turn) -> String {
+        ratios(&self.rounds, |round| &round.operator, other)
+    }
+}
+
+/// The median of the rounds, then all of them: `1.04 (1.06, 1.04, 1.02)`.
+fn ratios(rounds: &[Round], one: fn(&Round) -> &Turn, other: fn(&Round) -> &Turn) -> String {
+    let ratio = |round: &Round| one(round).time.as_millis() * 100 / other(round).time.as_millis().max(1);
+    let all: Vec<_> = rounds.iter().map(ratio).collect();
+    let listed = all.iter().map(|ratio| decimal(*ratio)).collect::<Vec<_>>().join(", ");
+    format!("{} ({listed})", median(all).map_or_else(String::new, decimal))
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ratio = |round: &Round| round.operator.as_millis() * 100 / round.plain.as_millis().max(1);
-        let ratios: Vec<_> = self.rounds.iter().map(ratio).collect();
-        let all = ratios.iter().map(|ratio| decimal(*ratio)).collect::<Vec<_>>().join(", ");
-        let middle = median(ratios).map_or_else(String::new, decimal);
         let counts = self.rounds.iter().map(|round| round.writes.values().sum::<usize>());
         let most = counts.max().unwrap_or_default();
         writeln!(formatter, "| Measure | Goal | Result |\n|---|---|---|")?;
         let (tasks, goal) = (self.tasks, decimal(MOST_RATIO));
-        writeln!(formatter, "| Service / Deployment, 0 to {tasks} ready, median | ≤ {goal} | {middle} ({all}) |")?;
+        let (bare, served) = (self.ratio(|round| &round.bare), self.ratio(|round| &round.served));
+        writeln!(
+            formatter,
+            "| Service / Deployment with Service and budget, 0 to {tasks} ready | ≤ {goal} | {served} |"
+        )?;
+        writeln!(formatter, "| Service / Deployment alone | | {bare} |")?;
+        let dressed = ratios(&self.rounds, |round| &round.served, |round| &round.bare);
+        writeln!(formatter, "| Deployment with Service and budget / Deployment alone | | {dressed} |")?;
         writeln!(formatter, "| Writes of the operator meanwhile, most of a round | ≤ {MOST_WRITES} | {most} |")?;
-        writeln!(formatter, "\n| Round | Service | Deployment | Status tells all |\n|---|---|---|---|")?;
+        writeln!(formatter, "\n| Round | Service | Deployment with both | Deployment alone | Status tells all |")?;
+        writeln!(formatter, "|---|---|---|---|---|")?;
         for (index, round) in self.rounds.iter().enumerate() {
-            let cells = [round.operator, round.plain, round.told]
+            let cells = [round.operator.time, round.served.time, round.bare.time, round.told]
                 .map(|time| format!("{} s", tenths(u64::try_from(time.as_millis()).unwrap_or_default(), 1000)));
             writeln!(formatter, "| {} | {} |", index + 1, cells.join(" | "))?;
         }
@@ -287,6 +359,16 @@ impl fmt::Display for Report {
             let counts =
                 self.rounds.iter().map(|round| round.writes.get(line).copied().unwrap_or_default().to_string());
             writeln!(formatter, "| {line} | {} |", counts.collect::<Vec<_>>().join(", "))?;
+        }
+        writeln!(formatter, "\n| Processor time, in the order above | Per round |\n|---|---|")?;
+        let names: BTreeSet<&String> = self.rounds.iter().flat_map(|round| round.operator.spent.keys()).collect();
+        for name in names {
+            let seconds = |turn: &Turn| tenths(turn.spent.get(name).copied().unwrap_or_default(), 1000);
+            let cells = self.rounds.iter().map(|round| {
+                let [operator, served, bare] = [&round.operator, &round.served, &round.bare].map(seconds);
+                format!("{operator} / {served} / {bare} s")
+            });
+            writeln!(formatter, "| {name} | {} |", cells.collect::<Vec<_>>().join(", "))?;
         }
         Ok(())
     }
@@ -309,7 +391,7 @@ mod tests {
                 },
             },
         } });
-        let copy = plain(&made).unwrap();
+        let copy = plain(&made, "plain").unwrap();
         assert_eq!(copy["spec"]["replicas"], 0);
         assert_eq!(copy["spec"]["selector"], json!({ "matchLabels": { "app": "plain" } }));
         assert_eq!(copy["spec"]["template"]["metadata"]["labels"], json!({ "app": "plain" }));
@@ -320,14 +402,20 @@ mod tests {
 
     #[test]
     fn when_the_service_takes_longer_then_the_ratio_is_above_one() {
+        let turn = |millis: u64| Turn {
+            time: Duration::from_millis(millis),
+            spent: Spent::from([("etcd".to_owned(), millis / 4)]),
+        };
         let round = Round {
-            operator: Duration::from_millis(10_400),
-            plain: Duration::from_secs(10),
+            operator: turn(10_400),
+            bare: turn(8_000),
+            served: turn(10_000),
             told: Duration::from_secs(11),
             writes: BTreeMap::from([("patch deployments".to_owned(), 3)]),
         };
         let text = Report { tasks: 1000, rounds: vec![round] }.to_string();
         assert!(text.contains("| ≤ 1.05 | 1.04 (1.04) |"), "{text}");
         assert!(text.contains("| patch deployments | 3 |"), "{text}");
+        assert!(text.contains("| etcd | 2.6 / 2.5 / 2.0 s |"), "{text}");
     }
 }

@@ -130,6 +130,16 @@ impl Ports {
     }
 }
 
+/// How many requests a second Kubernetes' own controllers and scheduler may send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ClientLimits {
+    /// So many that the machine is the limit: scenarios end sooner.
+    #[default]
+    Raised,
+    /// As Kubernetes ships them: 20 for the controllers, 50 for the scheduler, and 5 workers for each kind.
+    Kubernetes,
+}
+
 /// Everything that the flags are made from.
 #[derive(Debug)]
 pub struct Plan {
@@ -141,6 +151,8 @@ pub struct Plan {
     pub programs: Programs,
     /// Real nodes, if the cluster has any.
     pub real: Option<RealNodes>,
+    /// Limits of the controllers and the scheduler.
+    pub limits: ClientLimits,
 }
 
 impl Plan {
@@ -191,7 +203,7 @@ impl Plan {
         }
         fs::write(self.folder.join("audit-policy.yaml"), AUDIT_POLICY)?;
         fs::write(self.folder.join("kwok.yaml"), stages::configuration())?;
-        let scheduler = scheduler_configuration(&self.folder.join("kube-scheduler.kubeconfig"))?;
+        let scheduler = scheduler_configuration(&self.folder.join("kube-scheduler.kubeconfig"), self.limits)?;
         fs::write(self.folder.join("kube-scheduler.json"), scheduler)?;
         if let Some(nodes) = &self.real {
             real::write_files(self, nodes, &pki)?;
@@ -290,7 +302,7 @@ impl Plan {
 
     fn controller_manager(&self) -> Vec<String> {
         let kubeconfig = self.file("kube-controller-manager.kubeconfig");
-        vec![
+        let mut flags = vec![
             flag("--kubeconfig", &kubeconfig),
             flag("--authentication-kubeconfig", &kubeconfig),
             flag("--authorization-kubeconfig", &kubeconfig),
@@ -302,17 +314,21 @@ impl Plan {
             flag("--root-ca-file", self.file("pki/ca.crt")),
             flag("--cluster-signing-cert-file", self.file("pki/ca.crt")),
             flag("--cluster-signing-key-file", self.file("pki/ca.key")),
-            // The defaults (20 requests per second, 5 workers) would measure this process and not the operator.
-            flag("--kube-api-qps", 1000),
-            flag("--kube-api-burst", 2000),
-            flag("--concurrent-deployment-syncs", 50),
-            flag("--concurrent-replicaset-syncs", 50),
             // HPAs decide every 3 s instead of 15 s and do not wait minutes for a pod's first readings.
             flag("--horizontal-pod-autoscaler-sync-period", "3s"),
             flag("--horizontal-pod-autoscaler-initial-readiness-delay", "1s"),
             flag("--horizontal-pod-autoscaler-cpu-initialization-period", "1s"),
             flag("--flex-volume-plugin-dir", self.file("flexvolume")),
-        ]
+        ];
+        if self.limits == ClientLimits::Raised {
+            flags.extend([
+                flag("--kube-api-qps", 1000),
+                flag("--kube-api-burst", 2000),
+                flag("--concurrent-deployment-syncs", 50),
+                flag("--concurrent-replicaset-syncs", 50),
+            ]);
+        }
+        flags
     }
 
     fn scheduler(&self) -> Vec<String> {
@@ -372,12 +388,15 @@ impl Plan {
 }
 
 /// The profiles that the operator's chart ships for packing nodes, beside the default one: one process does for all.
-fn scheduler_configuration(kubeconfig: &Path) -> Result<String> {
+fn scheduler_configuration(kubeconfig: &Path, limits: ClientLimits) -> Result<String> {
     let path = crate::xtask::root().join("charts/ecs-operator/files/kube-scheduler.yaml");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut configuration: Value = serde_saphyr::from_str(&text).with_context(|| format!("in {}", path.display()))?;
     let map = configuration.as_object_mut().context("the scheduler's configuration is no map")?;
-    let connection = json!({ "kubeconfig": kubeconfig, "qps": 1000, "burst": 2000 });
+    let connection = match limits {
+        ClientLimits::Raised => json!({ "kubeconfig": kubeconfig, "qps": 1000, "burst": 2000 }),
+        ClientLimits::Kubernetes => json!({ "kubeconfig": kubeconfig }),
+    };
     map.insert("clientConnection".to_owned(), connection);
     let profiles = map.get_mut("profiles").and_then(Value::as_array_mut).context("it has no profiles")?;
     profiles.insert(0, json!({ "schedulerName": "default-scheduler" }));
@@ -404,7 +423,7 @@ mod tests {
 
     #[test]
     fn when_the_scheduler_is_configured_then_it_has_the_charts_profiles_beside_the_default_one() {
-        let text = scheduler_configuration(Path::new("/k")).unwrap();
+        let text = scheduler_configuration(Path::new("/k"), ClientLimits::Raised).unwrap();
         let configuration: Value = serde_json::from_str(&text).unwrap();
         let profiles = configuration["profiles"].as_array().unwrap();
         let names: Vec<_> = profiles.iter().map(|profile| profile["schedulerName"].as_str().unwrap()).collect();

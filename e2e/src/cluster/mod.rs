@@ -44,7 +44,7 @@ use tokio::process::Command;
 
 pub use binaries::{Programs, resolve};
 pub use components::{Binary, Component, Version};
-pub use control_plane::{Plan, Ports, Process};
+pub use control_plane::{ClientLimits, Plan, Ports, Process};
 pub use local::{Local, State, down};
 pub use nodes::{Capacity, CapacityLabel, NodeTemplate, Nodes};
 pub use process::ProcessId;
@@ -64,6 +64,8 @@ pub struct Options {
     pub nodes: Nodes,
     /// Whether metrics-server runs.
     pub metrics: bool,
+    /// How fast the controllers and the scheduler may be.
+    pub limits: ClientLimits,
     /// The API server's port; `None` for a free one.
     pub api_port: Option<u16>,
     /// Stay when this program ends.
@@ -79,6 +81,7 @@ impl Default for Options {
             name: None,
             nodes: Nodes::default(),
             metrics: true,
+            limits: ClientLimits::default(),
             api_port: None,
             detached: false,
             keep_folder: std::env::var_os("E2E_KEEP").is_some(),
@@ -137,7 +140,13 @@ impl Cluster {
             real::cgroups::remove(&folder)?;
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
-        let plan = Plan { folder: folder.clone(), ports: Ports::free(options.api_port)?, programs, real };
+        let plan = Plan {
+            folder: folder.clone(),
+            ports: Ports::free(options.api_port)?,
+            programs,
+            real,
+            limits: options.limits,
+        };
         if let Err(error) = plan.write_files() {
             // Nothing runs yet that would remove it.
             let _ = fs::remove_dir_all(&folder);

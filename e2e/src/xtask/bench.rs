@@ -10,6 +10,7 @@ use tokio::process::Command;
 
 use super::{cargo, root, target_folder};
 use crate::bench::{converge, scale_out};
+use crate::cluster::ClientLimits;
 use crate::progress;
 
 /// Arguments.
@@ -54,6 +55,9 @@ struct ScaleOut {
     /// Turns of service and Deployment.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=20))]
     rounds: u32,
+    /// How fast Kubernetes' own controllers may be.
+    #[arg(long, value_enum, default_value_t = ClientLimits::Kubernetes)]
+    limits: ClientLimits,
     /// Measure this operator instead of a release build.
     #[arg(long)]
     operator: Option<PathBuf>,
@@ -105,6 +109,7 @@ async fn scale_out(args: ScaleOut) -> Result<()> {
         program: program(args.operator.as_ref()).await?,
         tasks: usize::try_from(args.tasks)?,
         rounds: usize::try_from(args.rounds)?,
+        limits: args.limits,
         keep: args.keep,
     })
     .await
