@@ -277,3 +277,35 @@ fn when_the_node_takes_a_pod_away_then_it_is_recorded_and_its_remains_are_remove
     assert_eq!(record["stoppedReason"], "The node was low on resource: memory.");
     assert_eq!(pods(&cluster), Vec::<String>::new());
 }
+
+#[test]
+fn when_an_old_task_is_about_to_go_then_a_healthy_one_on_a_draining_instance_waits() {
+    let node = |name: &str, is_draining: bool| {
+        json!({"apiVersion": "v1", "kind": "Node",
+            "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+            "spec": {"unschedulable": is_draining},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    };
+    // 2 tasks, 2 of them healthy at least and 3 at most.
+    let percents = json!({"minimumHealthyPercent": 100, "maximumPercent": 150});
+    let mut cluster = cluster(2, json!({"deploymentConfiguration": percents}));
+    cluster.apply(node("node-1", false));
+    cluster.apply(node("node-2", false));
+    let old = pods(&cluster);
+    cluster.edit(Kind::TaskDefinition, "web", |web| web["spec"]["containerDefinitions"][0]["image"] = json!("b"));
+    cluster.settle();
+    cluster.deployment_controller();
+    let new: Vec<String> = pods(&cluster).into_iter().filter(|pod| !old.contains(pod)).collect();
+    assert_eq!(new.len(), 1);
+    cluster.edit(Kind::Pod, &new[0], |pod| pod["spec"]["nodeName"] = json!("node-2"));
+    cluster.settle();
+    let asked: i64 = cluster.list(Kind::Deployment).iter().map(|one| one["spec"]["replicas"].as_i64().unwrap()).sum();
+    assert_eq!((asked, pods(&cluster).len()), (2, 3), "one old task is about to go");
+
+    cluster.apply(node("node-2", true));
+    cluster.settle();
+    assert!(pods(&cluster).contains(&new[0]), "with it only one healthy task would be left");
+    cluster.run();
+    let left = cluster.list(Kind::Pod);
+    assert!(left.len() == 2 && left.iter().all(|pod| pod["spec"]["nodeName"] == "node-1"), "{left:#?}");
+}

@@ -76,6 +76,13 @@ impl Rollout {
         self.victims.contains(&task.uid)
     }
 
+    /// How many tasks a Deployment is asked to keep, before this step and after it. `None` for tasks without a Deployment.
+    pub(super) fn kept(&self, snapshot: &ServiceSnapshot, deployment: &str, provider: &str) -> Option<i64> {
+        let live = snapshot.workload(deployment, provider)?;
+        let wanted = self.workloads.iter().find(|wanted| wanted.key == live.stored.key);
+        Some(wanted.map_or(live.replicas, |wanted| wanted.replicas.min(live.replicas)))
+    }
+
     /// Whether the maximum leaves room to start a replacement before a task is stopped.
     pub(super) fn replaces_start_first(&self) -> bool {
         !self.is_full && self.bounds.is_some_and(|bounds| bounds.maximum > self.desired)

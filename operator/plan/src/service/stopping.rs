@@ -15,6 +15,8 @@
 //! Meanwhile the kubelet starts their containers again with a back-off of its own. After
 //! [`FORGET_SECONDS`] without an end the first ones are free again.
 
+use std::collections::BTreeMap;
+
 use api::conditions::Reason;
 use api::schema::MicroTime;
 use api::service::{MAX_STOPPED_TASKS, StoppedContainer, StoppedTask};
@@ -154,7 +156,7 @@ pub(super) fn stop(
     let mut room = room_for_leaving(snapshot, rollout, &remains);
     // A healthy task on a draining instance goes only while more than the minimum are healthy: tasks that run may be too
     // young to count.
-    let mut spare = healthy(snapshot) - rollout.bounds.map_or(0, |bounds| bounds.minimum_healthy);
+    let mut spare = healthy(snapshot, rollout) - rollout.bounds.map_or(0, |bounds| bounds.minimum_healthy);
     for task in leaving {
         let is_unhealthy = task.health == HealthStatus::Unhealthy;
         if rollout.is_lowered(task) {
@@ -255,9 +257,19 @@ fn tasks(snapshot: &ServiceSnapshot) -> impl Iterator<Item = &Task> {
     snapshot.tasks.iter().filter(|task| task.stopping_since.is_none())
 }
 
-/// Tasks that count as healthy.
-fn healthy(snapshot: &ServiceSnapshot) -> i64 {
-    i64::try_from(tasks(snapshot).filter(|task| task.is_healthy_for_deployment).count()).unwrap_or(i64::MAX)
+/// Healthy tasks that are sure to be left. A Deployment that is asked for fewer tasks loses them before its pods show it:
+/// of 2 old ones, of which 1 is still asked for, and 1 new one, 2 are left.
+fn healthy(snapshot: &ServiceSnapshot, rollout: &Rollout) -> i64 {
+    let mut groups: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for task in tasks(snapshot).filter(|task| task.is_healthy_for_deployment) {
+        let deployment = task.deployment_id.as_deref().unwrap_or_default();
+        let provider = task.capacity_provider.as_deref().unwrap_or_default();
+        *groups.entry((deployment, provider)).or_default() += 1;
+    }
+    let left = |((deployment, provider), healthy): ((&str, &str), i64)| {
+        rollout.kept(snapshot, deployment, provider).map_or(healthy, |kept| healthy.min(kept))
+    };
+    groups.into_iter().map(left).sum()
 }
 
 /// How many tasks may go before their replacements are there: ECS keeps as many RUNNING as the minimum says. With 4 tasks
