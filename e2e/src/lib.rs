@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod cluster;
+pub mod histories;
 pub mod http;
 pub mod integrations;
 pub mod oci;

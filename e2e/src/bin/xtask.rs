@@ -25,6 +25,8 @@ enum Task {
     Image(xtask::image::Args),
     /// Show the operator at work on a local Kubernetes that stays up.
     Demo(xtask::demo::Args),
+    /// Random histories of services, checked against the rules of ECS; see e2e/README.md.
+    Histories(xtask::histories::Args),
     /// Check everything: format, lints, tests, and scenarios on a real Kubernetes.
     Test(xtask::test::Args),
 }
@@ -37,6 +39,7 @@ async fn main() -> ExitCode {
         Task::Crds(args) => xtask::crds::run(args),
         Task::Image(args) => xtask::image::run(args).await,
         Task::Demo(args) => xtask::demo::run(args).await,
+        Task::Histories(args) => xtask::histories::run(args).await,
         Task::Test(args) => xtask::test::run(args).await,
     };
     match result {

@@ -1,0 +1,114 @@
+//! `cargo xtask histories`: random histories of services on a real Kubernetes API, checked against the rules of ECS.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use kube::api::{DeleteParams, DynamicObject, PostParams};
+use serde_json::json;
+use tokio::process::Command;
+
+use super::{cargo, root, target_folder};
+use crate::cluster::{Cluster, Options, until};
+use crate::histories::{self, Settings};
+use crate::operator::{self, Launch};
+use crate::progress;
+use crate::scenario::kinds::Known;
+use crate::scenario::{Environment, manifest};
+
+/// Arguments.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The seed of the first history; the others have those that follow.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many histories.
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// Actions in each history. With another number the same seed is another history.
+    #[arg(long, default_value_t = 16)]
+    steps: usize,
+    /// Histories at a time.
+    #[arg(long, default_value_t = 12)]
+    parallel: usize,
+    /// Where the lines of wrong histories go; `histories` in the target folder when absent.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Run this operator instead of the debug build.
+    #[arg(long)]
+    operator: Option<PathBuf>,
+    /// Leave the cluster's folder, with all logs.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Starts a cluster and an operator and runs the histories.
+///
+/// # Errors
+/// When something is wrong in one of them, or they could not be run.
+pub async fn run(args: Args) -> Result<()> {
+    let program = match &args.operator {
+        Some(program) => program.clone(),
+        None => build().await?,
+    };
+    let options = Options { metrics: false, keep_folder: args.keep, ..Options::default() };
+    let cluster = Cluster::start(options).await?;
+    let step = progress::step("installing the charts and starting the operator");
+    operator::install_charts(&cluster).await?;
+    let mut operator = Launch { program, ..Launch::installed(&cluster, "ecs-operator-0").await? }.spawn()?;
+    operator.leads().await?;
+    step.done();
+    collects_garbage(&cluster).await?;
+    let environment = Environment {
+        kubeconfig: std::path::absolute(cluster.kubeconfig())?,
+        logs: vec![operator.log().to_owned()],
+        url: Some(operator.url()),
+        audit_log: cluster.audit_log().ok(),
+    };
+    let settings = Settings {
+        seed: args.seed,
+        count: args.count,
+        steps: args.steps,
+        parallel: args.parallel,
+        folder: args.folder.clone().unwrap_or_else(|| target_folder().join("histories")),
+    };
+    let outcome = histories::run(&environment, &settings).await;
+    let ended = operator.ended()?;
+    ensure!(ended.is_none(), "the operator ended with {ended:?}");
+    outcome
+}
+
+/// The garbage collector of Kubernetes looks for new kinds every half a minute. Until then nothing goes with a service that
+/// is deleted.
+async fn collects_garbage(cluster: &Cluster) -> Result<()> {
+    let step = progress::step("waiting for the garbage collector to know the kinds");
+    let client = cluster.client()?;
+    let clusters = Known::find("ECSCluster")?.api(&client, "default");
+    let maps = Known::find("ConfigMap")?.api(&client, "default");
+    let object = |value| serde_json::from_value::<DynamicObject>(value);
+    let owner = clusters.create(&PostParams::default(), &object(manifest::cluster("garbage", &[]))?).await?;
+    let reference = json!({
+        "apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCluster", "name": "garbage", "uid": owner.metadata.uid,
+    });
+    let metadata = json!({ "name": "garbage", "ownerReferences": [reference] });
+    let child = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
+    maps.create(&PostParams::default(), &object(child)?).await?;
+    clusters.delete("garbage", &DeleteParams::background()).await?;
+    until("what belongs to a deleted object is gone", Duration::from_mins(2), async || {
+        Ok(maps.get_opt("garbage").await?.is_none().then_some(()))
+    })
+    .await?;
+    step.done();
+    Ok(())
+}
+
+async fn build() -> Result<PathBuf> {
+    let step = progress::step("building the operator");
+    let mut command = Command::new(cargo());
+    command.args(["build", "--quiet", "--package", "ecs-operator"]).current_dir(root()).stdin(Stdio::null());
+    let status = command.kill_on_drop(true).status().await.context("cannot run cargo")?;
+    ensure!(status.success(), "cargo build failed: correct the error above");
+    step.done();
+    Ok(operator::program())
+}
