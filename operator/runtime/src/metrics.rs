@@ -116,6 +116,7 @@ pub struct Metrics {
     watch_restarts: Family<KindLabel, Counter>,
     unread_objects: Family<KindLabel, Counter>,
     notices: Family<ResultOnly, Counter>,
+    notices_waiting: Gauge,
     image_resolutions: Family<ResultOnly, Counter>,
     alarm_requests: Family<ResultOnly, Counter>,
     resident: Gauge<f64, AtomicU64>,
@@ -178,6 +179,11 @@ impl Default for Metrics {
                 "Objects that a watch delivered and that could not be taken in"
             ),
             notices: register!(Family::default(), "ecs_operator_notices", "Kubernetes Events by what became of them"),
+            notices_waiting: register!(
+                Gauge::default(),
+                "ecs_operator_notices_waiting",
+                "Kubernetes Events that are not written yet"
+            ),
             image_resolutions: register!(
                 Family::default(),
                 "ecs_operator_image_resolutions",
@@ -297,9 +303,14 @@ impl Metrics {
         self.alarm_requests.get_or_create(&ResultOnly { result }).inc();
     }
 
-    /// A notice was published, repeated, dropped or failed.
+    /// A notice was `published`, `merged` with one that waits, `retried`, `suppressed`, `dropped` or `failed`.
     pub fn notice(&self, result: &'static str) {
         self.notices.get_or_create(&ResultOnly { result }).inc();
+    }
+
+    /// So many notices are not written yet.
+    pub fn notices_waiting(&self, count: usize) {
+        self.notices_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }
 

@@ -13,7 +13,7 @@ use crate::alarms::Watcher;
 use crate::backoff::spread;
 use crate::clock::Clock;
 use crate::execute::{Executor, Failed, Session};
-use crate::execute_error::Recovery;
+use crate::execute_error::{ExecuteError, Recovery};
 use crate::gate::Verdict;
 use crate::images::Resolver;
 use crate::intake::Intake;
@@ -90,10 +90,10 @@ impl Reconciler {
         let session = self.executor.session(root, planned.uid(), &self.intake.gate);
         let executed = self.execute(&session, &planned).await;
         let reported = self.report(&session, &planned, &executed, job.failures).await;
-        if executed.is_ok() && reported.is_ok() {
+        if is_told(&executed, &reported) {
             self.publish(root, &planned);
         }
-        self.finish(root, &planned.plan, executed.and(reported))
+        self.finish(root, &planned.plan, executed.and(reported.map(drop)))
     }
 
     fn gate(&self, root: &ObjectKey) -> Verdict {
@@ -128,15 +128,16 @@ impl Reconciler {
         executed
     }
 
-    /// One status write, if there is anything new to say. A failed write that people should know of becomes a part of it.
+    /// One status write, if there is anything new to say; answers whether it was made. A failed write that people should know
+    /// of becomes a part of it.
     async fn report(
         &self,
         session: &Session<'_>,
         planned: &Planned,
         executed: &Result<(), Failed>,
         failures: u32,
-    ) -> Result<(), Failed> {
-        let Some(mut status) = planned.plan.status.clone() else { return Ok(()) };
+    ) -> Result<bool, Failed> {
+        let Some(mut status) = planned.plan.status.clone() else { return Ok(false) };
         if let Err(failed) = executed {
             let tells = match failed.error.recovery() {
                 Recovery::Tell => true,
@@ -145,7 +146,7 @@ impl Reconciler {
             };
             if !tells {
                 // What the plan computed is only true if its writes happened.
-                return Ok(());
+                return Ok(false);
             }
             let failure = Failure {
                 op: failed.op.clone(),
@@ -155,12 +156,12 @@ impl Reconciler {
             plan::status::amend(&mut status, &failure, planned.generation(), self.clock.now());
         }
         if plan::status::same(&status, &without_null(&planned.plan.previous_status)) {
-            return Ok(());
+            return Ok(false);
         }
         let started = Instant::now();
         let reported = session.report(&status).await;
         self.metrics.step("report", started.elapsed());
-        reported
+        reported.map(|()| true)
     }
 
     fn publish(&self, root: &ObjectKey, planned: &Planned) {
@@ -193,6 +194,15 @@ impl Reconciler {
         let until = Duration::try_from(time.duration_since(self.clock.now())).unwrap_or_default();
         // Timers have a resolution of a millisecond; one more keeps "never earlier" true.
         Instant::now() + until + Duration::from_millis(1) + spread(WAKE_SPREAD, (root, time.as_nanosecond()))
+    }
+}
+
+/// Whether people may be told what the plan says. With the status that has it, also one that says what failed: the next plan
+/// finds it there and does not say it again. When nobody knows whether that was written, rather twice than never.
+fn is_told(executed: &Result<(), Failed>, reported: &Result<bool, Failed>) -> bool {
+    match reported {
+        Ok(is_written) => *is_written || executed.is_ok(),
+        Err(failed) => matches!(failed.error, ExecuteError::Deadline(_) | ExecuteError::Transport(_)),
     }
 }
 
