@@ -1,13 +1,15 @@
 //! DAEMON services: one task on each node that is eligible, now and later.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use e2e::cluster::{fate, nodes};
+use e2e::cluster::{fate, nodes, until};
 use e2e::scenario::manifest::{self, with, with_container};
 use e2e::scenario::sampler::{exists, tasks};
 use e2e::scenario::then::{condition, text};
 use e2e::scenario::{Bounds, Objects};
+use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 
 use super::pool::Pool;
@@ -83,7 +85,19 @@ async fn when_a_daemon_service_has_constraints_then_only_nodes_that_meet_them_ha
         nodes::label(pool.scenario.client(), &three, stack("prod")).await?;
         runs_on(pool, "agent", &[&one, &three]).await?;
         nodes::label(pool.scenario.client(), &one, stack("test")).await?;
-        runs_on(pool, "agent", &[&three]).await
+        let then = pool.scenario.then_within(30);
+        then.the_service("agent").tells("has 1 tasks that no longer meet its placement constraints: (task ").await?;
+        runs_on(pool, "agent", &[&three]).await?;
+        let api = pool.scenario.api("Event")?;
+        until("one Kubernetes Event tells of it", Duration::from_secs(30), async || {
+            let events = api.list(&ListParams::default()).await?;
+            let reasons = events.iter().map(|event| text(&event.data, "/reason"));
+            let told = reasons.filter(|reason| *reason == "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED").count();
+            ensure!(told == 1, "{told} tell of it");
+            Ok(Some(()))
+        })
+        .await?;
+        Ok(())
     })
     .await
 }
@@ -158,7 +172,7 @@ async fn when_a_node_is_drained_then_its_daemon_stops_after_the_other_tasks_and_
         });
         if let Some(pod) = on_one {
             // Whoever drains a node evicts; the operator may have replaced the task already.
-            drop(scenario.api("Pod")?.delete(&pod, &kube::api::DeleteParams::default()).await);
+            drop(scenario.api("Pod")?.delete(&pod, &DeleteParams::default()).await);
         }
         runs_on(pool, "agent", &[&two]).await?;
         ensure!(!*alone.lock().unwrap(), "the daemon stopped before the other task");

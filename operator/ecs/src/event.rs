@@ -33,6 +33,13 @@ pub fn deregistered_targets(service: &str, count: usize, target_group: &str) -> 
     about(service, &format!("deregistered {count} targets in (target-group {})", one_line(target_group)))
 }
 
+/// `(service agent) has 1 tasks that no longer meet its placement constraints: (task a).` ECS only puts an event on the bus for
+/// it, which has a name and no text; this one is in the form of the others.
+pub fn placement_constraint_violated(service: &str, ids: &[String]) -> String {
+    let text = format!("has {} tasks that no longer meet its placement constraints: {}.", ids.len(), tasks(ids));
+    about(service, &text)
+}
+
 /// `(service web) has reached a steady state.`
 pub fn steady_state(service: &str) -> String {
     about(service, "has reached a steady state.")
@@ -216,7 +223,7 @@ pub enum EventName {
     ServiceDesiredCountUpdated,
     /// The service cannot make tasks from its settings.
     ServiceTaskConfigurationFailure,
-    /// A daemon cannot run where it must.
+    /// A running task of a DAEMON service is on an instance that no longer meets the placement constraints.
     ServiceDaemonPlacementConstraintViolated,
     /// A provider has what it needs.
     CapacityProviderSteadyState,

@@ -66,6 +66,10 @@ fn texts() -> Vec<(String, &'static str)> {
             rollout_rolling_back_by_alarm(deployment),
             "ECS deployment failed: alarm detected, rolling back to deploymentId ecs-svc/1234567890123456789.",
         ),
+        (
+            placement_constraint_violated("agent", &ids(&["a", "b"])),
+            "(service agent) has 2 tasks that no longer meet its placement constraints: (task a) (task b).",
+        ),
         (failed_health_checks("web", "a"), "(service web) (task a) failed container health checks."),
         (scaling_activity(deployment), "Scaling activity initiated by (deployment ecs-svc/1234567890123456789)"),
         (rollout_in_progress(deployment), "ECS deployment ecs-svc/1234567890123456789 in progress."),

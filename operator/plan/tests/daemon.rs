@@ -130,6 +130,108 @@ fn when_nodes_come_and_go_then_the_count_follows_and_no_task_is_replaced() {
     assert_eq!(cluster.list(Kind::ServiceDeployment).len(), 1);
 }
 
+const VIOLATED: &str = "SERVICE_DAEMON_PLACEMENT_CONSTRAINT_VIOLATED";
+const ZONE: &str = "topology.kubernetes.io/zone";
+
+/// A DAEMON service for zone a, with a task on each of the nodes there, `one` and `two`.
+fn in_zone_a() -> Cluster {
+    let mut cluster = cluster();
+    let mut constrained = agent(Some(50));
+    constrained["spec"]["placementConstraints"] =
+        json!([{"type": "memberOf", "expression": "attribute:ecs.availability-zone == a"}]);
+    cluster.apply(constrained);
+    cluster.settle();
+    daemon_set_controller(&mut cluster, &["one", "two"]);
+    cluster
+}
+
+/// Every event of the service about violated constraints, oldest first.
+fn violations(cluster: &Cluster) -> Vec<String> {
+    let events = cluster.get(Kind::Service, "agent")["status"]["events"].as_array().unwrap().clone();
+    let messages = events.iter().rev().map(|event| event["message"].as_str().unwrap().to_owned());
+    messages.filter(|message| message.contains("placement constraints")).collect()
+}
+
+fn task_on(cluster: &Cluster, node: &str) -> Value {
+    let pods = cluster.list(Kind::Pod);
+    pods.into_iter().find(|pod| pod["spec"]["nodeName"] == node).unwrap()
+}
+
+#[test]
+fn when_a_node_no_longer_meets_the_constraint_then_each_task_there_is_told_once_while_it_runs_or_stops() {
+    let mut cluster = in_zone_a();
+    let root = ObjectKey::namespaced(Kind::Service, common::NAMESPACE, "agent");
+    assert_eq!(violations(&cluster), [""; 0]);
+    edit_node(&mut cluster, "one", |node| node["metadata"]["labels"][ZONE] = json!("b"));
+    let plan = cluster.reconcile(&root);
+    let notices: Vec<_> = plan.notices.iter().map(|notice| (notice.kind, notice.reason.as_str())).collect();
+    assert_eq!(notices, [(plan::NoticeKind::Warning, VIOLATED)]);
+    cluster.settle();
+    let told = violations(&cluster);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("(service agent) has 1 tasks that no longer meet its placement constraints: (task "));
+
+    // It is asked to stop, and stays for its grace period.
+    let mut pod = task_on(&cluster, "one");
+    pod["metadata"]["deletionTimestamp"] = json!(cluster.now.to_string());
+    cluster.apply(pod);
+    cluster.settle();
+    cluster.pass(7 * 60 * 60);
+    cluster.settle();
+    assert_eq!(violations(&cluster), told);
+    daemon_set_controller(&mut cluster, &["two"]);
+    assert_eq!(cluster.get(Kind::Service, "agent")["status"]["taskWatermark"].get("misplacedIds"), None);
+
+    // Another time is another task.
+    edit_node(&mut cluster, "one", |node| node["metadata"]["labels"][ZONE] = json!("a"));
+    daemon_set_controller(&mut cluster, &["one", "two"]);
+    edit_node(&mut cluster, "one", |node| drop(node["metadata"]["labels"].as_object_mut().unwrap().remove(ZONE)));
+    cluster.settle();
+    assert_eq!(violations(&cluster).len(), 2);
+}
+
+#[test]
+fn when_a_daemon_stops_for_another_reason_then_no_constraint_is_violated() {
+    // The node is drained, or leaves; the task was stopped before its node changed.
+    let mut cluster = in_zone_a();
+    edit_node(&mut cluster, "one", |node| node["spec"]["unschedulable"] = json!(true));
+    cluster.settle();
+    daemon_set_controller(&mut cluster, &["two"]);
+    let mut pod = task_on(&cluster, "two");
+    pod["metadata"]["deletionTimestamp"] = json!(cluster.now.to_string());
+    cluster.apply(pod);
+    cluster.settle();
+    edit_node(&mut cluster, "two", |node| node["metadata"]["labels"][ZONE] = json!("b"));
+    cluster.settle();
+    assert_eq!(violations(&cluster), [""; 0]);
+
+    // Without a constraint no node is a wrong one.
+    let mut cluster = self::cluster();
+    cluster.apply(agent(None));
+    cluster.settle();
+    daemon_set_controller(&mut cluster, &ALL);
+    edit_node(&mut cluster, "one", |node| node["metadata"]["labels"] = json!({}));
+    cluster.settle();
+    assert_eq!(violations(&cluster), [""; 0]);
+}
+
+#[test]
+fn when_many_daemons_violate_the_constraint_at_once_then_ten_are_told_in_an_event() {
+    let mut cluster = in_zone_a();
+    let names: Vec<String> = (0..12).map(|index| format!("more-{index:02}")).collect();
+    for name in &names {
+        cluster.apply(node(name, json!({ZONE: "a"})));
+    }
+    let nodes: Vec<&str> = names.iter().map(String::as_str).collect();
+    daemon_set_controller(&mut cluster, &nodes);
+    for name in &nodes {
+        edit_node(&mut cluster, name, |node| node["metadata"]["labels"][ZONE] = json!("b"));
+    }
+    cluster.settle();
+    let counts: Vec<usize> = violations(&cluster).iter().map(|message| message.matches("(task ").count()).collect();
+    assert_eq!(counts, [10, 2]);
+}
+
 #[test]
 fn when_the_task_definition_changes_then_the_daemon_set_rolls_and_the_deployment_completes() {
     let mut cluster = cluster();

@@ -280,4 +280,8 @@ pub struct TaskWatermark {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000), inner(length(max = 64)))]
     pub stopped_ids: Vec<String>,
+    /// Tasks of a DAEMON service that are told to violate its placement constraints, while they exist.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(max = 64)))]
+    pub misplaced_ids: Vec<String>,
 }

@@ -77,6 +77,8 @@ impl Live {
 pub(super) struct Daemon {
     /// Instances that should have a task: the desired count of the service.
     pub(super) eligible: BTreeSet<String>,
+    /// Instances that do not meet the placement constraints. The DaemonSet controller stops the tasks on them.
+    unfit: BTreeSet<String>,
     /// How the DaemonSet replaces tasks.
     pub(super) update: Update,
     /// The deployment whose template the DaemonSet has. `None` when that is an older one whose record is gone: the
@@ -86,6 +88,13 @@ pub(super) struct Daemon {
     pub(super) is_stuck: bool,
     /// Every eligible instance has a healthy task of the newest deployment, and no older task is left.
     pub(super) is_complete: bool,
+}
+
+impl Daemon {
+    /// Whether a task runs where the placement constraints do not want it any more.
+    pub(super) fn is_misplaced(&self, task: &Task) -> bool {
+        task.node.as_ref().is_some_and(|node| self.unfit.contains(node))
+    }
 }
 
 /// `updateStrategy` of the DaemonSet.
@@ -115,7 +124,8 @@ pub(super) fn decide(
         _ => Some(primary.clone()),
     };
     let is_complete = primary.exists && !holds && is_covered(&eligible, &snapshot.tasks, primary.digits());
-    Daemon { eligible, update, record, is_stuck: holds && !is_frozen, is_complete }
+    let unfit = record.as_ref().map(|record| unfit(instances, &record.revision.pod_template)).unwrap_or_default();
+    Daemon { eligible, unfit, update, record, is_stuck: holds && !is_frozen, is_complete }
 }
 
 /// How tasks are replaced, and whether the DaemonSet has to keep the template it has.
@@ -164,6 +174,29 @@ fn eligible(instances: &[Instance], template: &Value) -> BTreeSet<String> {
         .filter(|instance| instance.admits(&tolerations))
         .map(|instance| instance.name.clone())
         .collect()
+}
+
+/// Instances that do not meet the placement constraints, which are all that a frozen template says about nodes beside keeping
+/// off DRAINING ones.
+fn unfit(instances: &[Instance], pod_template: &Value) -> BTreeSet<String> {
+    let terms = pod_template.pointer(&format!("/spec/affinity{NODE_TERMS}"));
+    let terms: Vec<NodeSelectorTerm> = terms.and_then(|value| Vec::deserialize(value).ok()).unwrap_or_default();
+    let mut constraints: Vec<NodeSelectorTerm> = Vec::with_capacity(terms.len());
+    for NodeSelectorTerm { mut match_expressions } in terms {
+        // A term without requirements matches no node and has to stay so; one that only keeps off DRAINING nodes is no
+        // constraint.
+        let is_nothing = match_expressions.is_empty();
+        match_expressions.retain(|one| one.key != labels::CONTAINER_INSTANCE_STATUS);
+        if match_expressions.is_empty() && !is_nothing {
+            return BTreeSet::new();
+        }
+        constraints.push(NodeSelectorTerm { match_expressions });
+    }
+    if constraints.is_empty() {
+        return BTreeSet::new();
+    }
+    let unfit = instances.iter().filter(|instance| !instance.matches_any(&constraints));
+    unfit.map(|instance| instance.name.clone()).collect()
 }
 
 /// What the DaemonSet controller lets its pods tolerate in any case: a node's troubles do not end its daemons.

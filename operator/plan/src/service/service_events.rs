@@ -23,6 +23,8 @@ use crate::task::observe::Task;
 
 /// ECS starts tasks in groups of at most ten, one event each.
 const TASKS_PER_EVENT: usize = 10;
+/// So many misplaced tasks are told at a time: the next ones when the first are gone.
+const MOST_MISPLACED: usize = 1000;
 
 /// What the event list says afterwards.
 pub(super) struct Told {
@@ -79,6 +81,12 @@ pub(super) fn tell(
         let reason = task.stop_code.clone();
         teller.plan.notices.push(Notice { kind: NoticeKind::Warning, reason, message: notice });
     }
+    let misplaced = misplaced(snapshot, rollout, &before.misplaced_ids, &stopped.new);
+    let news: Vec<String> = misplaced.iter().filter(|id| !before.misplaced_ids.contains(id)).cloned().collect();
+    for ids in news.chunks(TASKS_PER_EVENT) {
+        let message = event::placement_constraint_violated(service, ids);
+        teller.tell(Some(EventName::ServiceDaemonPlacementConstraintViolated), message);
+    }
     for ids in stopped.new.chunks(TASKS_PER_EVENT) {
         teller.tell(None, event::stopped_tasks(service, ids));
     }
@@ -119,8 +127,22 @@ pub(super) fn tell(
         started_ids: started.ids,
         stopped_through: stopped.through,
         stopped_ids: stopped.ids,
+        misplaced_ids: misplaced,
     };
     Told { events, watermark, steady_since, steady_announced_at }
+}
+
+/// Tasks of a DAEMON service on instances that do not meet its placement constraints any more, sorted. One that was stopped
+/// for another reason before its instance changed is none.
+fn misplaced(snapshot: &ServiceSnapshot, rollout: &Rollout, told: &[String], stopped: &[String]) -> Vec<String> {
+    let Some(daemon) = &rollout.daemon else { return Vec::new() };
+    let misplaced = snapshot.tasks.iter().filter(|task| {
+        daemon.is_misplaced(task) && (!task.is_stopping || stopped.contains(&task.id) || told.contains(&task.id))
+    });
+    let mut ids: Vec<String> = misplaced.map(|task| task.id.clone()).collect();
+    ids.sort();
+    ids.truncate(MOST_MISPLACED);
+    ids
 }
 
 /// What is told when a deployment is over.
