@@ -28,9 +28,10 @@ pub const CLUSTER_RULES: &[Rule] = &[
         path: ".defaultCapacityProviderStrategy",
         message: "InvalidParameterException: the default capacity provider strategy cannot contain a capacity provider \
                   that is not associated with the cluster",
+        // FARGATE and FARGATE_SPOT too. Each name may be given as an ARN, of which the last segment counts.
         cel: "!has(self.defaultCapacityProviderStrategy) || self.defaultCapacityProviderStrategy.all(i, \
-              i.capacityProvider in ['FARGATE', 'FARGATE_SPOT'] || (has(self.capacityProviders) && i.capacityProvider \
-              in self.capacityProviders))",
+              has(self.capacityProviders) && self.capacityProviders.exists(p, p == i.capacityProvider || \
+              p.endsWith('/' + i.capacityProvider) || i.capacityProvider.endsWith('/' + p)))",
     },
 ];
 
@@ -135,11 +136,12 @@ pub struct ClusterSpec {
     /// Exec and storage settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<ClusterConfiguration>,
-    /// Capacity providers that services of the cluster may use, by name.
+    /// Capacity providers that services of the cluster may use, by name; `FARGATE` and `FARGATE_SPOT` as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 255)), extend("x-kubernetes-list-type" = "set"))]
     pub capacity_providers: Option<Vec<String>>,
-    /// Strategy of services that state neither a strategy nor a launch type; may be empty. At most 20 items.
+    /// Strategy of services that state neither a strategy nor a launch type; may be empty. At most 20 items, each of a
+    /// provider in `capacityProviders`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 20),
@@ -300,12 +302,21 @@ pub struct ManagedStorageConfiguration {
     pub fargate_ephemeral_storage_kms_key_id: Option<String>,
 }
 
+/// Rules that one [`ClusterServiceConnectDefaults`] must meet by itself.
+pub const SERVICE_CONNECT_DEFAULTS_RULES: &[Rule] = &[Rule {
+    path: ".namespace",
+    message: "InvalidParameterException: the name of a namespace has at most 1024 characters",
+    cel: "self.namespace.startsWith('arn:') || self.namespace.size() <= 1024",
+}];
+
 /// Service Connect defaults of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = validations(SERVICE_CONNECT_DEFAULTS_RULES)))]
 pub struct ClusterServiceConnectDefaults {
-    /// Cloud Map namespace, by name or ARN; an empty text removes the default.
-    #[schemars(length(max = 2048))]
+    /// Cloud Map namespace, by name, of at most 1024 characters without `<`, `>`, `"` and `/`, or by ARN; an empty text
+    /// removes the default.
+    #[schemars(length(max = 2048), regex(pattern = r#"^(arn:.*|[^<>"/]*)$"#))]
     pub namespace: String,
 }
 

@@ -112,8 +112,6 @@ spelled_enum! {
         Progressing,
         /// A deployment replaces tasks.
         DeploymentInProgress,
-        /// The last deployment reached its desired count.
-        DeploymentCompleted,
         /// The last deployment was given up.
         DeploymentFailed,
         /// Running tasks equal desired tasks and nothing is pending.
@@ -192,8 +190,6 @@ spelled_enum! {
         NoMatchingNodes,
         /// Other objects refer to this one.
         InUse,
-        /// No object refers to this one.
-        NotInUse,
         /// Another object in the namespace already has this ECS name.
         NameTaken,
         /// An object of the name that a child needs exists and belongs to somebody else.

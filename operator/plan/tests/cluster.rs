@@ -113,6 +113,41 @@ fn when_a_service_is_being_deleted_then_it_is_draining_and_its_tasks_count_until
     assert_eq!(statistic(&status(&cluster), "drainingEC2ServiceCount"), "0");
 }
 
+#[test]
+fn when_a_cluster_is_deleted_then_its_tasks_keep_it_and_its_nodes_and_providers_do_not() {
+    let mut cluster = Cluster::new();
+    cluster.apply(node("a", "True", json!({})));
+    cluster.apply(provider("one"));
+    cluster.edit(Kind::Cluster, "default", |cluster| cluster["spec"]["capacityProviders"] = json!(["one"]));
+    cluster.apply(task_definition("web", "example.com/web:1"));
+    cluster.apply(service("web", "web", 1));
+    cluster.run();
+    let is = status(&cluster);
+    assert_eq!((&is["registeredContainerInstancesCount"], &is["runningTasksCount"]), (&json!(1), &json!(1)));
+    cluster.edit(Kind::Cluster, "default", |cluster| {
+        cluster["metadata"]["deletionTimestamp"] = json!("2026-03-01T11:00:00Z");
+    });
+    let finalizers = |cluster: &Cluster| cluster.get(Kind::Cluster, "default")["metadata"]["finalizers"].clone();
+    let blocked = |cluster: &Cluster| {
+        let object = cluster.get(Kind::Cluster, "default");
+        assert_eq!(object["status"]["status"], "DEPROVISIONING");
+        condition(&object, "DeletionBlocked")["message"].as_str().unwrap().to_owned()
+    };
+    cluster.settle();
+    assert_eq!(blocked(&cluster), "The Cluster cannot be deleted while Services are active: web");
+    cluster.remove(Kind::Service, "web");
+    cluster.settle();
+    assert_eq!(blocked(&cluster), "The Cluster cannot be deleted while Tasks are active: 1");
+    let held = finalizers(&cluster);
+    assert!(held.as_array().is_some_and(|held| held.len() == 1), "{held}");
+    for pod in cluster.list(Kind::Pod) {
+        cluster.remove(Kind::Pod, pod["metadata"]["name"].as_str().unwrap());
+    }
+    cluster.pass(5);
+    cluster.settle();
+    assert!(cluster.log.iter().any(|line| line.starts_with("remove-finalizer ECSCluster")), "{:?}", cluster.log);
+}
+
 fn provider(name: &str) -> Value {
     json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCapacityProvider", "metadata": {"name": name},
         "spec": {"autoScalingGroupProvider": {"autoScalingGroupArn": format!(
