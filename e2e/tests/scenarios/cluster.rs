@@ -39,7 +39,9 @@ async fn when_nodes_of_a_cluster_drain_or_go_then_its_container_instances_follow
         is([2, 0, 2]).await?;
         scenario.when_deleted("ECSService", "web").await?;
         is([2, 0, 0]).await?;
-        Ok(())
+        // Nodes belong to Kubernetes: registered as they are, they do not keep the cluster.
+        scenario.when_deleted("ECSCluster", "main").await?;
+        scenario.then_within(30).is_gone("ECSCluster", "main").await
     })
     .await
 }
