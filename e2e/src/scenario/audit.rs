@@ -1,4 +1,4 @@
-//! What the operator wrote, from the API server's audit log.
+//! Requests of one user, from the API server's audit log.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -6,17 +6,23 @@ use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
 use serde::Deserialize;
 
-/// One finished request.
+/// One request. A watch is in the log twice: when it was opened and when it ended.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Request {
-    /// `create`, `patch`, …
+    /// `create`, `patch`, `watch`, …
     pub verb: String,
+    /// When the server received it.
+    pub request_received_timestamp: Timestamp,
+    stage: String,
     user: User,
-    object_ref: Option<ObjectRef>,
-    response_status: Option<ResponseStatus>,
+    #[serde(default)]
+    object_ref: ObjectRef,
+    #[serde(default)]
+    response_status: ResponseStatus,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -33,42 +39,61 @@ struct ObjectRef {
     name: String,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 struct ResponseStatus {
-    code: Option<u16>,
+    code: u16,
 }
 
 impl Request {
-    /// Whether it changes something.
+    /// Whether it was to change something.
     #[must_use]
     pub fn is_write(&self) -> bool {
         matches!(self.verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection")
     }
 
+    /// HTTP status of the answer; 0 when there was none.
+    #[must_use]
+    pub fn code(&self) -> u16 {
+        self.response_status.code
+    }
+
     /// Whether the server did it.
     #[must_use]
     pub fn succeeded(&self) -> bool {
-        self.response_status.as_ref().and_then(|status| status.code).is_none_or(|code| code < 400)
+        self.code() < 400
+    }
+
+    /// Plural of the kind.
+    #[must_use]
+    pub fn resource(&self) -> &str {
+        &self.object_ref.resource
     }
 
     /// Namespace of the object.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.object_ref.as_ref().map(|object| object.namespace.as_str()).unwrap_or_default()
+        &self.object_ref.namespace
     }
 
-    /// Whether it is about leader election.
+    /// Whether it is about the status of an object.
     #[must_use]
-    pub fn is_lease(&self) -> bool {
-        self.object_ref.as_ref().is_some_and(|object| object.resource == "leases")
+    pub fn is_status(&self) -> bool {
+        self.object_ref.subresource == "status"
+    }
+
+    /// `patch ecsservices/status`
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let ObjectRef { resource, subresource, .. } = &self.object_ref;
+        let slash = if subresource.is_empty() { "" } else { "/" };
+        format!("{} {resource}{slash}{subresource}", self.verb)
     }
 
     /// `patch ecsservices/status web`
     #[must_use]
     pub fn line(&self) -> String {
-        let object = self.object_ref.clone().unwrap_or_default();
-        let slash = if object.subresource.is_empty() { "" } else { "/" };
-        format!("{} {}{slash}{} {}", self.verb, object.resource, object.subresource, object.name)
+        format!("{} {}", self.kind(), self.object_ref.name)
     }
 }
 
@@ -89,7 +114,8 @@ impl Mark {
         Ok(Self { log: log.to_owned(), offset })
     }
 
-    /// Every finished request of a user since the mark.
+    /// Every request of a user since the mark, in the order in which the server received them; a watch counts when it is
+    /// opened.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -103,10 +129,12 @@ impl Mark {
             if line.contains(user)
                 && let Ok(request) = serde_json::from_str::<Request>(&line)
                 && request.user.username == user
+                && (request.verb == "watch") == (request.stage == "ResponseStarted")
             {
                 requests.push(request);
             }
         }
+        requests.sort_by_key(|request| request.request_received_timestamp);
         Ok(requests)
     }
 
@@ -118,7 +146,7 @@ impl Mark {
         let mut writes = BTreeMap::new();
         for request in self.requests(user)? {
             let is_here = namespace.is_none_or(|namespace| request.namespace() == namespace);
-            if is_here && request.is_write() && request.succeeded() && !request.is_lease() {
+            if is_here && request.is_write() && request.succeeded() && request.resource() != "leases" {
                 *writes.entry(request.line()).or_insert(0) += 1;
             }
         }
@@ -135,7 +163,7 @@ mod tests {
         let log = std::env::temp_dir().join(format!("ecs-operator-audit-{}.log", std::process::id()));
         let line = |verb: &str, user: &str, resource: &str| {
             format!(
-                r#"{{"verb":"{verb}","user":{{"username":"{user}"}},"objectRef":{{"resource":"{resource}","namespace":"n","name":"web","subresource":"status"}},"responseStatus":{{"code":200}}}}"#
+                r#"{{"verb":"{verb}","user":{{"username":"{user}"}},"objectRef":{{"resource":"{resource}","namespace":"n","name":"web","subresource":"status"}},"responseStatus":{{"code":200}},"stage":"ResponseComplete","requestReceivedTimestamp":"2026-01-01T00:00:00.000001Z"}}"#
             ) + "\n"
         };
         std::fs::write(&log, line("patch", "us", "early")).unwrap();

@@ -8,17 +8,14 @@ use e2e::scenario::manifest::{self, on, percents, revised, with, with_container}
 use e2e::scenario::records::{Record, breaker, cumulative, workloads};
 use e2e::scenario::sampler::{exists, tasks};
 use e2e::scenario::then::text;
-use e2e::scenario::{Bounds, HELD, Objects, Scenario, revision};
+use e2e::scenario::{Bounds, Objects, Scenario, revision};
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
+use super::rollouts::{given_web, given_web_with, held, web};
+
 /// What a container that cannot be started says.
 const NO_START: (&str, &str) = (fate::START_ERROR, "exec: \"serve\": executable file not found in $PATH");
-
-/// A revision whose tasks wait until the scenario decides about each.
-fn held(definition: Value) -> Value {
-    with(definition, manifest::fate(fate::START_DELAY, HELD))
-}
 
 /// A revision whose tasks cannot be started.
 fn broken(definition: Value) -> Value {
@@ -68,6 +65,16 @@ fn is_failed(record: &Record) -> bool {
     record.rollout_state == "FAILED" && record.breaker == "TRIGGERED"
 }
 
+/// The newest deployment, if it failed.
+fn newest_failed(records: &[Record]) -> Option<Record> {
+    records.last().filter(|newest| is_failed(newest)).cloned()
+}
+
+/// A definition for services that each scenario makes: its tasks wait until it decides about each.
+async fn given_held(scenario: &Scenario) -> Result<()> {
+    scenario.given([manifest::cluster("main", &[]), held(manifest::task_definition("held"))]).await
+}
+
 /// Service, desired count, threshold as it is written, and how many failures that is.
 type Threshold = (&'static str, i64, (&'static str, i64), i64);
 
@@ -86,8 +93,7 @@ async fn fails_with_the_last(scenario: &Scenario, (name, desired, written, thres
         let is_over = newest.rollout_state != "IN_PROGRESS";
         ensure!(!is_over || count == threshold, "{name}: {count} failures: {}", newest.line());
     }
-    let fails = |records: &[Record]| records.last().filter(|newest| is_failed(newest)).cloned();
-    let failed = then.the_service(name).has_records("its deployment fails", fails).await?;
+    let failed = then.the_service(name).has_records("its deployment fails", newest_failed).await?;
     ensure!(failed.failures == threshold && failed.failed_tasks == threshold, "{name}: {}", failed.line());
     sampler.verdict().map_err(|error| error.context(name))?;
     Ok(())
@@ -95,7 +101,7 @@ async fn fails_with_the_last(scenario: &Scenario, (name, desired, written, thres
 
 async fn each_fails_with_the_last(name: &str, thresholds: &[Threshold]) -> Result<()> {
     Scenario::run_on_kwok(name, async |scenario| {
-        scenario.given([manifest::cluster("main", &[]), held(manifest::task_definition("held"))]).await?;
+        given_held(scenario).await?;
         try_join_all(thresholds.iter().map(|threshold| fails_with_the_last(scenario, *threshold))).await?;
         let (name, ..) = thresholds.first().copied().unwrap_or_default();
         // There is nothing to roll back to, which is said too.
@@ -143,7 +149,7 @@ async fn when_ten_tasks_are_desired_then_the_deployment_fails_at_exactly_its_thr
 #[tokio::test(flavor = "multi_thread")]
 async fn when_fifty_tasks_are_desired_then_one_failure_decides_between_completed_and_failed() -> Result<()> {
     Scenario::run_on_kwok("threshold-50", async |scenario| {
-        scenario.given([manifest::cluster("main", &[]), held(manifest::task_definition("held"))]).await?;
+        given_held(scenario).await?;
         // 20 % of 50 are 10 tasks.
         let written = ("BOUNDED_PERCENT", 20);
         let mut directors = Vec::new();
@@ -155,8 +161,7 @@ async fn when_fifty_tasks_are_desired_then_one_failure_decides_between_completed
         let bounds = Bounds { at_least: 0, at_most: 100, min_ready_seconds: 0 };
         let samplers = ["below", "at"].map(|name| scenario.sample_with_failures(name, bounds));
         let then = scenario.then_within(120);
-        let fails = |records: &[Record]| records.last().filter(|newest| is_failed(newest)).cloned();
-        let failed = then.the_service("at").has_records("its deployment fails", fails).await?;
+        let failed = then.the_service("at").has_records("its deployment fails", newest_failed).await?;
         ensure!((failed.failures, failed.threshold) == (10, 10), "{}", failed.line());
         let completed = then.the_service("below").is_deployed("held:1", "SUCCESSFUL").await?;
         ensure!((completed.failures, completed.failed_tasks) == (9, 9), "{}", completed.line());
@@ -171,7 +176,7 @@ async fn when_fifty_tasks_are_desired_then_one_failure_decides_between_completed
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_task_becomes_healthy_then_the_count_starts_again_unless_failures_are_cumulative() -> Result<()> {
     Scenario::run_on_kwok("reset", async |scenario| {
-        scenario.given([manifest::cluster("main", &[]), held(manifest::task_definition("held"))]).await?;
+        given_held(scenario).await?;
         let service = |name: &str| with(on(manifest::service(name, 3), "held"), breaker(false, ("COUNT", 3)));
         scenario.when_applied([service("reset"), with(service("sum"), cumulative())]).await?;
         let then = scenario.then_within(60);
@@ -192,8 +197,7 @@ async fn when_a_task_becomes_healthy_then_the_count_starts_again_unless_failures
         ensure!(one.rollout_state == "IN_PROGRESS" && one.failed_tasks == 3, "{}", one.line());
         let three = counts("sum", 3).await?;
         ensure!(three.failed_tasks == 3, "{}", three.line());
-        let fails = |records: &[Record]| records.last().filter(|newest| is_failed(newest)).cloned();
-        then.the_service("sum").has_records("its deployment fails", fails).await?;
+        then.the_service("sum").has_records("its deployment fails", newest_failed).await?;
 
         // The other one completes, and its breaker looks on no more.
         for _ in 0..2 {
@@ -209,11 +213,7 @@ async fn when_a_task_becomes_healthy_then_the_count_starts_again_unless_failures
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_deployment_fails_then_it_goes_back_to_the_last_completed_one_and_not_to_the_one_before() -> Result<()> {
     Scenario::run_on_kwok("rollback", async |scenario| {
-        let web = || manifest::task_definition("web");
-        let service = with(manifest::service("web", 3), breaker(true, ("COUNT", 3)));
-        scenario.given([manifest::cluster("main", &[]), web(), with(service, percents(100, 200))]).await?;
-        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
-        let sampler = scenario.sample("web", Bounds::of(3, (100, 200)));
+        let sampler = given_web_with(scenario, 3, (100, 200), breaker(true, ("COUNT", 3))).await?;
 
         // The second never completes; the third fails.
         scenario.when_applied([held(revised(web(), "2"))]).await?;
@@ -252,7 +252,6 @@ async fn when_a_deployment_fails_then_it_goes_back_to_the_last_completed_one_and
 #[tokio::test(flavor = "multi_thread")]
 async fn when_old_tasks_are_gone_already_then_a_rollback_starts_them_again_within_the_bounds() -> Result<()> {
     Scenario::run_on_kwok("rollback-bounds", async |scenario| {
-        let web = || manifest::task_definition("web");
         scenario.given([manifest::cluster("main", &[]), web()]).await?;
         let cases = [("in-place", (50, 100)), ("both", (50, 150)), ("all-at-once", (0, 100))];
         let service = |name: &str, (minimum, maximum): (i64, i64), definition: &str| {
@@ -286,11 +285,7 @@ async fn when_old_tasks_are_gone_already_then_a_rollback_starts_them_again_withi
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_deployment_has_failed_then_nothing_of_it_is_launched_until_the_next_update() -> Result<()> {
     Scenario::run_on_kwok("frozen-failure", async |scenario| {
-        let web = || manifest::task_definition("web");
-        let service = with(manifest::service("web", 3), breaker(false, ("BOUNDED_PERCENT", 50)));
-        scenario.given([manifest::cluster("main", &[]), web(), with(service, percents(100, 200))]).await?;
-        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
-        let sampler = scenario.sample("web", Bounds { at_least: 3, at_most: 6, min_ready_seconds: 0 });
+        let sampler = given_web_with(scenario, 3, (100, 200), breaker(false, ("BOUNDED_PERCENT", 50))).await?;
         scenario.when_applied([broken(revised(web(), "2"))]).await?;
         let then = scenario.then_within(60);
         then.the_service("web").shows_deployments(&[("PRIMARY", "FAILED"), ("ACTIVE", "COMPLETED")]).await?;
@@ -315,7 +310,6 @@ async fn when_a_deployment_has_failed_then_nothing_of_it_is_launched_until_the_n
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_rollback_fails_too_then_it_ends_there() -> Result<()> {
     Scenario::run_on_kwok("rollback-failed", async |scenario| {
-        let web = || manifest::task_definition("web");
         let service = with(manifest::service("web", 1), breaker(true, ("COUNT", 2)));
         scenario.given([manifest::cluster("main", &[]), held(web()), with(service, percents(0, 100))]).await?;
         let then = scenario.then_within(90);
@@ -341,11 +335,7 @@ async fn when_a_rollback_fails_too_then_it_ends_there() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_breaker_is_off_then_failures_are_counted_and_fail_nothing() -> Result<()> {
     Scenario::run_on_kwok("breaker-off", async |scenario| {
-        let web = || manifest::task_definition("web");
-        let service = with(manifest::service("web", 2), percents(100, 200));
-        scenario.given([manifest::cluster("main", &[]), web(), service]).await?;
-        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
-        let sampler = scenario.sample("web", Bounds::of(2, (100, 200)));
+        let sampler = given_web(scenario, 2, (100, 200)).await?;
         scenario.when_applied([broken(revised(web(), "2"))]).await?;
         let then = scenario.then_within(90);
         let counts = |records: &[Record]| records.last().filter(|newest| newest.failed_tasks >= 4).cloned();
@@ -385,7 +375,7 @@ async fn when_tasks_fail_their_health_checks_then_the_breaker_counts_them_as_wel
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_count_changes_then_the_threshold_is_of_the_latest_count() -> Result<()> {
     Scenario::run_on_kwok("threshold-scaled", async |scenario| {
-        scenario.given([manifest::cluster("main", &[]), held(manifest::task_definition("held"))]).await?;
+        given_held(scenario).await?;
         let service = with(on(manifest::service("web", 8), "held"), breaker(true, ("UNBOUNDED_PERCENT", 50)));
         scenario.when_applied([with(service, cumulative())]).await?;
         let sampler = scenario.sample_with_failures("web", Bounds::of(8, (0, 200)));

@@ -6,9 +6,11 @@ use e2e::scenario::manifest::{self, on, percents, revised, with, with_container}
 use e2e::scenario::records::Record;
 use e2e::scenario::sampler::{exists, is_healthy, tasks};
 use e2e::scenario::then::text;
-use e2e::scenario::{Bounds, HELD, Sampler, Scenario, revision};
+use e2e::scenario::{Bounds, Sampler, Scenario, revision};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+
+use super::rollouts::{given_web, held, web};
 
 /// A task definition whose tasks are replaced when their container exits, and are unhealthy 5 seconds after it is not ready.
 fn definition(family: &str) -> Value {
@@ -106,13 +108,10 @@ async fn when_new_tasks_fail_in_any_way_then_old_ones_stay_and_the_next_revision
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_first_tasks_cannot_pull_and_later_ones_can_then_the_deployment_completes() -> Result<()> {
     Scenario::run_on_kwok("pull-twice", async |scenario| {
-        let web = || manifest::task_definition("web");
-        scenario.given([manifest::cluster("main", &[]), web(), manifest::service("web", 2)]).await?;
-        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
-        let sampler = scenario.sample("web", Bounds::of(2, (100, 200)));
+        let sampler = given_web(scenario, 2, (100, 200)).await?;
         let error = (fate::IMAGE_PULL_ERROR, "toomanyrequests: rate limit exceeded");
         let _director = scenario.direct("web", move |task| (task.index < 2).then_some(error))?;
-        scenario.when_applied([with(revised(web(), "2"), manifest::fate(fate::START_DELAY, HELD))]).await?;
+        scenario.when_applied([held(revised(web(), "2"))]).await?;
         scenario.then_within(60).the_service("web").is_steady_on("web:2").await?;
         let completed = scenario.then_within(5).the_service("web").is_deployed("web:2", "SUCCESSFUL").await?;
         ensure!(completed.failed_tasks == 2, "{}", completed.line());
@@ -125,11 +124,7 @@ async fn when_the_first_tasks_cannot_pull_and_later_ones_can_then_the_deployment
 #[tokio::test(flavor = "multi_thread")]
 async fn when_new_tasks_are_slow_then_nothing_fails_and_the_minimum_is_kept_meanwhile() -> Result<()> {
     Scenario::run_on_kwok("slow", async |scenario| {
-        let web = || manifest::task_definition("web");
-        let service = with(manifest::service("web", 3), percents(67, 134));
-        scenario.given([manifest::cluster("main", &[]), web(), service]).await?;
-        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
-        let sampler = scenario.sample("web", Bounds::of(3, (67, 134)));
+        let sampler = given_web(scenario, 3, (67, 134)).await?;
         scenario.when_applied([with(revised(web(), "2"), manifest::fate(fate::START_DELAY, "5s"))]).await?;
         scenario.then_within(60).the_service("web").is_steady_on("web:2").await?;
         let completed = scenario.then_within(5).the_service("web").is_deployed("web:2", "SUCCESSFUL").await?;
@@ -234,7 +229,7 @@ async fn when_an_old_task_is_lost_during_a_rollout_then_one_of_its_own_revision_
         // The lost one is the scenario's doing.
         let bounds = Bounds { at_least: 3, ..Bounds::of(4, (100, 150)) };
         let sampler = scenario.sample_with_failures("web", bounds);
-        scenario.when_applied([with(revised(web(), "2"), manifest::fate(fate::START_DELAY, HELD))]).await?;
+        scenario.when_applied([held(revised(web(), "2"))]).await?;
         scenario.then_within(30).the_service("web").has_tasks(6).await?;
         let of = |wanted: &str| {
             scenario.view().read(|objects| {

@@ -20,8 +20,19 @@ pub(crate) fn held(definition: Value) -> Value {
 
 /// A steady service `web` on `web:1`, and a sampler of its bounds.
 pub(crate) async fn given_web(scenario: &Scenario, desired: usize, percentages: (usize, usize)) -> Result<Sampler> {
+    given_web_with(scenario, desired, percentages, json!({})).await
+}
+
+/// The same with more in the spec of the service.
+pub(crate) async fn given_web_with(
+    scenario: &Scenario,
+    desired: usize,
+    percentages: (usize, usize),
+    more: Value,
+) -> Result<Sampler> {
     let (minimum, maximum) = (i64::try_from(percentages.0)?, i64::try_from(percentages.1)?);
     let service = with(manifest::service("web", i64::try_from(desired)?), percents(minimum, maximum));
+    let service = with(service, more);
     scenario.given([manifest::cluster("main", &[]), web(), service]).await?;
     scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
     Ok(scenario.sample("web", Bounds::of(desired, percentages)))

@@ -1,15 +1,15 @@
 //! Rollouts that end otherwise than by replacing every task: early, stopped, or on an earlier revision.
 
 use anyhow::{Context, Result, ensure};
-use e2e::scenario::manifest::{self, percents, revised, with};
+use e2e::scenario::manifest::revised;
 use e2e::scenario::records::{records, workloads};
 use e2e::scenario::sampler::{exists, is_healthy, tasks};
 use e2e::scenario::then::text;
-use e2e::scenario::{Bounds, Objects, Scenario, revision};
+use e2e::scenario::{Objects, Scenario, revision};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::rollouts::{count, given_web, has, held, web};
+use super::rollouts::{count, given_web, given_web_with, has, held, web};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_half_of_the_tasks_suffice_then_the_deployment_completes_before_it_is_finished() -> Result<()> {
@@ -18,10 +18,7 @@ async fn when_half_of_the_tasks_suffice_then_the_deployment_completes_before_it_
             let early = json!({ "deploymentConfiguration": { "earlySuccessCriteria": {
                 "enable": true, "healthyPercent": 50, "sourceServiceRevisionCleanup": cleanup,
             } } });
-            let service = with(with(manifest::service("web", 4), percents(50, 200)), early);
-            scenario.given([manifest::cluster("main", &[]), web(), service]).await?;
-            scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
-            let sampler = scenario.sample("web", Bounds::of(4, (50, 200)));
+            let sampler = given_web_with(scenario, 4, (50, 200), early).await?;
             scenario.when_applied([held(revised(web(), "2"))]).await?;
             has(scenario, "web:2", 4).await?;
             let then = scenario.then_within(30);
@@ -58,15 +55,19 @@ async fn when_half_of_the_tasks_suffice_then_the_deployment_completes_before_it_
     Ok(())
 }
 
+async fn when_newest_is_stopped(scenario: &Scenario, stop_type: &str) -> Result<()> {
+    let newest = scenario.records("web").pop().context("there is no record")?;
+    let stop = json!({ "serviceDeployment": newest.name, "stopType": stop_type });
+    scenario.when_service_changed("web", json!({ "kubernetes": { "stopServiceDeployment": stop } })).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_deployment_is_stopped_with_a_rollback_then_the_last_completed_one_is_back() -> Result<()> {
     Scenario::run_on_kwok("stop-back", async |scenario| {
         let sampler = given_web(scenario, 3, (67, 200)).await?;
         scenario.when_applied([held(revised(web(), "2"))]).await?;
         has(scenario, "web:2", 3).await?;
-        let second = scenario.records("web").pop().context("there is no record")?;
-        let stop = json!({ "serviceDeployment": second.name, "stopType": "ROLLBACK" });
-        scenario.when_service_changed("web", json!({ "kubernetes": { "stopServiceDeployment": stop } })).await?;
+        when_newest_is_stopped(scenario, "ROLLBACK").await?;
         let then = scenario.then_within(60);
         then.the_service("web").has_deployment("web:2", "ROLLBACK_SUCCESSFUL").await?;
         then.the_service("web").is_back_on("web:1").await?;
@@ -87,9 +88,7 @@ async fn when_a_deployment_is_aborted_then_what_runs_stays_as_it_is_until_the_ne
         let sampler = given_web(scenario, 3, (100, 134)).await?;
         scenario.when_applied([held(revised(web(), "2"))]).await?;
         has(scenario, "web:2", 1).await?;
-        let second = scenario.records("web").pop().context("there is no record")?;
-        let stop = json!({ "serviceDeployment": second.name, "stopType": "ABORT" });
-        scenario.when_service_changed("web", json!({ "kubernetes": { "stopServiceDeployment": stop } })).await?;
+        when_newest_is_stopped(scenario, "ABORT").await?;
         let then = scenario.then_within(60);
         then.the_service("web").has_deployment("web:2", "STOPPED").await?;
         let left = scenario.view().read(|objects| count(objects, "web:1"));
