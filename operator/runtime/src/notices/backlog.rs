@@ -86,7 +86,7 @@ impl Backlog {
             return Pushed::Merged;
         }
         let is_full = self.objects.get(&regarding).is_some_and(|object| object.queue.len() >= MOST_OF_AN_OBJECT);
-        let displaces = if is_full {
+        let loser = if is_full {
             Some(regarding.clone())
         } else if self.waiting >= MOST {
             // Whoever says the most loses something first.
@@ -95,7 +95,7 @@ impl Backlog {
         } else {
             None
         };
-        let displaced = displaces.and_then(|other| self.objects.get_mut(&other)?.queue.pop_front());
+        let displaced = loser.and_then(|other| self.objects.get_mut(&other)?.queue.pop_front());
         self.waiting -= usize::from(displaced.is_some());
         let object = self.objects.entry(regarding.clone()).or_insert_with(|| {
             self.turn.push_back(regarding);
@@ -165,8 +165,8 @@ mod tests {
         Some((regarding.key.name, waiting.notice.message))
     }
 
-    fn said(object: &str, message: &str) -> Option<(String, String)> {
-        Some((object.to_owned(), message.to_owned()))
+    fn said(object: &str, message: &str) -> (String, String) {
+        (object.to_owned(), message.to_owned())
     }
 
     #[test]
@@ -175,12 +175,12 @@ mod tests {
         for (object, message) in [("a", "1"), ("a", "2"), ("a", "3"), ("b", "1")] {
             assert_eq!(push(&mut backlog, object, message), Pushed::Waits);
         }
-        assert_eq!(take(&mut backlog), said("a", "1"));
-        assert_eq!(take(&mut backlog), said("b", "1"));
+        assert_eq!(take(&mut backlog), Some(said("a", "1")));
+        assert_eq!(take(&mut backlog), Some(said("b", "1")));
         // The second of `a` is not written beside the first.
         assert_eq!(take(&mut backlog), None);
         backlog.written(regarding("a"));
-        assert_eq!(take(&mut backlog), said("a", "2"));
+        assert_eq!(take(&mut backlog), Some(said("a", "2")));
         assert_eq!(backlog.len(), 1);
     }
 
@@ -205,8 +205,8 @@ mod tests {
         }
         assert_eq!(push(&mut backlog, "loud", "last"), Pushed::Displaces);
         assert_eq!(backlog.len(), MOST_OF_AN_OBJECT + 1);
-        assert_eq!(take(&mut backlog), said("other", "x"));
-        assert_eq!(take(&mut backlog), said("loud", "1"));
+        assert_eq!(take(&mut backlog), Some(said("other", "x")));
+        assert_eq!(take(&mut backlog), Some(said("loud", "1")));
     }
 
     #[test]
@@ -220,7 +220,7 @@ mod tests {
             assert!(backlog.len() <= MOST);
         }
         assert_eq!(dropped + backlog.len(), 2 * MOST + 1);
-        assert_eq!(take(&mut backlog), said("quiet", "x"));
+        assert_eq!(take(&mut backlog), Some(said("quiet", "x")));
         // Each of an object, so that all of them can be dropped for others: none is left behind.
         let mut backlog = Backlog::default();
         for number in 0..=MOST {
@@ -246,10 +246,10 @@ mod tests {
             assert_eq!(failures, 1);
             later
         });
-        assert_eq!((take(&mut backlog), take(&mut backlog)), (said("b", "1"), None));
+        assert_eq!((take(&mut backlog), take(&mut backlog)), (Some(said("b", "1")), None));
         assert_eq!((backlog.wake(), backlog.len()), (Some(later), 2));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(take(&mut backlog), said("a", "1"));
+        assert_eq!(take(&mut backlog), Some(said("a", "1")));
         backlog.written(regarding("a"));
         let (object, second) = backlog.take(Instant::now()).unwrap();
         backlog.failed(object, second, |failures| {
@@ -258,6 +258,6 @@ mod tests {
         });
         assert_eq!(take(&mut backlog), None);
         backlog.hurry();
-        assert_eq!(take(&mut backlog), said("a", "2"));
+        assert_eq!(take(&mut backlog), Some(said("a", "2")));
     }
 }

@@ -135,33 +135,32 @@ struct Publisher {
 impl Publisher {
     async fn run(mut self, stop: CancellationToken) {
         let shared = Arc::clone(&self.shared);
-        let mut writing: FuturesUnordered<BoxFuture<'static, Written>> = FuturesUnordered::new();
+        let mut writes: FuturesUnordered<BoxFuture<'static, Written>> = FuturesUnordered::new();
         let mut ends: Option<Instant> = None;
         loop {
-            while writing.len() < WRITERS {
+            while writes.len() < WRITERS {
                 let Some((regarding, waiting)) = shared.backlog().take(Instant::now()) else { break };
-                writing.extend(self.begin(regarding, waiting));
+                writes.extend(self.begin(regarding, waiting));
             }
-            let (waiting, wake) = {
+            let (left, wake) = {
                 let backlog = shared.backlog();
-                (backlog.len(), backlog.wake())
+                (backlog.len() + writes.len(), backlog.wake())
             };
-            self.metrics.notices_waiting(waiting + writing.len());
-            if ends.is_some() && waiting + writing.len() == 0 {
+            self.metrics.notices_waiting(left);
+            if ends.is_some() && left == 0 {
                 return;
             }
             tokio::select! {
-                Some(written) = writing.next() => self.finish(written, ends.is_some()),
+                Some(written) = writes.next() => self.finish(written, ends.is_some()),
                 () = shared.news.notified() => {}
-                () = at(wake), if writing.len() < WRITERS => {}
+                () = at(wake), if writes.len() < WRITERS => {}
                 () = stop.cancelled(), if ends.is_none() => {
                     ends = Some(Instant::now() + FLUSH);
                     shared.backlog().hurry();
                 }
                 () = at(ends) => {
-                    let dropped = waiting + writing.len();
-                    (0..dropped).for_each(|_| self.metrics.notice("dropped"));
-                    warn!(step = "publish", dropped, "Events were not written in time");
+                    (0..left).for_each(|_| self.metrics.notice("dropped"));
+                    warn!(step = "publish", dropped = left, "Events were not written in time");
                     return;
                 }
             }
