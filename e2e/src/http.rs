@@ -1,4 +1,4 @@
-//! GET over plain HTTP. No HTTP client is worth a dependency for this.
+//! Requests over plain HTTP. No HTTP client is worth a dependency for this.
 
 use std::time::Duration;
 
@@ -14,15 +14,28 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// When there is no answer within five seconds.
 pub async fn get(url: &str) -> Result<(u16, String)> {
-    tokio::time::timeout(LIMIT, ask(url)).await.with_context(|| format!("{url} did not answer within 5 s"))?
+    send("GET", url, "").await
 }
 
-async fn ask(url: &str) -> Result<(u16, String)> {
+/// Status code and body of a request with a body of JSON, or none.
+///
+/// # Errors
+/// When there is no answer within five seconds.
+pub async fn send(method: &str, url: &str, body: &str) -> Result<(u16, String)> {
+    let answer = tokio::time::timeout(LIMIT, ask(method, url, body)).await;
+    answer.with_context(|| format!("{url} did not answer within 5 s"))?
+}
+
+async fn ask(method: &str, url: &str, body: &str) -> Result<(u16, String)> {
     let rest = url.strip_prefix("http://").context("only http")?;
     let (host, path) = rest.split_once('/').context("no path")?;
     let mut stream = TcpStream::connect(host).await?;
-    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await?;
+    let mut request = format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    if !body.is_empty() {
+        let length = body.len();
+        request.extend(["Content-Type: application/json\r\nContent-Length: ", &length.to_string(), "\r\n"]);
+    }
+    stream.write_all(format!("{request}\r\n{body}").as_bytes()).await?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await?;
     let text = String::from_utf8_lossy(&bytes);

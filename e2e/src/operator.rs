@@ -42,6 +42,8 @@ pub struct Launch {
     pub lease_seconds: u32,
     /// Namespaces it works in; empty for all.
     pub namespaces: Vec<String>,
+    /// URL of the Alertmanager that it asks.
+    pub alertmanager: Option<String>,
 }
 
 impl Launch {
@@ -58,6 +60,7 @@ impl Launch {
             lease: RELEASE.to_owned(),
             lease_seconds: 15,
             namespaces: Vec::new(),
+            alertmanager: cluster.alertmanager(),
         })
     }
 
@@ -114,6 +117,9 @@ impl Launch {
             .kill_on_drop(true);
         if !self.namespaces.is_empty() {
             command.arg(format!("--namespaces={}", self.namespaces.join(",")));
+        }
+        if let Some(url) = &self.alertmanager {
+            command.arg(format!("--alertmanager-url={url}"));
         }
         let child = command.spawn().with_context(|| {
             format!("cannot run {}: build it with `cargo build -p ecs-operator`", self.program.display())

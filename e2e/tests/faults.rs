@@ -4,6 +4,9 @@
 // What is not there fails the test, as it should.
 #![allow(clippy::indexing_slicing)]
 
+#[path = "faults/alarms.rs"]
+mod alarms;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -26,7 +29,7 @@ use tokio::sync::OnceCell;
 async fn cluster() -> Result<&'static Cluster> {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
     let started = CLUSTER.get_or_try_init(async || {
-        let cluster = Cluster::start(Options::default()).await?;
+        let cluster = Cluster::start(Options { alertmanager: true, ..Options::default() }).await?;
         operator::install_charts(&cluster).await?;
         anyhow::Ok(cluster)
     });
@@ -49,6 +52,7 @@ fn with_logs(cluster: &Cluster, logs: Vec<PathBuf>) -> Result<Environment> {
         logs,
         url: None,
         audit_log: Some(cluster.audit_log()?),
+        alertmanager: cluster.alertmanager(),
     })
 }
 

@@ -62,6 +62,7 @@ async fn when_nodes_do_not_say_what_they_are_then_fargate_means_all_of_them_unti
         logs: vec![operator.log().to_owned()],
         url: Some(operator.url()),
         audit_log: None,
+        alertmanager: None,
     };
     Scenario::run_in(environment, "node-labels", async |scenario| {
         scenario.view().watch(Known::find("ECSCapacityProvider")?).await?;

@@ -49,6 +49,7 @@ async fn run(name: &str, story: impl AsyncFnOnce(&Cluster, &Scenario) -> Result<
         logs: vec![operator.log().to_owned()],
         url: Some(operator.url()),
         audit_log: Some(cluster.audit_log()?),
+        alertmanager: None,
     };
     Scenario::run_in(environment, name, async |scenario| story(cluster, scenario).await).await?;
     ensure!(operator.terminate().await?.success());

@@ -36,6 +36,8 @@ pub enum Binary {
     TaskApp,
     /// Keeps images, for scenarios about them.
     Registry,
+    /// Knows which alerts fire, for scenarios about deployment alarms.
+    Alertmanager,
 }
 
 /// A Go module that builds one or more programs.
@@ -62,6 +64,9 @@ const TASK_APP: Component =
     Component { folder: "taskapp", module: "ecs-operator.dev/e2e/kubernetes/taskapp", first_build: "a few seconds" };
 const REGISTRY: Component =
     Component { folder: "registry", module: "github.com/distribution/distribution/v3", first_build: "about a minute" };
+/// The last version whose web assets are in the module: later ones embed a folder that only a release build makes.
+const ALERTMANAGER: Component =
+    Component { folder: "alertmanager", module: "github.com/prometheus/alertmanager", first_build: "about a minute" };
 
 impl Binary {
     /// What real nodes need besides.
@@ -95,6 +100,7 @@ impl Binary {
             Self::MetricsServer => "metrics-server",
             Self::TaskApp => "taskapp",
             Self::Registry => "registry",
+            Self::Alertmanager => "alertmanager",
         }
     }
 
@@ -108,6 +114,7 @@ impl Binary {
             Self::MetricsServer => METRICS_SERVER,
             Self::TaskApp => TASK_APP,
             Self::Registry => REGISTRY,
+            Self::Alertmanager => ALERTMANAGER,
             Self::KubeApiserver
             | Self::KubeControllerManager
             | Self::KubeScheduler
@@ -133,6 +140,7 @@ impl Binary {
             Self::MetricsServer => "sigs.k8s.io/metrics-server/cmd/metrics-server",
             Self::TaskApp => TASK_APP.module,
             Self::Registry => "github.com/distribution/distribution/v3/cmd/registry",
+            Self::Alertmanager => "github.com/prometheus/alertmanager/cmd/alertmanager",
         }
     }
 
@@ -255,6 +263,7 @@ impl Component {
             "kwok" => format!("-X sigs.k8s.io/kwok/pkg/consts.Version={version}"),
             "helm" => format!("-X helm.sh/helm/v4/internal/version.version={version}"),
             "registry" => format!("-X github.com/distribution/distribution/v3/version.version={version}"),
+            "alertmanager" => format!("-X github.com/prometheus/common/version.Version={version}"),
             "metrics-server" => format!("-X k8s.io/client-go/pkg/version.gitVersion={version}"),
             _ => String::new(),
         };
@@ -290,7 +299,7 @@ mod tests {
 
     #[test]
     fn when_a_module_file_is_read_then_it_pins_the_component_and_lists_its_programs_as_tools() {
-        for binary in [Binary::LOCAL.as_slice(), &Binary::REAL, &[Binary::Registry]].concat() {
+        for binary in [Binary::LOCAL.as_slice(), &Binary::REAL, &[Binary::Registry, Binary::Alertmanager]].concat() {
             let component = binary.component();
             assert!(component.version().unwrap().starts_with('v'));
             let text = fs::read_to_string(component.path().join("go.mod")).unwrap();

@@ -30,6 +30,8 @@ pub enum Process {
     Kwok,
     /// metrics-server.
     MetricsServer,
+    /// Alertmanager, where scenarios about deployment alarms run.
+    Alertmanager,
     /// With real nodes: keeps the network namespace of everything else.
     Network,
     /// With real nodes: leads a port on loopback to the API server.
@@ -39,7 +41,7 @@ pub enum Process {
 }
 
 impl Process {
-    /// Every process of a cluster with KWOK nodes, in the order in which they start; they end the other way round.
+    /// Every process that each cluster with KWOK nodes has, in the order in which they start; they end the other way round.
     pub const ALL: [Self; 6] =
         [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Kwok, Self::MetricsServer];
 
@@ -53,6 +55,7 @@ impl Process {
             Self::Scheduler => Some(Binary::KubeScheduler),
             Self::Kwok => Some(Binary::Kwok),
             Self::MetricsServer => Some(Binary::MetricsServer),
+            Self::Alertmanager => Some(Binary::Alertmanager),
             Self::Network | Self::Forward | Self::Node(_) => None,
         }
     }
@@ -86,6 +89,7 @@ pub struct Ports {
     kwok: u16,
     /// metrics-server.
     pub metrics: u16,
+    alertmanager: u16,
 }
 
 impl Ports {
@@ -101,7 +105,7 @@ impl Ports {
             })
         };
         let api = listen(api.unwrap_or(0))?;
-        let others = (0..6).map(|_| listen(0)).collect::<Result<Vec<_>>>()?;
+        let others = (0..7).map(|_| listen(0)).collect::<Result<Vec<_>>>()?;
         let mut numbers = others.iter().map(|listener| listener.local_addr().map(|address| address.port()));
         let mut next = || -> Result<u16> { Ok(numbers.next().context("too few ports")??) };
         Ok(Self {
@@ -112,6 +116,7 @@ impl Ports {
             scheduler: next()?,
             kwok: next()?,
             metrics: next()?,
+            alertmanager: next()?,
         })
     }
 
@@ -126,6 +131,7 @@ impl Ports {
             Process::Scheduler => self.scheduler,
             Process::Kwok => self.kwok,
             Process::MetricsServer => self.metrics,
+            Process::Alertmanager => self.alertmanager,
         }
     }
 }
@@ -168,6 +174,12 @@ impl Plan {
         self.folder.join("kubeconfig")
     }
 
+    /// The address of the Alertmanager, if it is started.
+    #[must_use]
+    pub fn alertmanager(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.alertmanager)
+    }
+
     /// Where the API server writes one line per finished request.
     #[must_use]
     pub fn audit_log(&self) -> PathBuf {
@@ -180,7 +192,7 @@ impl Plan {
         self.folder.join("log").join(format!("{}.log", process.name()))
     }
 
-    /// Writes certificates, kubeconfigs, the audit policy and the configurations of KWOK and the scheduler.
+    /// Writes certificates, kubeconfigs, the audit policy and the configurations of KWOK, the scheduler and Alertmanager.
     ///
     /// Every process has a user of its own, so that the audit log says who wrote what.
     ///
@@ -203,6 +215,7 @@ impl Plan {
         }
         fs::write(self.folder.join("audit-policy.yaml"), AUDIT_POLICY)?;
         fs::write(self.folder.join("kwok.yaml"), stages::configuration())?;
+        fs::write(self.folder.join("alertmanager.yaml"), ALERTMANAGER)?;
         let scheduler = scheduler_configuration(&self.folder.join("kube-scheduler.kubeconfig"), self.limits)?;
         fs::write(self.folder.join("kube-scheduler.json"), scheduler)?;
         if let Some(nodes) = &self.real {
@@ -226,6 +239,7 @@ impl Plan {
             Process::Scheduler => self.scheduler(),
             Process::Kwok => self.kwok(),
             Process::MetricsServer => self.metrics_server(),
+            Process::Alertmanager => self.alertmanager_flags(),
             Process::Network | Process::Forward | Process::Node(_) => Vec::new(),
         };
         let program = process.binary().and_then(|binary| self.programs.get(&binary));
@@ -382,6 +396,18 @@ impl Plan {
         ]
     }
 
+    fn alertmanager_flags(&self) -> Vec<String> {
+        vec![
+            flag("--config.file", self.file("alertmanager.yaml")),
+            // Silences are written here every quarter of an hour; alerts are in memory only.
+            flag("--storage.path", self.file("alertmanager")),
+            flag("--web.listen-address", format!("127.0.0.1:{}", self.ports.alertmanager)),
+            // Alone: it listens for no others.
+            flag("--cluster.listen-address", ""),
+            flag("--log.level", "warn"),
+        ]
+    }
+
     fn file(&self, name: impl AsRef<Path>) -> String {
         self.folder.join(name).display().to_string()
     }
@@ -417,6 +443,12 @@ rules:
 - level: Metadata
 ";
 
+/// Nobody is notified: what fires is asked for.
+const ALERTMANAGER: &str = "\
+route: { receiver: nobody }
+receivers: [{ name: nobody }]
+";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -443,10 +475,10 @@ mod tests {
     fn when_ports_are_taken_then_no_two_are_equal() {
         let ports = Ports::free(None).unwrap();
         let mut all: Vec<_> = Process::ALL.iter().map(|&process| ports.of(process)).collect();
-        all.push(ports.etcd_peer);
+        all.extend([ports.etcd_peer, ports.alertmanager]);
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), 7);
+        assert_eq!(all.len(), 8);
     }
 
     #[test]

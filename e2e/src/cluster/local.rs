@@ -209,6 +209,18 @@ impl Drop for Local {
     }
 }
 
+/// The cluster is not ours to stop or to look into: the scenario should be skipped with this sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotLocal;
+
+impl std::fmt::Display for NotLocal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("skipped: this needs the local control plane, and E2E_KUBECONFIG names another cluster")
+    }
+}
+
+impl std::error::Error for NotLocal {}
+
 /// Ends the cluster in a folder that some other program started, and removes the folder.
 ///
 /// # Errors

@@ -45,7 +45,7 @@ use tokio::process::Command;
 pub use binaries::{Programs, resolve};
 pub use components::{Binary, Component, Version};
 pub use control_plane::{ClientLimits, Plan, Ports, Process};
-pub use local::{Local, State, down};
+pub use local::{Local, NotLocal, State, down};
 pub use nodes::{Capacity, CapacityLabel, NodeTemplate, Nodes};
 pub use process::ProcessId;
 pub use real::RealNodes;
@@ -66,6 +66,8 @@ pub struct Options {
     pub metrics: bool,
     /// How fast the controllers and the scheduler may be.
     pub limits: ClientLimits,
+    /// Whether Alertmanager runs.
+    pub alertmanager: bool,
     /// The API server's port; `None` for a free one.
     pub api_port: Option<u16>,
     /// Stay when this program ends.
@@ -82,24 +84,13 @@ impl Default for Options {
             nodes: Nodes::default(),
             metrics: true,
             limits: ClientLimits::default(),
+            alertmanager: false,
             api_port: None,
             detached: false,
             keep_folder: std::env::var_os("E2E_KEEP").is_some(),
         }
     }
 }
-
-/// The cluster is not ours to stop or to look into: the scenario should be skipped with this sentence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotLocal;
-
-impl std::fmt::Display for NotLocal {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("skipped: this needs the local control plane, and E2E_KUBECONFIG names another cluster")
-    }
-}
-
-impl std::error::Error for NotLocal {}
 
 /// A cluster.
 #[derive(Debug)]
@@ -122,6 +113,7 @@ impl Cluster {
             Nodes::Kwok(_) | Nodes::None => None,
         };
         let mut wanted = Binary::LOCAL.to_vec();
+        wanted.extend(options.alertmanager.then_some(Binary::Alertmanager));
         if real.is_some() {
             real::require().await?;
             wanted.extend(Binary::REAL);
@@ -201,6 +193,10 @@ impl Cluster {
         if options.metrics {
             local.start(Process::MetricsServer)?;
             extras::metrics_api(&client, local.plan().ports.metrics).await?;
+        }
+        if options.alertmanager {
+            local.start(Process::Alertmanager)?;
+            local.wait_listening(Process::Alertmanager).await?;
         }
         let default_account: Api<ServiceAccount> = Api::default_namespaced(client.clone());
         until("the default ServiceAccount exists", Duration::from_secs(30), async || {
@@ -381,6 +377,13 @@ impl Cluster {
     /// [`NotLocal`] when the cluster is not a local one.
     pub fn audit_log(&self) -> Result<PathBuf, NotLocal> {
         Ok(self.local()?.plan().audit_log())
+    }
+
+    /// The address of the Alertmanager, whether it runs at the moment or not; `None` when the cluster has none.
+    #[must_use]
+    pub fn alertmanager(&self) -> Option<String> {
+        let plan = self.local.as_ref().map(Local::plan)?;
+        plan.programs.contains_key(&Binary::Alertmanager).then(|| plan.alertmanager())
     }
 
     /// Stops a process; its data stays.

@@ -17,6 +17,7 @@
 //! Each scenario has a namespace of its own, so all of them run side by side on one cluster and one operator. Which ones is
 //! told by the environment, see [`Environment`].
 
+pub mod alarms;
 pub mod audit;
 mod director;
 pub mod kinds;
@@ -43,6 +44,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 
+pub use alarms::Alarms;
 pub use director::{Dealt, Director, HELD, revision};
 pub use records::Record;
 pub use sampler::{Bounds, Sampler};
@@ -64,6 +66,8 @@ pub struct Environment {
     pub url: Option<String>,
     /// `E2E_AUDIT_LOG`: the API server's audit log; not known on a cluster that is not ours.
     pub audit_log: Option<PathBuf>,
+    /// `E2E_ALERTMANAGER_URL`: the Alertmanager that the operator asks, if it asks any.
+    pub alertmanager: Option<String>,
 }
 
 impl Environment {
@@ -75,6 +79,8 @@ impl Environment {
     pub const URL: &'static str = "E2E_OPERATOR_URL";
     /// Name of the variable with the audit log.
     pub const AUDIT_LOG: &'static str = "E2E_AUDIT_LOG";
+    /// Name of the variable with the Alertmanager's address.
+    pub const ALERTMANAGER: &'static str = "E2E_ALERTMANAGER_URL";
 
     /// Reads it.
     ///
@@ -93,6 +99,7 @@ impl Environment {
             logs: variable(Self::LOGS).iter().flat_map(std::env::split_paths).collect(),
             url: std::env::var(Self::URL).ok().filter(|url| !url.is_empty()),
             audit_log: variable(Self::AUDIT_LOG).map(PathBuf::from),
+            alertmanager: std::env::var(Self::ALERTMANAGER).ok().filter(|url| !url.is_empty()),
         })
     }
 }

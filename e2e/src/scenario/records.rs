@@ -33,12 +33,20 @@ pub struct Record {
     pub failures: i64,
     /// Failures that fail the deployment.
     pub threshold: i64,
+    /// `DISABLED`, `MONITORING`, `TRIGGERED`, `MONITORING_COMPLETE`; empty when none are watched.
+    pub alarms: String,
+    /// Names of the alarms that failed it.
+    pub triggered_alarms: Vec<String>,
 }
 
 impl Record {
     fn of(object: &Value) -> Self {
         let owned = |pointer: &str| text(object, pointer).to_owned();
         let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or_default();
+        let names = |pointer: &str| {
+            let names = object.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+            names.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
         Self {
             name: owned("/metadata/name"),
             id: owned("/spec/deploymentId"),
@@ -51,6 +59,8 @@ impl Record {
             breaker: owned("/status/deploymentCircuitBreaker/status"),
             failures: number("/status/deploymentCircuitBreaker/failureCount"),
             threshold: number("/status/deploymentCircuitBreaker/threshold"),
+            alarms: owned("/status/alarms/status"),
+            triggered_alarms: names("/status/alarms/triggeredAlarmNames"),
         }
     }
 
@@ -60,14 +70,18 @@ impl Record {
         self.id.rsplit('/').next().unwrap_or_default()
     }
 
-    /// `web:2 STOPPED/FAILED 3 failed, TRIGGERED 3 of 3 (reason)`
+    /// `web:2 STOPPED/FAILED 3 failed, TRIGGERED 3 of 3 (reason)`, with the alarms where some are watched.
     #[must_use]
     pub fn line(&self) -> String {
         let Self { task_definition, status, rollout_state, failed_tasks, breaker, failures, threshold, reason, .. } =
             self;
+        let alarms = match (self.alarms.as_str(), self.triggered_alarms.join(" and ")) {
+            ("", _) => String::new(),
+            (alarms, names) => format!(" alarms {alarms} {names}"),
+        };
         format!(
-            "{task_definition} {status}/{rollout_state} {failed_tasks} failed, {breaker} {failures} of {threshold} \
-             ({reason})"
+            "{task_definition} {status}/{rollout_state} {failed_tasks} failed, {breaker} {failures} of \
+             {threshold}{alarms} ({reason})"
         )
     }
 }
@@ -163,6 +177,12 @@ pub fn breaker(rollback: bool, (type_, value): (&str, i64)) -> Value {
     json!({ "deploymentConfiguration": { "deploymentCircuitBreaker": {
         "enable": true, "rollback": rollback, "thresholdConfiguration": { "type": type_, "value": value },
     } } })
+}
+
+/// Alarms for [`super::manifest::with`]: rollback, and their names.
+#[must_use]
+pub fn alarms(rollback: bool, names: &[&str]) -> Value {
+    json!({ "deploymentConfiguration": { "alarms": { "enable": true, "rollback": rollback, "alarmNames": names } } })
 }
 
 /// Every failure counts, also after a task became healthy.

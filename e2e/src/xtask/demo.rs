@@ -53,6 +53,7 @@ pub async fn run(args: Args) -> Result<()> {
         logs: vec![operator.log().to_owned()],
         url: Some(operator.url()),
         audit_log: None,
+        alertmanager: None,
     };
     let scenario = Scenario::in_namespace(environment, NAMESPACE).await?;
     tell_events(&scenario);

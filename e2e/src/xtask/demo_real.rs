@@ -29,8 +29,13 @@ pub(super) async fn run(once: bool) -> Result<()> {
     let cluster = cluster?;
     System::start(&cluster, true).await?;
     cluster.kubectl(["create", "namespace", NAMESPACE]).await?;
-    let environment =
-        Environment { kubeconfig: cluster.kubeconfig().to_owned(), logs: Vec::new(), url: None, audit_log: None };
+    let environment = Environment {
+        kubeconfig: cluster.kubeconfig().to_owned(),
+        logs: Vec::new(),
+        url: None,
+        audit_log: None,
+        alertmanager: None,
+    };
     let scenario = Scenario::in_namespace(environment, NAMESPACE).await?;
     demo::tell_events(&scenario);
     tokio::select! {

@@ -119,10 +119,11 @@ impl Tests {
     /// Everything that needs an API server.
     async fn on_a_cluster(&mut self, args: &Args, binaries: &BTreeMap<String, PathBuf>) -> Result<()> {
         let faults = {
-            let options = Options { keep_folder: args.keep, ..Options::default() };
+            let options = Options { keep_folder: args.keep, alertmanager: true, ..Options::default() };
             let cluster = Cluster::from_env_or_start(options).await?;
             let system = System::start(&cluster, args.inside).await?;
             let mut environment = system.environment();
+            environment.extend(cluster.alertmanager().map(|url| (Environment::ALERTMANAGER, url.into())));
             if args.keep {
                 environment.push(("E2E_KEEP", "1".into()));
             }

@@ -18,7 +18,7 @@ use super::rollouts::{given_web, given_web_with, held, web};
 const NO_START: (&str, &str) = (fate::START_ERROR, "exec: \"serve\": executable file not found in $PATH");
 
 /// A revision whose tasks cannot be started.
-fn broken(definition: Value) -> Value {
+pub(super) fn broken(definition: Value) -> Value {
     with(definition, manifest::fate(NO_START.0, NO_START.1))
 }
 
@@ -29,7 +29,7 @@ fn uids(objects: &Objects, service: &str, of_revision: &str) -> Vec<String> {
 }
 
 /// Expects that no task of a revision is started for some seconds.
-async fn launches_none(scenario: &Scenario, service: &str, of_revision: &str, seconds: u64) -> Result<()> {
+pub(super) async fn launches_none(scenario: &Scenario, service: &str, of_revision: &str, seconds: u64) -> Result<()> {
     // What was asked for before the last failure may still be on its way.
     let count = |deployment: &Value, pointer: &str| deployment.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
     scenario

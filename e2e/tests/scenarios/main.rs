@@ -3,6 +3,7 @@
 // What is not there fails the test, as it should.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
+mod alarms;
 mod bad_input;
 mod breaker;
 mod capacity;
