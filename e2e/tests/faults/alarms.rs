@@ -33,7 +33,9 @@ async fn when_the_alertmanager_is_away_then_no_deployment_is_completed_before_it
         }
 
         cluster.stop(Process::Alertmanager).await?;
-        for (name, definition, alarm) in [("quiet", "web", "Quiet"), ("hasty", "web", "Quiet"), ("loud", "late", "Loud")] {
+        for (name, definition, alarm) in
+            [("quiet", "web", "Quiet"), ("hasty", "web", "Quiet"), ("loud", "late", "Loud")]
+        {
             scenario.when_applied([with(service(name, definition), alarms(true, &[alarm]))]).await?;
         }
         let held = with(manifest::task_definition("late"), manifest::fate(fate::START_DELAY, HELD));

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Cluster, condition, service, task_definition};
+use jiff::{SignedDuration, Timestamp};
 use plan::Kind;
 use serde_json::{Value, json};
 
@@ -274,8 +275,9 @@ fn when_enough_tasks_are_healthy_then_the_deployment_completes_before_or_after_t
 }
 
 #[test]
-fn when_a_bake_time_is_set_then_the_deployment_completes_after_it() {
+fn when_a_bake_time_is_set_then_the_deployment_completes_after_it_and_not_a_moment_before() {
     let mut cluster = steady(1, json!({}));
+    cluster.now += SignedDuration::from_millis(900);
     cluster.edit(Kind::Service, "web", |web| {
         web["spec"]["deploymentConfiguration"] = json!({"bakeTimeInMinutes": 10});
     });
@@ -284,7 +286,13 @@ fn when_a_bake_time_is_set_then_the_deployment_completes_after_it() {
     let web = cluster.get(Kind::Service, "web");
     assert_eq!(condition(&web, "Ready")["status"], "False");
     assert_eq!(condition(&web, "Reconciling")["reason"], "Baking");
-    cluster.pass(600);
+    let began: Timestamp =
+        records(&cluster).pop().unwrap()["status"]["bakeStartedAt"].as_str().unwrap().parse().unwrap();
+    assert_eq!(began.subsec_millisecond(), 900);
+    cluster.now = began + SignedDuration::from_millis(599_999);
+    cluster.settle();
+    assert_eq!(records(&cluster).pop().unwrap()["status"]["status"], "IN_PROGRESS");
+    cluster.now = began + SignedDuration::from_mins(10);
     cluster.run();
     assert_eq!(records(&cluster).pop().unwrap()["status"]["status"], "SUCCESSFUL");
     assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");

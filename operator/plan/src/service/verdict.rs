@@ -253,7 +253,9 @@ fn conclude(
     } else if is_successful(snapshot, rollout, record) && has_begun {
         let minutes = configuration(snapshot).and_then(|configuration| configuration.bake_time_in_minutes);
         let since = status.bake_started_at.get_or_insert(MicroTime(now)).0;
-        let until = Timestamp::from_second(bake_ends(since.as_second(), minutes.map_or(0, i64::from)));
+        // Minutes from the very moment: 1 minute from 10:00:00.9 is over at 10:01:00.9, not at 10:01:00.
+        let ends = bake_ends(since.as_second(), minutes.map_or(0, i64::from));
+        let until = Timestamp::new(ends, since.subsec_nanosecond());
         match until {
             Ok(until) if minutes.is_some_and(|minutes| minutes > 0) && until > now => {
                 verdict.is_baking = true;
