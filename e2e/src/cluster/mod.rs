@@ -57,6 +57,7 @@ use crate::progress;
 
 /// What a local cluster is to be like.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // independent questions, each named where it is answered
 pub struct Options {
     /// The name of its folder; `None` for one that is used once.
     pub name: Option<String>,
