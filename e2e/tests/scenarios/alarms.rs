@@ -15,12 +15,12 @@ use super::rollouts::{held, web};
 
 /// Runs a scenario if there is an Alertmanager that the operator asks.
 async fn watched(name: &str, story: impl AsyncFnOnce(&Scenario, &Alarms) -> Result<()>) -> Result<()> {
-    Scenario::run_on_kwok(name, async |scenario| match scenario.alarms() {
-        Some(alarms) => story(scenario, &alarms).await,
-        None => {
-            println!("skipped: {name} needs an operator that asks an Alertmanager");
-            Ok(())
+    Scenario::run_on_kwok(name, async |scenario| {
+        if let Some(alarms) = scenario.alarms() {
+            return story(scenario, &alarms).await;
         }
+        println!("skipped: {name} needs an operator that asks an Alertmanager");
+        Ok(())
     })
     .await
 }
@@ -116,8 +116,8 @@ async fn when_an_alarm_fails_a_deployment_without_rollback_then_it_stays_failed_
         alerts.resolve("Errors").await?;
         launches_none(scenario, "web", "web:2", 4).await?;
         ensure!(scenario.records("web").len() == 2, "{:?}", scenario.records("web"));
-        let sampled = sampler.verdict()?;
-        ensure!(sampled.fewest_healthy == Some(3), "{sampled:?}");
+        let seen = sampler.verdict()?;
+        ensure!(seen.fewest_healthy == Some(3), "{seen:?}");
         // The tasks of the failed deployment are still there when those of the next one start.
         sampler.expect(Bounds { at_least: 3, at_most: 9, min_ready_seconds: 0 });
         scenario.when_applied([revised(web(), "3")]).await?;
