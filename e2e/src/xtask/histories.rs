@@ -65,6 +65,7 @@ pub async fn run(args: Args) -> Result<()> {
         logs: vec![operator.log().to_owned()],
         url: Some(operator.url()),
         audit_log: cluster.audit_log().ok(),
+        alertmanager: None,
     };
     let settings = Settings {
         seed: args.seed,
