@@ -309,3 +309,38 @@ fn when_an_old_task_is_about_to_go_then_a_healthy_one_on_a_draining_instance_wai
     let left = cluster.list(Kind::Pod);
     assert!(left.len() == 2 && left.iter().all(|pod| pod["spec"]["nodeName"] == "node-1"), "{left:#?}");
 }
+
+#[test]
+fn when_a_container_is_started_again_in_place_then_each_of_its_ends_counts_once() {
+    let mut cluster = Cluster::new();
+    cluster.apply(common::task_definition("web", "a"));
+    cluster.apply(service("web", "web", 1));
+    cluster.run();
+    let pod = pods(&cluster)[0].clone();
+    let end = json!({"terminated": {"exitCode": 1, "reason": "Error", "startedAt": cluster.now.to_string()}});
+    let back_off = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    let running = json!({"running": {"startedAt": cluster.now.to_string()}});
+    // How often it was started again, its state, the one before, and how many failures that makes. A kubelet may tell of
+    // an end by the state before only.
+    let table = [
+        (0, &end, &json!({}), 1),
+        (1, &running, &end, 1),
+        (1, &end, &end, 2),
+        (1, &back_off, &end, 2),
+        (2, &running, &end, 2),
+        (2, &back_off, &end, 3),
+        (3, &running, &end, 3),
+    ];
+    for (restarts, state, before, failures) in table {
+        cluster.edit(Kind::Pod, &pod, |pod| {
+            let status = &mut pod["status"]["containerStatuses"][0];
+            status["restartCount"] = json!(restarts);
+            status["state"] = state.clone();
+            status["lastState"] = before.clone();
+        });
+        cluster.settle();
+        let told = &cluster.list(Kind::ServiceDeployment)[0]["status"]["failedTasks"];
+        assert_eq!(*told, json!(failures), "{restarts} restarts, {state}");
+    }
+    assert_eq!(pods(&cluster), [pod]);
+}

@@ -139,12 +139,16 @@ fn count(
     if tasks.is_empty() && before.counted.is_empty() {
         return;
     }
-    // Containers that are started again in place have no pod of their own to be counted by.
+    // Containers that are started again in place have no pod of their own to be counted by. What is counted stays so as long
+    // as the pod is there, whatever it shows; and a task that failed as a whole counts once, however often it tries.
     let restarts: Vec<String> = tasks
         .iter()
         .filter(|task| task.ending.is_none() && task.stopping_since.is_none())
         .flat_map(|task| {
-            let newest = task.failed_attempts;
+            let index = |uid: &String| uid.strip_prefix(task.uid.as_str())?.strip_prefix('/')?.parse::<i64>().ok();
+            let known = before.counted.iter().filter_map(index).max().map_or(0, |last| last + 1);
+            let attempts = if stopping::has_failed(snapshot, task, now) { 0 } else { task.failed_attempts };
+            let newest = attempts.max(known);
             ((newest - MOST_RESTARTS).max(0)..newest).map(|restart| format!("{}/{restart}", task.uid))
         })
         .collect();

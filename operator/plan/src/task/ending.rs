@@ -110,7 +110,7 @@ fn has_succeeded(status: &ContainerStatusView) -> bool {
 }
 
 /// The container never ran: the kubelet tries again, and the trouble is told as such.
-fn is_failed_start(end: &TerminatedView) -> bool {
+pub(super) fn is_failed_start(end: &TerminatedView) -> bool {
     matches!(end.reason.as_str(), "StartError" | "ContainerCannotRun" | "ContainerStatusUnknown")
 }
 

@@ -9,10 +9,10 @@ use ecs::lifecycle::{
 use ecs::rolling::HEALTHY_AFTER_RUNNING_SECONDS;
 use jiff::Timestamp;
 
-use super::ending::{ContainerEnd, Ending, Outlook, container_end, first_start, outlook};
+use super::ending::{ContainerEnd, Ending, Outlook, container_end, first_start, is_failed_start, outlook};
 use super::hash::hex;
 use super::metadata::ContainerNote;
-use super::view::{ContainerStatusView, StateView};
+use super::view::{ContainerStatusView, StateView, TerminatedView};
 use crate::labels;
 use crate::moment::after;
 
@@ -338,24 +338,26 @@ fn unhealthy_from(note: &ContainerNote, status: Option<&ContainerStatusView>) ->
 }
 
 /// Each end of an essential container without restart policy is an end of the task on ECS; so is each failure of a
-/// container whose end others wait for.
+/// container whose end others wait for. The number of restarts grows with the next start only: a container that ended the
+/// second time has 1 restart, and 2 ends, also while the kubelet waits and tells the end as the state before.
 fn failed_attempts(note: &ContainerNote, status: &ContainerStatusView) -> i64 {
+    let is_waiting = status.state.terminated.is_none() && status.state.running.is_none();
+    let (end, before) = if is_waiting { (&status.last_state, None) } else { (&status.state, Some(&status.last_state)) };
+    let end = end.terminated.as_ref().filter(|end| !is_failed_start(end));
     if note.runs_to_completion {
-        let has_failed = status.state.terminated.as_ref().is_some_and(|end| end.exit_code != 0);
-        return status.restart_count + i64::from(has_failed);
+        return status.restart_count + i64::from(end.is_some_and(|end| end.exit_code != 0));
     }
     if !note.essential {
         return 0;
     }
-    let ended = status.state.terminated.as_ref().filter(|end| !note.is_restarted_by_ecs(end.exit_code));
+    let counts = |end: &TerminatedView| !note.is_restarted_by_ecs(end.exit_code);
     let earlier = if note.restarts {
         // Only the last end before now is known.
-        let last = status.last_state.terminated.as_ref();
-        i64::from(last.is_some_and(|end| !note.is_restarted_by_ecs(end.exit_code)))
+        i64::from(before.and_then(|before| before.terminated.as_ref()).is_some_and(counts))
     } else {
         status.restart_count
     };
-    earlier + i64::from(ended.is_some())
+    earlier + i64::from(end.is_some_and(counts))
 }
 
 fn trouble(pod: &PodView, notes: &[ContainerNote], observation: &TaskObservation) -> Option<Trouble> {

@@ -163,7 +163,8 @@ fn when_an_essential_container_waits_to_be_started_again_then_each_end_was_a_fai
     app["lastState"] = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
     let task = task(pod_of(false, app, running("helper", true), ended("init", 0, "Completed")));
     assert_eq!(task.last_status, LastStatus::Activating);
-    assert_eq!(task.failed_attempts, 4);
+    // Restarted 4 times, and ended once more.
+    assert_eq!(task.failed_attempts, 5);
     let message = task.trouble.unwrap().message;
     assert!(message.ends_with("code 137: OutOfMemoryError: Container killed due to memory usage"), "{message}");
 }
@@ -201,7 +202,7 @@ fn when_a_container_whose_end_others_wait_for_fails_then_the_task_has_failed_as_
         pod_of(true, waiting(&app_name(), "PodInitializing", ""), waiting("helper", "PodInitializing", ""), init);
     pod["status"]["phase"] = json!("Pending");
     let task = task(pod);
-    assert_eq!((task.last_status, task.failed_attempts), (LastStatus::Activating, 2));
+    assert_eq!((task.last_status, task.failed_attempts), (LastStatus::Activating, 3));
     let trouble = task.trouble.unwrap();
     assert_eq!(trouble.reason, Reason::TaskFailedToStart);
     assert_eq!(trouble.message, "A container that others wait for failed: container init exited with code 3");
