@@ -227,6 +227,30 @@ fn when_somebody_stops_a_deployment_then_it_is_rolled_back_or_left_where_it_is()
 }
 
 #[test]
+fn when_something_else_is_asked_for_before_a_rollback_begins_then_the_rollback_has_failed() {
+    let mut cluster = steady(4, json!({"maximumPercent": 150}));
+    cluster.apply(task_definition("web", "new:1"));
+    cluster.settle();
+    cluster.deployment_controller();
+    cluster.settle();
+    let name = records(&cluster).pop().unwrap()["metadata"]["name"].clone();
+    let name = name.as_str().unwrap();
+    let ask = |cluster: &mut Cluster, kubernetes: Value| {
+        cluster.edit(Kind::Service, "web", |web| web["spec"]["kubernetes"] = kubernetes);
+        let service = plan::ObjectKey::namespaced(Kind::Service, common::NAMESPACE, "web");
+        cluster.reconcile(&service);
+        cluster.get(Kind::ServiceDeployment, name)["status"]["status"].clone()
+    };
+    let stop = json!({"serviceDeployment": name});
+    assert_eq!(ask(&mut cluster, json!({"stopServiceDeployment": stop})), "ROLLBACK_IN_PROGRESS");
+    ask(&mut cluster, json!({"stopServiceDeployment": stop, "forceNewDeployment": "now"}));
+    cluster.run();
+    let states: Vec<Value> = records(&cluster).iter().map(|record| record["status"]["status"].clone()).collect();
+    assert_eq!(states, ["SUCCESSFUL", "ROLLBACK_FAILED", "SUCCESSFUL"]);
+    assert_eq!(images(&cluster), ["new:1"; 4]);
+}
+
+#[test]
 fn when_an_earlier_service_revision_is_named_then_it_runs_without_its_task_definition() {
     let mut cluster = steady(2, json!({}));
     let first = records(&cluster)[0]["metadata"]["name"].clone();

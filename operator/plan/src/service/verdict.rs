@@ -353,19 +353,26 @@ fn give_up(
 
 /// What a rollback comes to is told on the deployment that it undoes.
 fn undone(snapshot: &ServiceSnapshot, primary: &Record, verdict: &Verdict, now: Timestamp, plan: &mut Plan) {
-    let undoing = snapshot.records.iter().filter_map(|record| Some((record, record.spec.rollback_of.as_ref()?)));
-    for (record, name) in undoing {
-        let state = if record.id() == primary.id() { verdict.primary.status } else { record.status.status };
-        let end = match state {
-            Some(State::Successful) => State::RollbackSuccessful,
-            None | Some(State::Pending | State::InProgress) if record.id() == primary.id() => continue,
-            _ => State::RollbackFailed,
+    let is_wanted = |record: &&Record| record.status.status == Some(State::RollbackInProgress);
+    for undone in snapshot.records.iter().filter(is_wanted) {
+        let name = &undone.key.name;
+        let undoes = |record: &&Record| record.spec.rollback_of.as_ref() == Some(name);
+        let end = match snapshot.records.iter().find(undoes) {
+            // Its rollback begins with this reconcile.
+            None if undone.id() == primary.id() || undoes(&primary) => continue,
+            // Something else was asked for before its rollback began.
+            None => State::RollbackFailed,
+            Some(record) => {
+                let is_primary = record.id() == primary.id();
+                match if is_primary { verdict.primary.status } else { record.status.status } {
+                    Some(State::Successful) => State::RollbackSuccessful,
+                    None | Some(State::Pending | State::InProgress) if is_primary => continue,
+                    _ => State::RollbackFailed,
+                }
+            }
         };
-        let undone = snapshot.records.iter().find(|undone| undone.key.name == *name);
-        if let Some(undone) = undone.filter(|undone| undone.status.status == Some(State::RollbackInProgress)) {
-            let status = ServiceDeploymentStatus { status: Some(end), ..undone.status.clone() };
-            write(snapshot, undone, status, now, plan);
-        }
+        let status = ServiceDeploymentStatus { status: Some(end), ..undone.status.clone() };
+        write(snapshot, undone, status, now, plan);
     }
 }
 
