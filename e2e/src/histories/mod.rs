@@ -29,7 +29,7 @@ use anyhow::{Context, Result, bail};
 use futures::StreamExt as _;
 
 use self::action::History;
-use self::checks::Complaint;
+use self::checks::{Complaint, Report};
 use self::driver::Driver;
 use self::recorder::Recorder;
 use crate::cluster::NodeTemplate;
@@ -55,10 +55,9 @@ pub struct Settings {
 /// How one history went.
 struct Outcome {
     seed: u64,
-    complaints: Vec<Complaint>,
+    report: Report,
     /// What is wrong at its end.
     wrong: Vec<String>,
-    lines: Vec<(Duration, String)>,
     gaps: usize,
 }
 
@@ -84,7 +83,8 @@ pub async fn run(environment: &Environment, settings: &Settings) -> Result<()> {
             Ok(outcome) if outcome.is_well() => {
                 passed += 1;
                 let gaps = if outcome.gaps > 0 { ", watches had gaps: not all of it was checked" } else { "" };
-                progress::note(format!("history {seed} is as it should be ({passed}){gaps}"));
+                let summary = &outcome.report.summary;
+                progress::note(format!("history {seed} is as it should be ({passed}): {summary}{gaps}"));
             }
             Ok(outcome) => {
                 let path = outcome.keep(&settings.folder)?;
@@ -117,12 +117,12 @@ async fn history(environment: &Environment, settings: &Settings, seed: u64) -> R
                 recorder.deed(format!("seed {seed}, {:?}", history.start));
                 let wrong = Driver::new(scenario, &recorder, pools, history.start).run(&history).await;
                 let tape = recorder.stop();
-                let (mut complaints, lines) = checks::check(&tape);
+                let mut report = checks::check(&tape);
                 if tape.gaps > 0 {
-                    complaints.clear();
+                    report.complaints.clear();
                 }
                 let wrong = wrong.unwrap_or_else(|error| vec![format!("{error:#}")]);
-                outcome = Some(Outcome { seed, complaints, wrong, lines, gaps: tape.gaps });
+                outcome = Some(Outcome { seed, report, wrong, gaps: tape.gaps });
                 // The providers go with the nodes, and are kept while the service is there.
                 scenario.when_deleted("ECSService", driver::SERVICE).await
             })
@@ -134,15 +134,15 @@ async fn history(environment: &Environment, settings: &Settings, seed: u64) -> R
 
 impl Outcome {
     fn is_well(&self) -> bool {
-        self.complaints.is_empty() && self.wrong.is_empty()
+        self.report.complaints.is_empty() && self.wrong.is_empty()
     }
 
     fn text(&self) -> String {
-        let mut text = format!("seed {}: {} complaints\n", self.seed, self.complaints.len() + self.wrong.len());
+        let mut text = format!("seed {}: {} complaints\n", self.seed, self.report.complaints.len() + self.wrong.len());
         for wrong in &self.wrong {
             let _ = writeln!(text, "  at the end: {wrong}");
         }
-        for Complaint { at, rule, text: what } in self.complaints.iter().take(MOST_COMPLAINTS) {
+        for Complaint { at, rule, text: what } in self.report.complaints.iter().take(MOST_COMPLAINTS) {
             let _ = writeln!(text, "  {:.2}s {rule}: {what}", at.as_secs_f64());
         }
         text
@@ -152,8 +152,8 @@ impl Outcome {
     fn keep(&self, folder: &Path) -> Result<PathBuf> {
         fs::create_dir_all(folder)?;
         let path = folder.join(format!("history-{}.txt", self.seed));
-        let complaints = self.complaints.iter().map(|one| (one.at, format!("!!!! {}: {}", one.rule, one.text)));
-        let mut lines: Vec<(Duration, String)> = self.lines.iter().cloned().chain(complaints).collect();
+        let complaints = self.report.complaints.iter().map(|one| (one.at, format!("!!!! {}: {}", one.rule, one.text)));
+        let mut lines: Vec<(Duration, String)> = self.report.lines.iter().cloned().chain(complaints).collect();
         lines.sort_by_key(|(at, _)| *at);
         let mut text = self.text();
         for (at, line) in lines {

@@ -52,6 +52,8 @@ pub struct Task {
     pub was_healthy: bool,
     /// How often a container of it ended.
     pub ends: i64,
+    /// It ran and was not healthy at some time.
+    pub was_unhealthy: bool,
     /// Whether each of these ends counts as a failed task.
     pub is_in_place: bool,
     /// How it failed, and when that was seen first.
@@ -286,6 +288,7 @@ impl World {
         if let Some(before) = &before {
             task.made = before.made;
             task.was_healthy |= before.was_healthy;
+            task.was_unhealthy |= before.was_unhealthy;
             task.failed = worse(before.failed, task.failed);
         }
         if event.is_deleted {
@@ -423,6 +426,7 @@ fn task(pod: &Value, now: Duration) -> Task {
         has_started,
         is_healthy: exists && is_ready,
         was_healthy: is_ready,
+        was_unhealthy: !is_stopping && !is_ready && containers().any(|container| has(container, "/state/running")),
         ends,
         is_in_place: in_place == Some("true"),
         failed: failure.map(|failure| (failure, now)),

@@ -12,7 +12,7 @@ use tokio::process::Command;
 use super::{cargo, root, target_folder};
 use crate::cluster::{Cluster, Options, until};
 use crate::histories::{self, Settings};
-use crate::operator::{self, Launch};
+use crate::operator::{self, Launch, Operator};
 use crate::progress;
 use crate::scenario::kinds::Known;
 use crate::scenario::{Environment, manifest};
@@ -38,6 +38,9 @@ pub struct Args {
     /// Run this operator instead of the debug build.
     #[arg(long)]
     operator: Option<PathBuf>,
+    /// Kill the operator again and again, after so many seconds each time, and start another one.
+    #[arg(long, value_name = "SECONDS")]
+    kill_every: Option<u64>,
     /// Leave the cluster's folder, with all logs.
     #[arg(long)]
     keep: bool,
@@ -56,7 +59,12 @@ pub async fn run(args: Args) -> Result<()> {
     let cluster = Cluster::start(options).await?;
     let step = progress::step("installing the charts and starting the operator");
     operator::install_charts(&cluster).await?;
-    let mut operator = Launch { program, ..Launch::installed(&cluster, "ecs-operator-0").await? }.spawn()?;
+    let mut launch = Launch { program, ..Launch::installed(&cluster, "ecs-operator-0").await? };
+    if args.kill_every.is_some() {
+        // Its successor waits until the lease is over.
+        launch.lease_seconds = 4;
+    }
+    let mut operator = launch.spawn()?;
     operator.leads().await?;
     step.done();
     collects_garbage(&cluster).await?;
@@ -74,10 +82,27 @@ pub async fn run(args: Args) -> Result<()> {
         parallel: args.parallel,
         folder: args.folder.clone().unwrap_or_else(|| target_folder().join("histories")),
     };
-    let outcome = histories::run(&environment, &settings).await;
+    let all = histories::run(&environment, &settings);
+    if let Some(seconds) = args.kill_every {
+        return tokio::select! {
+            outcome = all => outcome,
+            ended = kill_every(Duration::from_secs(seconds.max(1)), &launch, operator) => ended,
+        };
+    }
+    let outcome = all.await;
     let ended = operator.ended()?;
     ensure!(ended.is_none(), "the operator ended with {ended:?}");
     outcome
+}
+
+/// Never ends well.
+async fn kill_every(time: Duration, launch: &Launch, mut operator: Operator) -> Result<()> {
+    loop {
+        tokio::time::sleep(time).await;
+        operator.kill().await?;
+        operator = launch.spawn()?;
+        operator.leads().await?;
+    }
 }
 
 /// The garbage collector of Kubernetes looks for new kinds every half a minute. Until then nothing goes with a service that

@@ -10,7 +10,7 @@ use super::{Check, Complaints};
 use crate::scenario::then::text;
 
 /// Within which time the breaker fires.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What happened to the tasks of one deployment.
 #[derive(Default)]
@@ -47,8 +47,8 @@ impl BreakerCheck {
             count.healthy.push(world.now);
         }
         let Some((failure, _)) = after.failed else { return };
-        let most = if after.is_in_place { after.ends.max(1) } else { 1 };
-        for index in 0..most {
+        let most = if after.is_in_place { after.ends + i64::from(after.was_unhealthy) } else { 1 };
+        for index in 0..most.max(1) {
             count.possible.entry(format!("{}/{index}", after.uid)).or_insert(world.now);
         }
         let is_in_progress = world.primary().is_some_and(|primary| {

@@ -56,6 +56,9 @@ impl Deployments {
             }
             self.completed.push(after.clone());
         }
+        if after.breaker == "TRIGGERED" && before.is_none_or(|before| before.breaker != "TRIGGERED") {
+            self.is_rolled_back(world, after, complaints);
+        }
         if before.is_none() && !after.rollback_of.is_empty() {
             let candidates = self.completed.iter().rev();
             let mut candidates = candidates.filter(|one| one.owner == after.owner && one.name != after.rollback_of);
@@ -70,6 +73,27 @@ impl Deployments {
                 ),
                 Some(_) => {}
             }
+        }
+    }
+
+    /// What the breaker says is to become of a deployment that failed.
+    fn is_rolled_back(&self, world: &World, failed: &Deployment, complaints: &mut Complaints) {
+        let wishes: Vec<bool> =
+            world.configs().filter_map(|config| config.breaker.map(|breaker| breaker.rollback)).collect();
+        let has_candidate = self.completed.iter().any(|one| one.owner == failed.owner && one.name != failed.name);
+        // A rollback that fails is not rolled back itself.
+        let may = has_candidate && failed.rollback_of.is_empty();
+        let is_wrong = match failed.status.as_str() {
+            status if status.starts_with("ROLLBACK") => !may || wishes.iter().all(|wish| !wish),
+            "STOPPED" => may && wishes.iter().all(|wish| *wish),
+            _ => true,
+        };
+        if is_wrong {
+            complaints.add(
+                world,
+                "a failed deployment is rolled back if the breaker says so and something completed before",
+                format!("{} of {} became {}", failed.name, failed.revision, failed.status),
+            );
         }
     }
 

@@ -42,9 +42,20 @@ trait Check {
     fn end(&mut self, _world: &World, _complaints: &mut Complaints) {}
 }
 
-/// Everything that a tape shows to be wrong, in order of time; and the lines of the tape, for people.
+/// What a tape shows.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Everything that is wrong, in order of time.
+    pub complaints: Vec<Complaint>,
+    /// What happened, for people.
+    pub lines: Vec<(Duration, String)>,
+    /// How much of it there was: a history in which nothing fails shows nothing of a circuit breaker.
+    pub summary: String,
+}
+
+/// Looks at every moment of a tape.
 #[must_use]
-pub fn check(tape: &Tape) -> (Vec<Complaint>, Vec<(Duration, String)>) {
+pub fn check(tape: &Tape) -> Report {
     let mut complaints = Complaints::default();
     let mut checks: Vec<Box<dyn Check>> = vec![
         Box::new(bounds::Bounds::new(tape)),
@@ -73,7 +84,18 @@ pub fn check(tape: &Tape) -> (Vec<Complaint>, Vec<(Duration, String)>) {
     }
     lines.sort_by_key(|(at, _)| *at);
     complaints.0.sort_by_key(|complaint| complaint.at);
-    (complaints.0, lines)
+    let all = || world.deployments.values();
+    let summary = format!(
+        "{} events, {} tasks, {} deployments, {} completed, {} failed tasks, {} breakers fired, {} rollbacks",
+        tape.events.len(),
+        world.tasks.len(),
+        all().count(),
+        all().filter(|one| one.rollout == "COMPLETED").count(),
+        all().map(|one| one.failed_tasks).sum::<i64>(),
+        all().filter(|one| one.breaker == "TRIGGERED").count(),
+        all().filter(|one| !one.rollback_of.is_empty()).count(),
+    );
+    Report { complaints: complaints.0, lines, summary }
 }
 
 /// One line for an event that says something new.
