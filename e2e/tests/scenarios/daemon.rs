@@ -80,7 +80,8 @@ async fn when_a_daemon_service_has_constraints_then_only_nodes_that_meet_them_ha
         nodes::label(pool.scenario.client(), &two, stack("test")).await?;
         let constraint = json!([{ "type": "memberOf", "expression": "attribute:stack == prod" }]);
         let agent = with(pool.service("agent", None), json!({ "placementConstraints": constraint }));
-        pool.scenario.given([agent]).await?;
+        // As long as a program may take: one that is gone at once is not seen where it must not be.
+        pool.scenario.given([with(agent, manifest::fate(fate::STOP_DELAY, "4s"))]).await?;
         runs_on(pool, "agent", &[&one]).await?;
         nodes::label(pool.scenario.client(), &three, stack("prod")).await?;
         runs_on(pool, "agent", &[&one, &three]).await?;
