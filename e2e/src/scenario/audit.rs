@@ -102,16 +102,18 @@ impl Request {
 pub struct Mark {
     log: PathBuf,
     offset: u64,
+    time: Timestamp,
 }
 
 impl Mark {
-    /// The end of the log as it is now.
+    /// The end of the log as it is now. A request that the server has answered and not logged yet is before it.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn now(log: &Path) -> Result<Self> {
+        let time = Timestamp::now();
         let offset = std::fs::metadata(log).with_context(|| format!("cannot read {}", log.display()))?.len();
-        Ok(Self { log: log.to_owned(), offset })
+        Ok(Self { log: log.to_owned(), offset, time })
     }
 
     /// Every request of a user since the mark, in the order in which the server received them; a watch counts when it is
@@ -130,6 +132,7 @@ impl Mark {
                 && let Ok(request) = serde_json::from_str::<Request>(&line)
                 && request.user.username == user
                 && (request.verb == "watch") == (request.stage == "ResponseStarted")
+                && request.request_received_timestamp >= self.time
             {
                 requests.push(request);
             }
@@ -163,7 +166,7 @@ mod tests {
         let log = std::env::temp_dir().join(format!("ecs-operator-audit-{}.log", std::process::id()));
         let line = |verb: &str, user: &str, resource: &str| {
             format!(
-                r#"{{"verb":"{verb}","user":{{"username":"{user}"}},"objectRef":{{"resource":"{resource}","namespace":"n","name":"web","subresource":"status"}},"responseStatus":{{"code":200}},"stage":"ResponseComplete","requestReceivedTimestamp":"2026-01-01T00:00:00.000001Z"}}"#
+                r#"{{"verb":"{verb}","user":{{"username":"{user}"}},"objectRef":{{"resource":"{resource}","namespace":"n","name":"web","subresource":"status"}},"responseStatus":{{"code":200}},"stage":"ResponseComplete","requestReceivedTimestamp":"2126-01-01T00:00:00.000001Z"}}"#
             ) + "\n"
         };
         std::fs::write(&log, line("patch", "us", "early")).unwrap();
