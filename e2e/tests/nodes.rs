@@ -241,7 +241,6 @@ async fn when_401_tasks_are_desired_then_the_deployment_fails_at_exactly_its_bou
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes a minute and says of 401 tasks what other scenarios say of fewer: run with --ignored"]
 async fn when_401_tasks_are_desired_then_the_deployment_fails_at_exactly_its_other_thresholds() -> Result<()> {
     // 5 % are 20.05 tasks, rounded up 21.
     let cases = [("unbounded", ("UNBOUNDED_PERCENT", 5), 21), ("count", ("COUNT", 7), 7)];
