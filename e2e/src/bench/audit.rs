@@ -24,7 +24,7 @@ mod tests {
         let log = std::env::temp_dir().join(format!("ecs-operator-bench-audit-{}.log", std::process::id()));
         let line = |verb: &str, stage: &str, code: u16| {
             format!(
-                r#"{{"verb":"{verb}","stage":"{stage}","user":{{"username":"us"}},"objectRef":{{"resource":"pods"}},"responseStatus":{{"code":{code}}},"requestReceivedTimestamp":"2025-01-01T00:00:00.000001Z"}}"#
+                r#"{{"verb":"{verb}","stage":"{stage}","user":{{"username":"us"}},"objectRef":{{"resource":"pods"}},"responseStatus":{{"code":{code}}},"requestReceivedTimestamp":"2125-01-01T00:00:00.000001Z"}}"#
             ) + "\n"
         };
         std::fs::write(&log, "").unwrap();

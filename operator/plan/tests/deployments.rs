@@ -349,3 +349,61 @@ fn when_tasks_cannot_start_then_they_are_tried_again_more_and_more_slowly_and_no
     cluster.run();
     assert_eq!(images(&cluster), ["good:1"]);
 }
+
+#[test]
+fn when_a_marked_task_has_become_healthy_then_it_is_no_capacity_while_it_is_about_to_go() {
+    // 4 tasks, of which 3 are healthy at least and 4 are there at most.
+    let mut cluster = steady(4, json!({"minimumHealthyPercent": 75, "maximumPercent": 100}));
+    let counts = |cluster: &Cluster| -> Vec<(String, i64)> {
+        let deployments = cluster.list(Kind::Deployment).into_iter();
+        let mut counts: Vec<(String, i64)> = deployments
+            .map(|one| {
+                let image = one["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_owned();
+                (image, one["spec"]["replicas"].as_i64().unwrap())
+            })
+            .collect();
+        counts.sort();
+        counts
+    };
+    cluster.apply(task_definition("web", "good:2"));
+    for _ in 0..2 {
+        cluster.settle();
+        cluster.deployment_controller();
+        cluster.settle();
+        cluster.deployment_controller();
+        cluster.pass(41);
+    }
+    // The second task of good:2 and one more are too young to count.
+    let young = |cluster: &mut Cluster, pod: &str| {
+        let now = cluster.now.to_string();
+        cluster.edit(Kind::Pod, pod, |pod| {
+            pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = json!(now);
+        });
+    };
+    let of_two = |cluster: &Cluster| -> Vec<String> {
+        let pods = cluster.list(Kind::Pod).into_iter();
+        let pods = pods.filter(|pod| pod["metadata"]["labels"]["ecs-operator.dev/revision"] == "2");
+        pods.map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(counts(&cluster), [("good:1".to_owned(), 2), ("good:2".to_owned(), 2)]);
+    let name = cluster.deployment("web")["metadata"]["name"].as_str().unwrap().to_owned();
+    cluster.edit(Kind::Deployment, &name, |one| one["spec"]["replicas"] = json!(3));
+    cluster.deployment_controller();
+    cluster.edit(Kind::Deployment, &name, |one| one["spec"]["replicas"] = json!(2));
+    let pods = of_two(&cluster);
+    assert_eq!(pods.len(), 3);
+    // One is healthy, one is young, and one was marked when it was young and is healthy by now.
+    young(&mut cluster, &pods[1]);
+    cluster.pass(1);
+    let old = (cluster.now - SignedDuration::from_secs(60)).to_string();
+    cluster.edit(Kind::Pod, &pods[2], |pod| {
+        pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = json!(old);
+        pod["metadata"]["annotations"]["controller.kubernetes.io/pod-deletion-cost"] = json!("-1");
+    });
+
+    cluster.apply(task_definition("web", "good:3"));
+    cluster.settle();
+
+    let expected = [("good:1".to_owned(), 2), ("good:2".to_owned(), 1), ("good:3".to_owned(), 0)];
+    assert_eq!(counts(&cluster), expected, "with one old task fewer, 2 healthy ones would be left");
+}

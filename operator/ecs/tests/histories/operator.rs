@@ -117,6 +117,9 @@ impl Operator {
             let deployment = live(id);
             let pods = || seen.pods.iter().filter(|pod| pod.id == *id);
             let of = |test: fn(&&Pod) -> bool| count(pods().filter(test));
+            // Of more tasks than are asked for, the marked ones are about to go, whatever became of them since.
+            let is_lowered = count(pods()) > deployment.asked;
+            let healthy = |pod: &&Pod| pod.is_healthy && !(is_lowered && pod.is_marked);
             Part {
                 is_primary,
                 goal: if is_primary { goals[id.1] } else { 0 },
@@ -124,12 +127,12 @@ impl Operator {
                 asked_for: deployment.asked_for,
                 tasks: Tasks {
                     existing: count(pods()),
-                    healthy: of(|pod| pod.is_healthy),
+                    healthy: count(pods().filter(healthy)),
                     leaving: of(|pod| pod.is_leaving()),
-                    leaving_healthy: of(|pod| pod.is_leaving() && pod.is_healthy),
+                    leaving_healthy: count(pods().filter(healthy).filter(|pod| pod.is_leaving())),
                     failing: of(|pod| pod.is_failing),
                     protected: of(|pod| pod.is_protected),
-                    protected_healthy: of(|pod| pod.is_protected && pod.is_healthy),
+                    protected_healthy: count(pods().filter(healthy).filter(|pod| pod.is_protected)),
                     unplaced: of(|pod| pod.is_unplaced()),
                 },
             }

@@ -315,13 +315,20 @@ fn newest<'a>(
 }
 
 /// Counts the tasks of one Deployment.
+///
+/// While there are more than it is asked for, the marked ones are about to go: a task that was too young to count when it was
+/// marked, and counts by now, is no capacity. Of a healthy, a young and a marked task, 2 asked for, 1 healthy one is left.
 fn tasks(snapshot: &ServiceSnapshot, deployment: &str, provider: &str, now: Timestamp) -> Tasks {
     let mut tasks = Tasks::default();
     let is_frozen = snapshot.record(deployment).is_some_and(Record::is_frozen);
-    for task in snapshot.tasks.iter().filter(|task| !task.is_stopping && is_of(task, deployment, provider)) {
+    let own = || snapshot.tasks.iter().filter(|task| !task.is_stopping && is_of(task, deployment, provider));
+    let existing = i64::try_from(own().count()).unwrap_or(i64::MAX);
+    let is_lowered = snapshot.workload(deployment, provider).is_some_and(|live| live.replicas < existing);
+    for task in own() {
         // Its end is decided, whatever becomes of it until its pod is deleted.
         let is_given_up = snapshot.status.stopped_tasks.iter().any(|record| record.uid == task.uid);
-        let is_healthy = task.is_healthy_for_deployment && !is_given_up;
+        let is_about_to_go = is_lowered && task.is_marked;
+        let is_healthy = task.is_healthy_for_deployment && !is_given_up && !is_about_to_go;
         let is_leaving = stopping::is_to_be_replaced(snapshot, task, now);
         tasks.existing += 1;
         tasks.healthy += i64::from(is_healthy);
