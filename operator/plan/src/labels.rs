@@ -50,6 +50,10 @@ pub const ECS_NAMES: &str = "ecs-operator.dev/ecs-names";
 pub const APPLIED: &str = "ecs-operator.dev/applied";
 /// On a pod: a ReplicaSet deletes ready pods of low cost first.
 pub const POD_DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+/// Its value on a task that is to go.
+pub const MARKED: &str = "-1000";
+/// … and on one that was to go and stays after all: as if it had none.
+pub const UNMARKED: &str = "0";
 /// On a Deployment: the desired count of the service when its `replicas` were written.
 pub const DESIRED_COUNT: &str = "ecs-operator.dev/desired-count";
 /// On a pod template: the task's containers in ECS's terms (name, essential), for reading pods without the template.

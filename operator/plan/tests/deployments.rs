@@ -398,7 +398,7 @@ fn when_a_marked_task_has_become_healthy_then_it_is_no_capacity_while_it_is_abou
     let old = (cluster.now - SignedDuration::from_secs(60)).to_string();
     cluster.edit(Kind::Pod, &pods[2], |pod| {
         pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = json!(old);
-        pod["metadata"]["annotations"]["controller.kubernetes.io/pod-deletion-cost"] = json!("-1");
+        pod["metadata"]["annotations"]["controller.kubernetes.io/pod-deletion-cost"] = json!("-1000");
     });
 
     cluster.apply(task_definition("web", "good:3"));
@@ -406,4 +406,29 @@ fn when_a_marked_task_has_become_healthy_then_it_is_no_capacity_while_it_is_abou
 
     let expected = [("good:1".to_owned(), 2), ("good:2".to_owned(), 1), ("good:3".to_owned(), 0)];
     assert_eq!(counts(&cluster), expected, "with one old task fewer, 2 healthy ones would be left");
+}
+
+#[test]
+fn when_another_task_was_marked_earlier_then_its_mark_is_taken_away_before_the_count_is_lowered() {
+    let mut cluster = steady(3, json!({}));
+    let names: Vec<String> =
+        cluster.list(Kind::Pod).iter().map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned()).collect();
+    let cost = "controller.kubernetes.io/pod-deletion-cost";
+    cluster.edit(Kind::Pod, &names[0], |pod| pod["metadata"]["annotations"][cost] = json!("-1000"));
+    // It is too young to count, so it goes first.
+    let now = cluster.now.to_string();
+    cluster.edit(Kind::Pod, &names[1], |pod| {
+        pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] = json!(now);
+    });
+    cluster.edit(Kind::Service, "web", |web| web["spec"]["desiredCount"] = json!(2));
+
+    cluster.settle();
+
+    let costs: Vec<Value> =
+        names.iter().map(|name| cluster.get(Kind::Pod, name)["metadata"]["annotations"][cost].clone()).collect();
+    assert_eq!(costs, [json!("0"), json!("-1000"), Value::Null]);
+    let lowered = cluster.log.iter().rposition(|line| line.contains("Deployment")).unwrap();
+    let marked = cluster.log.iter().rposition(|line| line.contains("Pod")).unwrap();
+    assert!(marked < lowered, "{:#?}", cluster.log);
+    assert_eq!(cluster.deployment("web")["spec"]["replicas"], 2);
 }

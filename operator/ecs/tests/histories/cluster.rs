@@ -269,8 +269,8 @@ impl Cluster {
             return Ok(());
         }
         if pod.is_marked && pod.was_idle {
-            // It came to be healthy after the choice.
-            self.losses.push(self.now);
+            // It came to be healthy after the choice. What the operator sees of this moment was there before.
+            self.losses.push(self.now + 1);
             return Ok(());
         }
         let limits = self.lowered.get(&pod.id).copied().unwrap_or(self.limits);
@@ -286,7 +286,7 @@ impl Cluster {
         }
         if !pod.is_marked {
             // There was one more than those who chose had seen, and it is not the one that went.
-            self.losses.push(self.now);
+            self.losses.push(self.now + 1);
         }
         Ok(())
     }

@@ -23,7 +23,6 @@ use crate::world::World;
 /// Above this a scale-in without protected tasks leaves the choice to the ReplicaSet, which also takes from the fullest
 /// nodes first: a write for each of thousands of tasks would hold it up.
 const MOST_MARKED: usize = 100;
-const MARK: &str = "-1000";
 
 /// What lowering one Deployment comes to.
 #[derive(Default)]
@@ -78,8 +77,14 @@ pub(super) fn choose(
         })
         .collect();
     let mut scale_in = ScaleIn::default();
-    let mut is_prepared = true;
-    for uid in victims(&candidates, count, strategy(snapshot)) {
+    let chosen = victims(&candidates, count, strategy(snapshot));
+    // Who was chosen earlier, and not now, would go in place of those who are: a task that was too young to be spared then
+    // and is healthy by now.
+    for task in tasks.iter().filter(|task| task.is_marked && !chosen.contains(&task.uid.as_str())) {
+        scale_in.marks.push(mark(snapshot, task, labels::UNMARKED));
+    }
+    let mut is_prepared = scale_in.marks.is_empty();
+    for uid in chosen {
         let Some(task) = tasks.iter().find(|task| task.uid == uid) else { continue };
         scale_in.victims.push(uid.to_owned());
         // What is not ready goes first in any case.
@@ -87,16 +92,20 @@ pub(super) fn choose(
         let is_unhealthy = stopping::is_unhealthy(snapshot, task, now);
         let needs_record = is_unhealthy && !snapshot.status.stopped_tasks.iter().any(|record| record.uid == task.uid);
         if needs_mark && scale_in.marks.len() < MOST_MARKED {
-            scale_in.marks.push(Op::Annotate {
-                key: ObjectKey::namespaced(Kind::Pod, &snapshot.namespace, task.pod_name.clone()),
-                uid: task.uid.clone(),
-                annotations: BTreeMap::from([(labels::POD_DELETION_COST.to_owned(), MARK.to_owned())]),
-            });
+            scale_in.marks.push(mark(snapshot, task, labels::MARKED));
         }
         is_prepared &= !needs_mark && !needs_record;
         scale_in.prepared += i64::from(is_prepared);
     }
     scale_in
+}
+
+fn mark(snapshot: &ServiceSnapshot, task: &Task, cost: &str) -> Op {
+    Op::Annotate {
+        key: ObjectKey::namespaced(Kind::Pod, &snapshot.namespace, task.pod_name.clone()),
+        uid: task.uid.clone(),
+        annotations: BTreeMap::from([(labels::POD_DELETION_COST.to_owned(), cost.to_owned())]),
+    }
 }
 
 fn strategy(snapshot: &ServiceSnapshot) -> Strategy {

@@ -174,7 +174,7 @@ pub fn observe(pod: &PodView, now: Timestamp) -> Task {
             .zip(&observation.containers)
             .map(|(note, container)| container_end(note, find(note), container.reason()))
             .collect(),
-        is_marked: pod.metadata.annotations.contains_key(labels::POD_DELETION_COST),
+        is_marked: pod.metadata.annotations.get(labels::POD_DELETION_COST).is_some_and(|cost| cost == labels::MARKED),
         missing_secret: notes.iter().find_map(|note| missing_secret(find(note)?)),
         node: pod.spec.node_name.clone(),
     }
