@@ -9,10 +9,10 @@
 //! [`super::rollout`] asks for more tasks for a while, and when it asks for fewer again, they are the ones that go. Where
 //! it leaves none they are stopped here, within the minimum.
 //!
-//! Tasks that stop before RUNNING wait for [`ecs::throttle`]. Tasks that end one after the other would be replaced as fast as they fail. So [`AT_ONCE`] tasks may be stopped without
-//! a pause, and from then on in each [`PAUSE_SECONDS`] only a tenth of the desired count, at least one and at most ten:
-//! of a service of 5 tasks that all fail, 3 are replaced at once and then one every 10 seconds; of 60, 6 every 10 seconds.
-//! Meanwhile the kubelet starts their containers again with a back-off of its own. After
+//! Tasks that stop before RUNNING wait for [`ecs::throttle`]. Those that ran would be replaced as fast as they end. So
+//! [`AT_ONCE`] tasks may be stopped without a pause, and from then on in each [`PAUSE_SECONDS`] only a tenth of the desired
+//! count, at least one and at most ten: of a service of 5 tasks that all fail, 3 are replaced at once and then one every 10
+//! seconds; of 60, 6 every 10 seconds. Meanwhile the kubelet starts their containers again with a back-off of its own. After
 //! [`FORGET_SECONDS`] without an end the first ones are free again.
 
 use std::collections::BTreeMap;

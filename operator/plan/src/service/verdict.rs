@@ -63,7 +63,7 @@ pub(super) struct Verdict {
     pub(super) primary: ServiceDeploymentStatus,
     /// What happened to it now.
     pub(super) outcome: Option<Outcome>,
-    /// Since when enough tasks are healthy, while the bake time is not over.
+    /// Enough tasks are healthy, and the bake time is not over.
     pub(super) is_baking: bool,
     /// Alarms that keep the PRIMARY deployment from being completed because nobody tells their state, and why.
     pub(super) unknown_alarms: Option<String>,
