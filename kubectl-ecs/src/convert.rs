@@ -108,7 +108,7 @@ fn cluster(spec: &mut Map<String, Value>) -> String {
     let reference = spec.remove("cluster").and_then(|value| value.as_str().map(ToOwned::to_owned));
     let arn = reference.or_else(|| text(spec, "clusterArn"));
     let name = text(spec, "clusterName").or(arn.as_deref().map(last_segment).map(ToOwned::to_owned));
-    let name = name.unwrap_or_else(|| plan::world::DEFAULT_CLUSTER.to_owned());
+    let name = name.unwrap_or_else(|| plan::core::world::DEFAULT_CLUSTER.to_owned());
     put(spec, "clusterName", &name);
     name
 }

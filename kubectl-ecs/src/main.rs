@@ -10,7 +10,7 @@ use kubectl_ecs::print::Format;
 use kubectl_ecs::report::{Exit, Report};
 use kubectl_ecs::{env_file, import, read, render};
 use plan::Facts;
-use plan::facts::KubernetesVersion;
+use plan::core::facts::KubernetesVersion;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -171,7 +171,7 @@ pub(crate) fn names(inputs: &mut Inputs) {
 fn place(input: &Input) -> Option<(String, String)> {
     match input.kind {
         Kind::Service => {
-            let cluster = input.text("/spec/cluster").map_or(plan::world::DEFAULT_CLUSTER, last_segment);
+            let cluster = input.text("/spec/cluster").map_or(plan::core::world::DEFAULT_CLUSTER, last_segment);
             Some((input.text("/spec/serviceName")?.to_owned(), cluster.to_owned()))
         }
         Kind::ScalableTarget => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use plan::report::Refusal;
+use plan::core::report::Refusal;
 use plan::{AlarmSource, Facts, ImageResolution, Kind, ObjectKey, Settings, labels, validate};
 use serde_json::{Map, Value, json};
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use plan::world::MemoryWorld;
+use plan::core::world::MemoryWorld;
 use plan::{Kind, ObjectKey, Op, Settings, Stored, World, status};
 use serde_json::{Value, json};
 
@@ -118,7 +118,7 @@ impl Simulation {
     }
 
     fn put_predefined(&mut self, name: &str, provider: &str, capacity_type: &str) {
-        let term = plan::world::Term::EcsName(provider.to_owned());
+        let term = plan::core::world::Term::EcsName(provider.to_owned());
         if !self.world.find(Kind::CapacityProvider, None, &term).is_empty() {
             return;
         }

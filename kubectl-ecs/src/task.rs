@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use api::task_definition::{Compatibility, TaskDefinitionSpec};
-use plan::facts::Facts;
-use plan::policy::NamespacePolicy;
-use plan::task::{self, TaskInput};
+use plan::core::facts::Facts;
+use plan::core::policy::NamespacePolicy;
+use plan::pod::{self, TaskInput};
 use plan::{Kind, ObjectKey, labels, object};
 use serde_json::{Value, json};
 

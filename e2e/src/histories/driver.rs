@@ -265,9 +265,10 @@ impl<'a> Driver<'a> {
                     labels.and_then(|labels| labels.get(name)?.as_str()).unwrap_or_default().to_owned()
                 };
                 let pods = tasks(objects, SERVICE);
-                let its = pods.iter().filter(|pod| label(pod, plan::labels::DEPLOYMENT) == newest.digits()).count();
+                let its =
+                    pods.iter().filter(|pod| label(pod, plan::core::labels::DEPLOYMENT) == newest.digits()).count();
                 let on = |pool: &str| {
-                    let is_on = |pod: &&&Value| label(pod, plan::labels::CAPACITY_PROVIDER) == pool;
+                    let is_on = |pod: &&&Value| label(pod, plan::core::labels::CAPACITY_PROVIDER) == pool;
                     pods.iter().filter(is_on).count()
                 };
                 let (one, other) = (on(&first), on(&second));
@@ -277,7 +278,7 @@ impl<'a> Driver<'a> {
                     Strategy::Both => one.abs_diff(other) <= 1,
                 };
                 let deployments: BTreeSet<String> =
-                    workloads(objects, SERVICE).iter().map(|one| label(one, plan::labels::DEPLOYMENT)).collect();
+                    workloads(objects, SERVICE).iter().map(|one| label(one, plan::core::labels::DEPLOYMENT)).collect();
                 let is_alone = deployments.iter().all(|digits| digits == newest.digits());
                 let is_all = i64::try_from(pods.len()).ok() == Some(desired) && its == pods.len();
                 if is_all && is_split && is_alone && newest.status == "SUCCESSFUL" {

@@ -281,7 +281,7 @@ impl World {
     fn take_pod(&mut self, event: &Event) -> Change {
         let uid = text(&event.object, "/metadata/uid").to_owned();
         let before = self.tasks.get(&uid).cloned();
-        if label(&event.object, plan::labels::SERVICE).is_empty() {
+        if label(&event.object, plan::core::labels::SERVICE).is_empty() {
             return Change::Other;
         }
         let mut task = task(&event.object, self.now);
@@ -418,9 +418,9 @@ fn task(pod: &Value, now: Duration) -> Task {
     Task {
         uid: text(pod, "/metadata/uid").to_owned(),
         name: text(pod, "/metadata/name").to_owned(),
-        deployment: label(pod, plan::labels::DEPLOYMENT).to_owned(),
+        deployment: label(pod, plan::core::labels::DEPLOYMENT).to_owned(),
         revision: crate::scenario::revision(pod),
-        provider: label(pod, plan::labels::CAPACITY_PROVIDER).to_owned(),
+        provider: label(pod, plan::core::labels::CAPACITY_PROVIDER).to_owned(),
         exists,
         is_stopping,
         has_started,

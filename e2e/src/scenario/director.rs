@@ -161,6 +161,6 @@ fn is_held(pod: &Value) -> bool {
 #[must_use]
 pub fn revision(pod: &Value) -> String {
     let label = |name: &str| pod.pointer("/metadata/labels").and_then(|labels| labels.get(name)?.as_str());
-    let (family, number) = (label(plan::labels::FAMILY), label(plan::labels::REVISION));
+    let (family, number) = (label(plan::core::labels::FAMILY), label(plan::core::labels::REVISION));
     format!("{}:{}", family.unwrap_or_default(), number.unwrap_or_default())
 }

@@ -173,7 +173,7 @@ async fn when_an_update_goes_back_to_what_still_runs_then_it_is_a_deployment_of_
         let digits = scenario.records("web").pop().context("there is no record")?.digits().to_owned();
         let started_by = scenario.view().read(|objects| {
             let pods = tasks(objects, "web").into_iter().filter(|pod| exists(pod));
-            let labels = pods.map(|pod| pod["metadata"]["labels"][plan::labels::DEPLOYMENT].clone());
+            let labels = pods.map(|pod| pod["metadata"]["labels"][plan::core::labels::DEPLOYMENT].clone());
             labels.collect::<Vec<_>>()
         });
         ensure!(started_by.iter().all(|label| *label == digits.as_str()), "{started_by:?} instead of {digits}");
@@ -198,7 +198,7 @@ async fn when_a_deployment_is_forced_during_a_rollout_then_tasks_of_both_are_rep
         scenario.then_within(60).the_service("web").is_steady_on("web:2").await?;
         let others = scenario.view().read(|objects| {
             let pods = tasks(objects, "web").into_iter().filter(|pod| exists(pod));
-            pods.filter(|pod| pod["metadata"]["labels"][plan::labels::DEPLOYMENT] != digits.as_str()).count()
+            pods.filter(|pod| pod["metadata"]["labels"][plan::core::labels::DEPLOYMENT] != digits.as_str()).count()
         });
         ensure!(others == 0, "{others} tasks of the deployment before are left");
         sampler.verdict()?;
@@ -339,7 +339,7 @@ async fn when_the_provider_changes_during_a_rollout_then_the_bounds_hold_over_bo
             .until("all tasks are on the second provider", |objects| {
                 let pods = tasks(objects, "web").into_iter().filter(|pod| exists(pod));
                 let left = pods
-                    .filter(|pod| pod["metadata"]["labels"][plan::labels::CAPACITY_PROVIDER] != two.as_str())
+                    .filter(|pod| pod["metadata"]["labels"][plan::core::labels::CAPACITY_PROVIDER] != two.as_str())
                     .count();
                 if left == 0 { Ok(()) } else { Err(format!("{left} are not")) }
             })

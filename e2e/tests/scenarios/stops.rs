@@ -117,7 +117,7 @@ async fn when_an_earlier_revision_is_named_then_it_runs_again_even_if_its_task_d
         let registered = scenario.objects("ECSTaskDefinitionRevision").into_iter();
         let registered: Vec<_> = registered.filter(|one| one["spec"]["revision"] == 1).collect();
         let name = registered.first().map(|one| text(one, "/metadata/name")).context("web:1 is not registered")?;
-        let deregister = json!({ "metadata": { "annotations": { plan::labels::DEREGISTER: "true" } } });
+        let deregister = json!({ "metadata": { "annotations": { plan::core::labels::DEREGISTER: "true" } } });
         scenario.when_patched("ECSTaskDefinitionRevision", name, deregister).await?;
         let is_inactive = |one: &Value| text(one, "/status/status") == "INACTIVE";
         scenario.then_within(30).object("ECSTaskDefinitionRevision", name, "is INACTIVE", is_inactive).await?;

@@ -12,18 +12,18 @@ use api::conditions::{ConditionType, Reason};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::container_instance::{instances, selected};
-use crate::kind::{Kind, ObjectKey};
-use crate::labels;
-use crate::object::Metadata;
-use crate::op::{Op, Plan};
-use crate::report::Conditions;
-use crate::root::Root;
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::labels;
+use crate::core::object::Metadata;
+use crate::core::op::{Op, Plan};
+use crate::core::report::Conditions;
+use crate::core::root::Root;
+use crate::core::settings::Settings;
+use crate::core::world::{Term, World};
+use crate::nodes::instance::{instances, selected};
 use crate::service::Placement;
-use crate::settings::Settings;
 use crate::support::{self, Document};
 use crate::validate;
-use crate::world::{Term, World};
 
 const KARPENTER_CAPACITY_TYPE: &str = "karpenter.sh/capacity-type";
 const EKS_CAPACITY_TYPE: &str = "eks.amazonaws.com/capacityType";
@@ -127,11 +127,15 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     // Names of providers are unique in a cluster: a second FARGATE must not draw anybody's tasks to its nodes.
     if let Some(other) = root.older_namesake(world, &[Term::EcsName(ecs_name.to_owned())]) {
         let message = format!("capacity provider {ecs_name} is ECSCapacityProvider {other} already");
-        refusals.push(crate::report::Refusal { path: "spec.name".to_owned(), exception: Reason::NameTaken, message });
+        refusals.push(crate::core::report::Refusal {
+            path: "spec.name".to_owned(),
+            exception: Reason::NameTaken,
+            message,
+        });
     }
     let spec = serde_json::from_value::<CapacityProviderSpec>(document.clone());
     if let (Err(error), true) = (&spec, refusals.is_empty()) {
-        refusals.push(crate::report::Refusal::invalid("spec", error.to_string()));
+        refusals.push(crate::core::report::Refusal::invalid("spec", error.to_string()));
     }
     conditions.accept(&refusals);
     let mut status = CapacityProviderStatus {

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::kind::{Kind, ObjectKey};
-use crate::op::Plan;
-use crate::settings::Settings;
-use crate::world::World;
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::op::Plan;
+use crate::core::settings::Settings;
+use crate::core::world::World;
 
 /// What to do about one root now. A root that is not there any more needs nothing: its children have owner references.
 #[must_use]
@@ -17,7 +17,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
         Kind::Service => crate::service::plan(world, root, settings, now),
         Kind::ScalableTarget => crate::scalable_target::plan(world, root, settings, now),
         Kind::PersistentVolume | Kind::VolumeSnapshotContent => crate::persistent_volume::plan(world, root, now),
-        Kind::Node => crate::node::plan(world, root, now),
+        Kind::Node => crate::nodes::drain::plan(world, root, now),
         _ => Plan::default(),
     }
 }

@@ -8,32 +8,13 @@
 //! `tests/boundaries.rs` reads the dependency graph to prove it. The same [`plan()`] runs in the operator, in
 //! `kubectl ecs render` and in every test.
 
-pub mod alarm;
-mod attribute;
-pub mod constraint;
-pub mod container_instance;
+pub mod core;
 mod decide;
-pub mod diff;
-pub mod facts;
-pub mod image;
-pub mod kind;
-pub mod labels;
-mod moment;
-mod node;
-pub mod object;
-pub mod op;
-pub mod policy;
-pub mod quantity;
-pub mod report;
-mod root;
+pub mod nodes;
+pub mod pod;
 pub mod routes;
-pub mod settings;
-pub mod status;
-pub mod store;
 pub mod support;
-pub mod task;
 pub mod validate;
-pub mod world;
 
 pub mod capacity_provider;
 pub mod cluster;
@@ -42,12 +23,12 @@ pub mod scalable_target;
 pub mod service;
 pub mod task_definition;
 
-pub use alarm::{AlarmQuery, AlarmSource, AlarmState};
+pub use core::alarm::{AlarmQuery, AlarmSource, AlarmState};
+pub use core::facts::Facts;
+pub use core::image::{ImageAnswer, ImageQuery, ImageResolution};
+pub use core::kind::{Kind, ObjectKey};
+pub use core::op::{Notice, NoticeKind, Op, Plan};
+pub use core::settings::Settings;
+pub use core::store::Stored;
+pub use core::world::World;
 pub use decide::plan;
-pub use facts::Facts;
-pub use image::{ImageAnswer, ImageQuery, ImageResolution};
-pub use kind::{Kind, ObjectKey};
-pub use op::{Notice, NoticeKind, Op, Plan};
-pub use settings::Settings;
-pub use store::Stored;
-pub use world::World;

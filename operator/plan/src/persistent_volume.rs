@@ -6,10 +6,10 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::kind::{Kind, ObjectKey};
-use crate::object::Metadata;
-use crate::op::{Op, Plan};
-use crate::world::World;
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::object::Metadata;
+use crate::core::op::{Op, Plan};
+use crate::core::world::World;
 
 /// How long a volume may wait for its claim to be made: the claim follows in the same reconcile, so this is plenty.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
@@ -54,8 +54,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::store::Stored;
-    use crate::world::MemoryWorld;
+    use crate::core::store::Stored;
+    use crate::core::world::MemoryWorld;
 
     fn ops(phase: &str, minutes: i64, has_claim: bool) -> usize {
         let created: Timestamp = "2026-03-01T10:00:00Z".parse().unwrap();

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use api::cluster::ContainerInstanceStatus;
 use serde_json::Value;
 
-use crate::container_instance::Instance;
-use crate::kind::{Kind, ObjectKey};
-use crate::labels;
-use crate::node::services_on;
-use crate::store::Stored;
-use crate::world::{Term, World};
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::labels;
+use crate::core::store::Stored;
+use crate::core::world::{Term, World};
+use crate::nodes::drain::services_on;
+use crate::nodes::instance::Instance;
 
 /// The roots that may decide differently because `changed` appeared, changed or went away. Call it with the old and with
 /// the new copy of an object: a service that moves to another cluster concerns both.

@@ -13,17 +13,17 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::diff::{Difference, first_difference, seal};
-use crate::kind::{Kind, ObjectKey};
-use crate::object::{Metadata, child, owner_reference};
-use crate::op::{FIELD_MANAGER, Op, Plan};
-use crate::report::{Conditions, Finding, Refusal};
-use crate::root::{Root, holder};
-use crate::settings::Settings;
-use crate::store::Stored;
+use crate::core::diff::{Difference, first_difference, seal};
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::object::{Metadata, child, owner_reference};
+use crate::core::op::{FIELD_MANAGER, Op, Plan};
+use crate::core::report::{Conditions, Finding, Refusal};
+use crate::core::root::{Root, holder};
+use crate::core::settings::Settings;
+use crate::core::store::Stored;
+use crate::core::world::{Term, World};
 use crate::support::{self, Document};
 use crate::validate;
-use crate::world::{Term, World};
 
 /// What is read of the service.
 #[derive(Deserialize)]

@@ -60,7 +60,7 @@ fn every_bad_object_is_refused_at_its_path_with_the_exception_of_ecs() {
     for case in cases {
         let refusals = object(kind_of(&case.document), &case.document);
         let is_said =
-            |said: &plan::report::Refusal| said.path == case.path && said.exception.as_str() == case.exception;
+            |said: &plan::core::report::Refusal| said.path == case.path && said.exception.as_str() == case.exception;
         if !refusals.iter().any(is_said) {
             wrong.push(format!("{} ({} {}): {refusals:#?}", case.name, case.path, case.exception));
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ecs::query::{Instance, holds, parse};
-use plan::constraint::{Constraint, Node, NodeRules, translate};
+use plan::nodes::constraint::{Constraint, Node, NodeRules, translate};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -19,7 +19,7 @@ fn given() -> (Cluster, String) {
     let name = names(&cluster)[0].clone();
     let until = (cluster.now + jiff::SignedDuration::from_secs(3600)).to_string();
     cluster.edit(Kind::Pod, &name, |pod| {
-        pod["metadata"]["annotations"][plan::labels::PROTECTED_UNTIL] = json!(until);
+        pod["metadata"]["annotations"][plan::core::labels::PROTECTED_UNTIL] = json!(until);
     });
     cluster.run();
     (cluster, name)

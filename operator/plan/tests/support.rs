@@ -171,7 +171,7 @@ fn when_a_field_asks_for_nothing_then_it_is_not_reported() {
 
 #[test]
 fn when_a_value_brought_something_to_light_then_it_stands_in_for_what_is_said_of_the_field() {
-    let finding = |path: &str, why: &str| plan::report::Finding {
+    let finding = |path: &str, why: &str| plan::core::report::Finding {
         path: path.to_owned(),
         is_approximated: true,
         why: why.to_owned(),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use http::{Method, Request};
 use kube::Client;
-use plan::kind::ObjectKey;
-use plan::op::{FIELD_MANAGER, Op, STATUS_FIELD_MANAGER};
+use plan::core::kind::ObjectKey;
+use plan::core::op::{FIELD_MANAGER, Op, STATUS_FIELD_MANAGER};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};

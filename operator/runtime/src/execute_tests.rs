@@ -85,7 +85,7 @@ impl Fixture {
     }
 
     fn waits_for(&self) -> Option<ObjectKey> {
-        match self.gate.check(&root(), &plan::world::MemoryWorld::default()) {
+        match self.gate.check(&root(), &plan::core::world::MemoryWorld::default()) {
             crate::gate::Verdict::Open => None,
             crate::gate::Verdict::Waiting(key) => Some(key),
         }

@@ -171,7 +171,7 @@ impl Expected {
 
 #[cfg(test)]
 mod tests {
-    use plan::world::MemoryWorld;
+    use plan::core::world::MemoryWorld;
     use serde_json::json;
 
     use super::*;

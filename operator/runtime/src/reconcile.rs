@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plan::status::Failure;
+use plan::core::status::Failure;
 use plan::{ObjectKey, Plan, Settings, Stored, World};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -153,9 +153,9 @@ impl Reconciler {
                 message: failed.error.to_string(),
                 is_transient: failed.error.is_transient(),
             };
-            plan::status::amend(&mut status, &failure, planned.generation(), self.clock.now());
+            plan::core::status::amend(&mut status, &failure, planned.generation(), self.clock.now());
         }
-        if plan::status::same(&status, &without_null(&planned.plan.previous_status)) {
+        if plan::core::status::same(&status, &without_null(&planned.plan.previous_status)) {
             return Ok(false);
         }
         let started = Instant::now();

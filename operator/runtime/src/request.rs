@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 
 use http::{Method, Request, header};
-use plan::kind::{Kind, ObjectKey};
-use plan::labels::{MANAGED_BY, OPERATOR};
+use plan::core::kind::{Kind, ObjectKey};
+use plan::core::labels::{MANAGED_BY, OPERATOR};
 use serde::Deserialize;
 use serde_json::Value;
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use plan::world::MemoryWorld;
+use plan::core::world::MemoryWorld;
 use plan::{AlarmQuery, AlarmState, ImageAnswer, ImageQuery, Kind, ObjectKey, Stored, World, routes};
 
 /// What a change to the store means for others.

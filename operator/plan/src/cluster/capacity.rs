@@ -8,11 +8,11 @@ use ecs::arn::last_segment;
 use serde::Deserialize;
 
 use super::live_tasks;
-use crate::kind::Kind;
-use crate::labels;
-use crate::report::Conditions;
-use crate::root::holder;
-use crate::world::{Term, World};
+use crate::core::kind::Kind;
+use crate::core::labels;
+use crate::core::report::Conditions;
+use crate::core::root::holder;
+use crate::core::world::{Term, World};
 
 /// Every provider the cluster lists, and every one it listed before while tasks run on it: ECS refuses to dissociate that,
 /// here it stays until they have stopped. `previous` is what the status said before.

@@ -8,8 +8,8 @@ use api::service::{LaunchType, ServiceStatus};
 
 use super::ServiceView;
 use crate::capacity_provider::cluster_terms;
-use crate::container_instance::{Instance, selected};
-use crate::world::World;
+use crate::core::world::World;
+use crate::nodes::instance::{Instance, selected};
 
 /// At most this many container instances are listed.
 const MOST_INSTANCES: usize = 50;

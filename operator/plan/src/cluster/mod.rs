@@ -12,16 +12,16 @@ use serde::Deserialize;
 pub(crate) use capacity::is_associated;
 
 use crate::capacity_provider::{add_finalizer, remove_finalizer};
-use crate::kind::{Kind, ObjectKey};
-use crate::labels;
-use crate::object::Metadata;
-use crate::op::Plan;
-use crate::report::{Conditions, Refusal};
-use crate::root::Root;
-use crate::settings::Settings;
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::labels;
+use crate::core::object::Metadata;
+use crate::core::op::Plan;
+use crate::core::report::{Conditions, Refusal};
+use crate::core::root::Root;
+use crate::core::settings::Settings;
+use crate::core::world::{Term, World};
 use crate::support::{self, Document};
 use crate::validate;
-use crate::world::{Term, World};
 
 /// How often a cluster looks whether the last tasks have stopped that keep it, or one of its providers.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);

@@ -8,10 +8,10 @@ use ecs::alarm::Watch;
 
 use super::record::Record;
 use super::snapshot::ServiceSnapshot;
-use crate::alarm::{Alarms, is_watched};
-use crate::op::Plan;
-use crate::settings::Settings;
-use crate::world::World;
+use crate::core::alarm::{Alarms, is_watched};
+use crate::core::op::Plan;
+use crate::core::settings::Settings;
+use crate::core::world::World;
 
 /// What the alarms say.
 pub(super) struct Seen {

@@ -12,14 +12,14 @@ use super::revision::ServiceRevision;
 use super::rollout::{Rollout, WantedWorkload};
 use super::snapshot::ServiceSnapshot;
 use super::{daemon, guard};
-use crate::constraint::all_of;
-use crate::diff::{Difference, first_difference, seal};
-use crate::facts::Facts;
-use crate::kind::{Kind, ObjectKey};
-use crate::labels;
-use crate::object::{Metadata, child, owner_reference};
-use crate::op::{FIELD_MANAGER, Op, Plan};
-use crate::world::World;
+use crate::core::diff::{Difference, first_difference, seal};
+use crate::core::facts::Facts;
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::labels;
+use crate::core::object::{Metadata, child, owner_reference};
+use crate::core::op::{FIELD_MANAGER, Op, Plan};
+use crate::core::world::World;
+use crate::nodes::constraint::all_of;
 
 /// A name that a child needs and somebody else has.
 pub(super) struct Conflict {

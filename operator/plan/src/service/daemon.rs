@@ -17,14 +17,14 @@ use serde_json::{Map, Value, json};
 use super::record::Record;
 use super::revision::{CapacityPart, NO_PROVIDER};
 use super::snapshot::ServiceSnapshot;
-use crate::constraint::all_of;
-use crate::container_instance::{Instance, Taint, Toleration};
-use crate::kind::{Kind, ObjectKey};
-use crate::labels;
-use crate::object::{Metadata, child};
-use crate::store::Stored;
-use crate::task::observe::Task;
-use crate::world::{Term, World};
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::labels;
+use crate::core::object::{Metadata, child};
+use crate::core::store::Stored;
+use crate::core::world::{Term, World};
+use crate::nodes::constraint::all_of;
+use crate::nodes::instance::{Instance, Taint, Toleration};
+use crate::pod::observe::Task;
 
 /// Tasks of earlier deployments are found by their records; ControllerRevisions are not needed for going back.
 const REVISION_HISTORY_LIMIT: i64 = 2;

@@ -3,7 +3,7 @@
 use api::service::ServiceState;
 
 use super::snapshot::ServiceSnapshot;
-use crate::op::Plan;
+use crate::core::op::Plan;
 
 /// Children have owner references: the garbage collector ends them with the service. What is left is to say how far it is.
 pub(super) fn plan(snapshot: &ServiceSnapshot) -> Plan {
@@ -11,7 +11,7 @@ pub(super) fn plan(snapshot: &ServiceSnapshot) -> Plan {
     if snapshot.status.observed_generation.is_none() {
         return plan;
     }
-    let count = |counts: fn(&crate::task::observe::Task) -> bool| {
+    let count = |counts: fn(&crate::pod::observe::Task) -> bool| {
         let tasks = snapshot.tasks.iter().filter(|task| !task.is_stopping && counts(task));
         Some(i32::try_from(tasks.count()).unwrap_or(i32::MAX))
     };

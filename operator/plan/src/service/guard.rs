@@ -5,8 +5,8 @@
 
 use serde_json::Value;
 
-use crate::kind::{Kind, ObjectKey};
-use crate::task::{ebs, efs, fsx};
+use crate::core::kind::{Kind, ObjectKey};
+use crate::pod::{ebs, efs, fsx};
 
 /// Kinds in the namespace, with the beginning of the names they have.
 const SHARED: [(Kind, &str); 7] = [

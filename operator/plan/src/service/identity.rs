@@ -2,7 +2,7 @@
 //! bypassed, and then the tasks that run stay what they are.
 
 use super::snapshot::ServiceSnapshot;
-use crate::report::Refusal;
+use crate::core::report::Refusal;
 
 /// What differs from the newest deployment although it cannot.
 pub(super) fn refusals(snapshot: &ServiceSnapshot) -> Vec<Refusal> {

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use super::primary;
 use super::snapshot::ServiceSnapshot;
 use super::wanted::Wanted;
-use crate::image::{ContainerImage, ImageAnswer, ImageQuery, is_consistent};
-use crate::op::Plan;
-use crate::settings::Settings;
-use crate::world::World;
+use crate::core::image::{ContainerImage, ImageAnswer, ImageQuery, is_consistent};
+use crate::core::op::Plan;
+use crate::core::settings::Settings;
+use crate::core::world::World;
 
 /// Longest name of a container in a Pod.
 const LONGEST_NAME: usize = 63;

@@ -38,10 +38,10 @@ mod workload;
 
 use jiff::Timestamp;
 
-use crate::kind::ObjectKey;
-use crate::op::Plan;
-use crate::settings::Settings;
-use crate::world::World;
+use crate::core::kind::ObjectKey;
+use crate::core::op::Plan;
+use crate::core::settings::Settings;
+use crate::core::world::World;
 
 pub use revision::{CapacityPart, Placement, ServiceRevision};
 

@@ -8,13 +8,13 @@ use api::task_definition::TaskDefinitionSpec;
 use serde_json::{Map, Value, json};
 
 use super::revision::ServiceRevision;
-use crate::attribute::{HOSTNAME, ZONE, label};
-use crate::constraint::{self, NodeRules};
-use crate::container_instance;
-use crate::object::without_nothing;
-use crate::report::{Finding, Refusal};
-use crate::world::World;
-use crate::{diff, labels};
+use crate::core::object::without_nothing;
+use crate::core::report::{Finding, Refusal};
+use crate::core::world::World;
+use crate::core::{diff, labels};
+use crate::nodes::attribute::{HOSTNAME, ZONE, label};
+use crate::nodes::constraint::{self, NodeRules};
+use crate::nodes::instance;
 
 /// Adds topology spread, affinity between tasks and the scheduler to a pod spec. `has_profiles` says that the cluster has
 /// the scheduler profiles that pack nodes.
@@ -141,8 +141,7 @@ pub(super) fn keep_off_draining_instances(pod_spec: &mut Map<String, Value>) {
     const TERMS: &str = "/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
     let affinity = pod_spec.get("affinity");
     let terms = affinity.and_then(|affinity| affinity.pointer(TERMS)).and_then(Value::as_array);
-    let terms =
-        constraint::all_of(terms.map(Vec::as_slice).unwrap_or_default(), &container_instance::without_draining(&[]));
+    let terms = constraint::all_of(terms.map(Vec::as_slice).unwrap_or_default(), &instance::without_draining(&[]));
     let affinity = pod_spec.entry("affinity").or_insert_with(|| json!({}));
     if let Some(affinity) = affinity.as_object_mut() {
         let required = json!({ "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": terms } });

@@ -5,7 +5,7 @@ use api::conditions::{ConditionType, Reason};
 use super::placement::pending;
 use super::rollout::Rollout;
 use super::snapshot::ServiceSnapshot;
-use crate::report::Conditions;
+use crate::core::report::Conditions;
 
 /// None while there is no deployment.
 pub(super) fn report(snapshot: &ServiceSnapshot, rollout: &Rollout, conditions: &mut Conditions) {

@@ -11,7 +11,7 @@ use super::record::Record;
 use super::revision::{self, ServiceRevision};
 use super::snapshot::ServiceSnapshot;
 use super::wanted::Wanted;
-use crate::kind::{Kind, ObjectKey};
+use crate::core::kind::{Kind, ObjectKey};
 
 /// A deployment that does not exist yet and would be started now.
 pub(super) struct Starting {

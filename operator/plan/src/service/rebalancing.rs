@@ -24,11 +24,11 @@ use super::record::Record;
 use super::revision::CapacityPart;
 use super::rollout::is_of;
 use super::snapshot::ServiceSnapshot;
-use crate::attribute::ZONE;
-use crate::container_instance::{Instance, Toleration, instances};
-use crate::moment::after;
-use crate::op::Plan;
-use crate::world::World;
+use crate::core::moment::after;
+use crate::core::op::Plan;
+use crate::core::world::World;
+use crate::nodes::attribute::ZONE;
+use crate::nodes::instance::{Instance, Toleration, instances};
 
 /// When a task that was started for balance landed elsewhere, or nowhere, the next try is so much later: a zone that has
 /// no room now seldom has it a second later, and each try costs a start and a stop.

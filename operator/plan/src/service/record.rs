@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::revision::ServiceRevision;
-use crate::kind::ObjectKey;
-use crate::store::Stored;
+use crate::core::kind::ObjectKey;
+use crate::core::store::Stored;
 
 /// One deployment of the service: existing, or about to be created.
 #[derive(Clone, Debug)]

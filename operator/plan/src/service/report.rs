@@ -21,11 +21,11 @@ use super::snapshot::ServiceSnapshot;
 use super::stopping::{Impaired, Stopping};
 use super::verdict::{Verdict, narrow, tasks_of};
 use super::wanted::Wanted;
-use crate::labels;
-use crate::op::Plan;
-use crate::report::Conditions;
-use crate::settings::Settings;
-use crate::task::observe::{Task, Trouble};
+use crate::core::labels;
+use crate::core::op::Plan;
+use crate::core::report::Conditions;
+use crate::core::settings::Settings;
+use crate::pod::observe::{Task, Trouble};
 
 /// Tasks by `lastStatus`. A task that was asked to stop is in neither count, as on ECS.
 #[derive(Clone, Copy, Default)]

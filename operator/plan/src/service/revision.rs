@@ -10,10 +10,10 @@ use api::service::ServiceSpec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::diff;
-use crate::image::ContainerImage;
-use crate::labels;
-use crate::object::without_nothing;
+use crate::core::diff;
+use crate::core::image::ContainerImage;
+use crate::core::labels;
+use crate::core::object::without_nothing;
 
 /// The frozen inputs of one deployment, stored in its `ECSServiceDeployment`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

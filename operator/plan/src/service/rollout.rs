@@ -24,11 +24,11 @@ use super::stopping;
 use super::verdict;
 use super::wanted::Wanted;
 use super::workload::Workload;
-use crate::container_instance::instances;
-use crate::kind::{Kind, ObjectKey};
-use crate::op::Plan;
-use crate::task::observe::Task;
-use crate::world::World;
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::op::Plan;
+use crate::core::world::World;
+use crate::nodes::instance::instances;
+use crate::pod::observe::Task;
 
 /// What should be running.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a service")]

@@ -12,13 +12,13 @@ use jiff::Timestamp;
 use super::rollout::is_of;
 use super::snapshot::ServiceSnapshot;
 use super::stopping;
-use crate::attribute::ZONE;
-use crate::kind::{Kind, ObjectKey};
-use crate::labels;
-use crate::object::Metadata;
-use crate::op::Op;
-use crate::task::observe::Task;
-use crate::world::World;
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::labels;
+use crate::core::object::Metadata;
+use crate::core::op::Op;
+use crate::core::world::World;
+use crate::nodes::attribute::ZONE;
+use crate::pod::observe::Task;
 
 /// Above this a scale-in without protected tasks leaves the choice to the ReplicaSet, which also takes from the fullest
 /// nodes first: a write for each of thousands of tasks would hold it up.

@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::record::Record;
 use super::snapshot::ServiceSnapshot;
-use crate::kind::Kind;
-use crate::labels;
-use crate::report::Conditions;
+use crate::core::kind::Kind;
+use crate::core::labels;
+use crate::core::report::Conditions;
 
 /// The condition `SecretsResolved`.
 pub(super) fn report(snapshot: &ServiceSnapshot, primary: Option<&Record>, conditions: &mut Conditions) {

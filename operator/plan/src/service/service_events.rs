@@ -17,9 +17,9 @@ use super::rollout::Rollout;
 use super::snapshot::ServiceSnapshot;
 use super::stopping::Stopping;
 use super::verdict::{Cause, Outcome};
-use crate::moment::after;
-use crate::op::{Notice, NoticeKind, Plan};
-use crate::task::observe::Task;
+use crate::core::moment::after;
+use crate::core::op::{Notice, NoticeKind, Plan};
+use crate::pod::observe::Task;
 
 /// ECS starts tasks in groups of at most ten, one event each.
 const TASKS_PER_EVENT: usize = 10;

@@ -11,16 +11,16 @@ use serde_json::Value;
 
 use super::record::Record;
 use super::workload::Workload;
-use crate::container_instance;
-use crate::kind::{Kind, ObjectKey};
-use crate::object::Metadata;
-use crate::op::Plan;
-use crate::report::Refusal;
-use crate::root::Root;
-use crate::store::Stored;
-use crate::task::observe::{PodView, Task, observe};
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::object::Metadata;
+use crate::core::op::Plan;
+use crate::core::report::Refusal;
+use crate::core::root::Root;
+use crate::core::store::Stored;
+use crate::core::world::{DEFAULT_CLUSTER, Term, World};
+use crate::nodes::instance;
+use crate::pod::observe::{PodView, Task, observe};
 use crate::validate;
-use crate::world::{DEFAULT_CLUSTER, Term, World};
 
 /// A service and all that belongs to it. References to other objects are resolved in [`super::wanted`].
 pub(super) struct ServiceSnapshot {
@@ -108,7 +108,7 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         cluster,
         records,
         workloads,
-        draining: container_instance::draining(world),
+        draining: instance::draining(world),
         tasks,
         fetchers,
         name_taken_by,

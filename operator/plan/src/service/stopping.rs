@@ -28,12 +28,12 @@ use super::record::Record;
 use super::rollout::Rollout;
 use super::snapshot::ServiceSnapshot;
 use super::verdict::{self, throttle_of};
-use crate::kind::{Kind, ObjectKey};
-use crate::moment::after;
-use crate::op::{Op, Plan};
-use crate::settings::Settings;
-use crate::task::ending::Ending;
-use crate::task::observe::Task;
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::moment::after;
+use crate::core::op::{Op, Plan};
+use crate::core::settings::Settings;
+use crate::pod::ending::Ending;
+use crate::pod::observe::Task;
 
 /// Tasks that may be stopped without a pause between them.
 const AT_ONCE: usize = 3;
@@ -323,7 +323,7 @@ fn record(
     now: Timestamp,
 ) -> StoppedTask {
     let deployment = task.deployment_id.as_deref().and_then(|digits| snapshot.record(digits));
-    let container = |end: &crate::task::ending::ContainerEnd| StoppedContainer {
+    let container = |end: &crate::pod::ending::ContainerEnd| StoppedContainer {
         name: end.name.clone(),
         exit_code: end.exit_code.and_then(|code| i32::try_from(code).ok()),
         reason: end.reason.clone(),

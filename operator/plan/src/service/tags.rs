@@ -6,7 +6,7 @@ use api::service::{PropagateTags, ServiceSpec};
 use api::tags::Tag;
 use api::task_definition::TaskDefinitionSpec;
 
-use crate::labels;
+use crate::core::labels;
 
 /// The annotation with a task's tags as JSON, if it has any. On ECS a task has the tags from its start to its end; here
 /// all tasks of a deployment have those from when it began, so that no change of a tag replaces a task.

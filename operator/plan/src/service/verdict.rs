@@ -24,10 +24,10 @@ use super::record::Record;
 use super::rollout::Rollout;
 use super::snapshot::ServiceSnapshot;
 use super::stopping;
-use crate::op::{Op, Plan};
-use crate::settings::Settings;
-use crate::task::observe::Task;
-use crate::world::World;
+use crate::core::op::{Op, Plan};
+use crate::core::settings::Settings;
+use crate::core::world::World;
+use crate::pod::observe::Task;
 
 /// What ended a deployment that did not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,18 +16,19 @@ use super::images::WantedImages;
 use super::primary;
 use super::revision::{self, CapacityPart, Placement, ServiceRevision};
 use super::snapshot::ServiceSnapshot;
+use crate::capacity_provider;
 use crate::cluster::is_associated;
-use crate::kind::Kind;
-use crate::object::without_nothing;
-use crate::policy::NamespacePolicy;
-use crate::report::{Finding, Refusal};
-use crate::root::holder;
-use crate::settings::Settings;
+use crate::core::kind::Kind;
+use crate::core::object::without_nothing;
+use crate::core::policy::NamespacePolicy;
+use crate::core::report::{Finding, Refusal};
+use crate::core::root::holder;
+use crate::core::settings::Settings;
+use crate::core::world::{Term, World};
+use crate::core::{alarm, labels};
+use crate::pod::{self, TaskInput};
 use crate::support::{self, Document};
-use crate::task::{self, TaskInput};
 use crate::task_definition::{Revision, revisions};
-use crate::world::{Term, World};
-use crate::{alarm, capacity_provider, labels};
 
 /// The service as asked for.
 #[derive(Default)]
@@ -123,7 +124,7 @@ fn resolve_references(
     check_against_task_definition(spec, &task_definition, is_fargate)?;
     let reference = revision.reference();
     wanted.trigger = revision::trigger_hash(&reference, &snapshot.document);
-    let pod = task::pod(&TaskInput {
+    let pod = pod::pod(&TaskInput {
         task_definition: &task_definition,
         volume_configurations: &volume_configurations(spec),
         is_fargate,
@@ -220,7 +221,7 @@ fn without_nothing_but_empty_dirs(template: &Value) -> Value {
     clean
 }
 
-fn service_port(port: &task::TaskPort) -> Value {
+fn service_port(port: &pod::TaskPort) -> Value {
     let mut value = json!({
         "name": port.name,
         "port": port.container_port,

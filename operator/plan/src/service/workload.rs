@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::labels;
-use crate::object::Metadata;
-use crate::store::Stored;
+use crate::core::labels;
+use crate::core::object::Metadata;
+use crate::core::store::Stored;
 
 /// A Deployment of the service: all tasks of one service deployment on one capacity provider.
 #[derive(Clone, Debug)]

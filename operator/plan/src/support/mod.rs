@@ -36,7 +36,7 @@ use serde_json::Value;
 pub use field::{Case, Field, Level};
 pub use reference::reference;
 
-use crate::report::{Finding, Refusal};
+use crate::core::report::{Finding, Refusal};
 use present::Verdict;
 
 /// A kind of input: the shape of one `spec`.

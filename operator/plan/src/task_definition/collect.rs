@@ -6,9 +6,9 @@ use ecs::arn::task_definition_reference;
 use serde_json::Value;
 
 use super::Revision;
-use crate::kind::Kind;
-use crate::op::Op;
-use crate::world::{Term, World};
+use crate::core::kind::Kind;
+use crate::core::op::Op;
+use crate::core::world::{Term, World};
 
 /// Revisions kept besides those in use, where the family does not say: as many as its status lists.
 const DEFAULT_HISTORY: usize = 100;

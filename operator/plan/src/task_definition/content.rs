@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::diff;
-use crate::object::without_nothing;
+use crate::core::diff;
+use crate::core::object::without_nothing;
 
 /// Members that ECS only ever writes: they say nothing about the tasks.
 const READ_ONLY: [&str; 9] = [

@@ -15,19 +15,19 @@ use ecs::arn::task_definition_reference;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::image;
-use crate::kind::{Kind, ObjectKey};
-use crate::labels;
-use crate::object::{Metadata, child, owner_reference};
-use crate::op::{Op, Plan};
-use crate::policy::NamespacePolicy;
-use crate::report::{Conditions, Finding, Refusal};
-use crate::root::Root;
-use crate::settings::Settings;
+use crate::core::image;
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::labels;
+use crate::core::object::{Metadata, child, owner_reference};
+use crate::core::op::{Op, Plan};
+use crate::core::policy::NamespacePolicy;
+use crate::core::report::{Conditions, Finding, Refusal};
+use crate::core::root::Root;
+use crate::core::settings::Settings;
+use crate::core::world::{Term, World};
+use crate::pod::{self, TaskInput};
 use crate::support::{self, Document};
-use crate::task::{self, TaskInput};
 use crate::validate;
-use crate::world::{Term, World};
 
 pub use revision::{Revision, revisions};
 
@@ -113,7 +113,7 @@ fn judge(world: &dyn World, root: &Root, family: &str, settings: &Settings) -> (
                     facts: &settings.facts,
                     policy: &NamespacePolicy::of(world, &root.metadata.namespace),
                 };
-                match task::pod(&input) {
+                match pod::pod(&input) {
                     Ok(pod) => {
                         findings = support::merge(findings, pod.findings);
                         findings.extend(image::findings(&spec, settings));

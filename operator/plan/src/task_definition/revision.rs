@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::kind::{Kind, ObjectKey};
-use crate::labels;
-use crate::object::Metadata;
-use crate::op::Op;
-use crate::settings::Settings;
-use crate::status;
-use crate::store::DecodeError;
-use crate::world::{Term, World};
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::labels;
+use crate::core::object::Metadata;
+use crate::core::op::Op;
+use crate::core::settings::Settings;
+use crate::core::status;
+use crate::core::store::DecodeError;
+use crate::core::world::{Term, World};
 
 /// One registered revision.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use ecs::Violation;
 use ecs::capacity::{StrategyItem, check_strategy};
 
 use super::from_violations;
-use crate::kind::Kind;
-use crate::report::Refusal;
+use crate::core::kind::Kind;
+use crate::core::report::Refusal;
 
 /// The default strategy and the tags.
 ///

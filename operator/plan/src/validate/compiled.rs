@@ -7,7 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::cel::Expression;
-use crate::kind::Kind;
+use crate::core::kind::Kind;
 use api::conditions::Reason;
 
 /// Form of a value.

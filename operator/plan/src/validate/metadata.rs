@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::text::quoted;
-use crate::kind::Kind;
-use crate::report::Refusal;
+use crate::core::kind::Kind;
+use crate::core::report::Refusal;
 
 /// What is wrong with `metadata`. ECS names may have capitals and underscores and go into the spec; the name of the
 /// object may not.

@@ -33,8 +33,8 @@ pub use service::service;
 pub use task_definition::task_definition;
 pub(crate) use text::line;
 
-use crate::kind::Kind;
-use crate::report::Refusal;
+use crate::core::kind::Kind;
+use crate::core::report::Refusal;
 use crate::support::{self, Document};
 
 /// Everything that is wrong with `object`, which says it is of `kind`. Empty for kinds that are not ours.

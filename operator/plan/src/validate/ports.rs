@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::conditions::Reason;
 use api::task_definition::{NetworkMode, PortMapping, TaskDefinitionSpec, TransportProtocol};
 
-use crate::report::Refusal;
+use crate::core::report::Refusal;
 
 /// A port that is taken: protocol and number.
 type Port = (TransportProtocol, i32);

@@ -8,8 +8,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::from_violations;
-use crate::kind::Kind;
-use crate::report::Refusal;
+use crate::core::kind::Kind;
+use crate::core::report::Refusal;
 
 /// Times of scheduled actions: dates that exist, a start before the end.
 ///

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::compiled::{self, Form, Schema, Unique};
 use super::text::{printable, quoted};
-use crate::kind::Kind;
-use crate::report::Refusal;
+use crate::core::kind::Kind;
+use crate::core::report::Refusal;
 
 /// More refusals than this say nothing new.
 const MOST_REFUSALS: usize = 50;

@@ -13,9 +13,9 @@ use serde_json::Value;
 use super::capacity::strategy;
 use super::from_violations;
 use super::task_definition::below;
-use crate::constraint;
-use crate::kind::Kind;
-use crate::report::Refusal;
+use crate::core::kind::Kind;
+use crate::core::report::Refusal;
+use crate::nodes::constraint;
 
 /// The reference to the task definition, the capacity provider strategy, placement expressions, managed volumes, tags.
 ///

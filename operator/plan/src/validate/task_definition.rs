@@ -14,10 +14,10 @@ use ecs::size::{ContainerSize, TaskSize, check_sizes, cpu_units, memory_mib};
 use ecs::volume::{EfsVolume, check_efs};
 
 use super::{from_violations, ports};
-use crate::constraint;
-use crate::kind::Kind;
-use crate::report::Refusal;
-use crate::task::no_counterpart;
+use crate::core::kind::Kind;
+use crate::core::report::Refusal;
+use crate::nodes::constraint;
+use crate::pod::no_counterpart;
 
 /// ECS takes no larger task definition, as JSON.
 const MOST_BYTES: usize = 64 * 1024;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use plan::world::MemoryWorld;
+use plan::core::world::MemoryWorld;
 use plan::{Kind, ObjectKey, Op, Plan, Settings, Stored, World, plan, status};
 use serde_json::{Value, json};
 

@@ -3,10 +3,10 @@
 use api::task_definition::TaskDefinitionSpec;
 use ecs::lifecycle::StopCode;
 use jiff::{SignedDuration, Timestamp};
-use plan::facts::Facts;
-use plan::policy::NamespacePolicy;
-use plan::task::observe::{Task, observe};
-use plan::task::{TaskInput, pod};
+use plan::core::facts::Facts;
+use plan::core::policy::NamespacePolicy;
+use plan::pod::observe::{Task, observe};
+use plan::pod::{TaskInput, pod};
 use plan::{Kind, Stored};
 use serde_json::{Value, json};
 

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use api::task_definition::TaskDefinitionSpec;
-use plan::facts::Facts;
-use plan::policy::NamespacePolicy;
-use plan::task::{TaskPod, pod};
+use plan::core::facts::Facts;
+use plan::core::policy::NamespacePolicy;
+use plan::pod::{TaskPod, pod};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use api::service::ServiceVolumeConfiguration;
 use api::task_definition::TaskDefinitionSpec;
-use plan::facts::{Facts, KubernetesVersion};
-use plan::policy::NamespacePolicy;
-use plan::task::{TaskInput, TaskPod, pod};
+use plan::core::facts::{Facts, KubernetesVersion};
+use plan::core::policy::NamespacePolicy;
+use plan::pod::{TaskInput, TaskPod, pod};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

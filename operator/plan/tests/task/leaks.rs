@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use api::task_definition::TaskDefinitionSpec;
 use plan::Stored;
-use plan::facts::Facts;
-use plan::kind::Kind;
-use plan::policy::NamespacePolicy;
-use plan::task::observe::observe;
-use plan::task::{TaskInput, pod};
+use plan::core::facts::Facts;
+use plan::core::kind::Kind;
+use plan::core::policy::NamespacePolicy;
+use plan::pod::observe::observe;
+use plan::pod::{TaskInput, pod};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -11,9 +11,9 @@ mod properties;
 mod walls;
 
 use api::task_definition::TaskDefinitionSpec;
-use plan::facts::Facts;
-use plan::policy::NamespacePolicy;
-use plan::task::TaskInput;
+use plan::core::facts::Facts;
+use plan::core::policy::NamespacePolicy;
+use plan::pod::TaskInput;
 
 /// What a service without anything special starts tasks from, in the namespace `shop`.
 fn input<'a>(definition: &'a TaskDefinitionSpec, facts: &'a Facts, policy: &'a NamespacePolicy) -> TaskInput<'a> {

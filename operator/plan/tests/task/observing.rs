@@ -5,10 +5,10 @@ use api::task_definition::TaskDefinitionSpec;
 use ecs::health::HealthStatus;
 use ecs::lifecycle::{LastStatus, StopCode};
 use jiff::Timestamp;
-use plan::facts::Facts;
-use plan::policy::NamespacePolicy;
-use plan::task::observe::{Task, observe};
-use plan::task::pod;
+use plan::core::facts::Facts;
+use plan::core::policy::NamespacePolicy;
+use plan::pod::observe::{Task, observe};
+use plan::pod::pod;
 use plan::{Kind, Stored};
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ fn when_all_containers_run_then_the_task_is_running_and_knows_where_it_comes_fro
 fn when_a_pod_says_until_when_it_is_protected_then_the_task_is_until_then() {
     let protected = |text: &str, now: i64| {
         let mut pod = healthy_pod(true);
-        pod["metadata"]["annotations"][plan::labels::PROTECTED_UNTIL] = json!(text);
+        pod["metadata"]["annotations"][plan::core::labels::PROTECTED_UNTIL] = json!(text);
         let task = task_at(pod, at(now));
         (task.protected_until, task.changes_at)
     };

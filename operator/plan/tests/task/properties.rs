@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use api::task_definition::TaskDefinitionSpec;
-use plan::facts::{Facts, KubernetesVersion};
-use plan::policy::NamespacePolicy;
-use plan::task::{TaskPod, pod};
+use plan::core::facts::{Facts, KubernetesVersion};
+use plan::core::policy::NamespacePolicy;
+use plan::pod::{TaskPod, pod};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
 //! A namespace is a wall: what is outside of namespaces (volumes, directories of nodes, roles) is kept apart by name.
 
 use api::task_definition::TaskDefinitionSpec;
-use plan::facts::Facts;
-use plan::policy::NamespacePolicy;
-use plan::task::{TaskInput, TaskPod, pod};
+use plan::core::facts::Facts;
+use plan::core::policy::NamespacePolicy;
+use plan::pod::{TaskInput, TaskPod, pod};
 use serde_json::{Value, json};
 
 fn render(namespace: &str, definition: &Value) -> TaskPod {

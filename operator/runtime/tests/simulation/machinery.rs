@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use plan::diff::hash;
+use plan::core::diff::hash;
 use serde_json::{Value, json};
 
 use crate::server::Server;

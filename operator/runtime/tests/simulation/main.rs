@@ -257,7 +257,7 @@ fn when_everything_fails_now_and_then_then_the_end_is_the_same_with_bounded_writ
         let (left, right): (Vec<_>, Vec<_>) = (calm.objects.keys().collect(), rough.objects.keys().collect());
         assert_eq!(left, right, "seed {seed}: other objects");
         for (id, object) in &calm.objects {
-            let difference = plan::diff::first_difference(object, &rough.objects[id]);
+            let difference = plan::core::diff::first_difference(object, &rough.objects[id]);
             assert_eq!(difference, None, "seed {seed}: {id:?}: {:#}", rough.objects[id]["status"]);
             assert_eq!(*object, rough.objects[id], "seed {seed}: {id:?}");
         }

@@ -1,0 +1,98 @@
+//! Labels and annotations the operator writes, all under its own domain, besides `app.kubernetes.io/*`.
+
+/// Selects everything the operator made; watches of foreign kinds ask the server for nothing else.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// The value of [`MANAGED_BY`].
+pub const OPERATOR: &str = "ecs-operator";
+/// The ECS service's name, for people and dashboards.
+pub const APP_NAME: &str = "app.kubernetes.io/name";
+
+/// Object name of the ECSService, as a label value.
+pub const SERVICE: &str = "ecs-operator.dev/service";
+/// ECS name of the cluster, as a label value.
+pub const CLUSTER: &str = "ecs-operator.dev/cluster";
+/// The 19 digits of the `ecs-svc/…` id a task was started by.
+pub const DEPLOYMENT: &str = "ecs-operator.dev/deployment-id";
+/// ECS name of the capacity provider a task runs on, or `none`.
+pub const CAPACITY_PROVIDER: &str = "ecs-operator.dev/capacity-provider";
+/// Task definition family.
+pub const FAMILY: &str = "ecs-operator.dev/family";
+/// Task definition revision number.
+pub const REVISION: &str = "ecs-operator.dev/revision";
+/// The ECS task group, `service:<name>`, hashed into a label value.
+pub const GROUP: &str = "ecs-operator.dev/group";
+
+/// `true` on tasks of a deployment that began while `enableExecuteCommand` was true: the chart's admission policy lets
+/// commands be run in them.
+pub const EXECUTE_COMMAND: &str = "ecs-operator.dev/execute-command";
+
+/// `none` on tasks with that network mode: a NetworkPolicy denies them all traffic.
+pub const NETWORK: &str = "ecs-operator.dev/network";
+
+/// On a node: which capacity provider (object name) its administrator gave it to.
+pub const NODE_CAPACITY_PROVIDER: &str = "ecs-operator.dev/capacity-provider";
+
+/// On a node: `DRAINING` when its administrator wants no service tasks on it, as UpdateContainerInstancesState says it.
+pub const CONTAINER_INSTANCE_STATUS: &str = "ecs-operator.dev/container-instance-status";
+
+/// On a node: [`STOPPED`] while it is drained and no task but those of DAEMON services is left. Written by the operator.
+pub const DAEMON_TASKS: &str = "ecs-operator.dev/daemon-tasks";
+/// The value of [`DAEMON_TASKS`]: daemons are not for this node.
+pub const STOPPED: &str = "STOPPED";
+/// On tasks of a DAEMON service, so that they are told from others.
+pub const SCHEDULING_STRATEGY: &str = "ecs-operator.dev/scheduling-strategy";
+/// The value of [`SCHEDULING_STRATEGY`].
+pub const DAEMON: &str = "DAEMON";
+
+/// Names as ECS knows them, where a label had to be shortened.
+pub const ECS_NAMES: &str = "ecs-operator.dev/ecs-names";
+/// Hash of the body a child was last applied with: another hash means that something else is wanted now.
+pub const APPLIED: &str = "ecs-operator.dev/applied";
+/// On a pod: a ReplicaSet deletes ready pods of low cost first.
+pub const POD_DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+/// Its value on a task that is to go.
+pub const MARKED: &str = "-1000";
+/// … and on one that was to go and stays after all: as if it had none.
+pub const UNMARKED: &str = "0";
+/// On a Deployment: the desired count of the service when its `replicas` were written.
+pub const DESIRED_COUNT: &str = "ecs-operator.dev/desired-count";
+/// On a pod template: the task's containers in ECS's terms (name, essential), for reading pods without the template.
+pub const CONTAINERS: &str = "ecs-operator.dev/containers";
+/// On a pod: the tags of the task as a JSON object.
+pub const TAGS: &str = "ecs-operator.dev/tags";
+/// On a pod: until when its task is protected from scale-in, such as `2026-03-01T12:00:00Z` (RFC 3339). The task writes it
+/// itself, or a person does; another time replaces it, and without the annotation, or with what is no time, nothing is
+/// protected. ECS takes at most 2880 minutes ahead; a time beyond is taken for what it
+/// says, as a task that renewed its protection again and again could be protected as long, and a task that is stopped
+/// against somebody's will cannot be brought back.
+pub const PROTECTED_UNTIL: &str = "ecs-operator.dev/protected-until";
+/// On a pod template: where the values of `secrets` come from, see [`crate::pod::SecretSource`].
+pub const SECRET_SOURCE: &str = "ecs-operator.dev/secret-source";
+/// On an ECSTaskDefinitionRevision: set to `true` by a user to deregister it.
+pub const DEREGISTER: &str = "ecs-operator.dev/deregister";
+
+/// Prefix of every label and annotation of the operator's own.
+pub const DOMAIN: &str = "ecs-operator.dev/";
+/// On a Namespace: roles that tasks in it may act as, patterns separated by commas.
+pub const ALLOWED_TASK_ROLES: &str = "ecs-operator.dev/allowed-task-roles";
+/// On a Namespace: what `valueFrom` the operator may have fetched for tasks in it.
+pub const ALLOWED_SECRETS: &str = "ecs-operator.dev/allowed-secrets";
+/// On a Namespace: `SecretStore/name` or `ClusterSecretStore/name` that reads Secrets Manager.
+pub const SECRET_STORE: &str = "ecs-operator.dev/secret-store";
+/// On a Namespace: `SecretStore/name` or `ClusterSecretStore/name` that reads the parameters of Systems Manager.
+pub const PARAMETER_STORE: &str = "ecs-operator.dev/parameter-store";
+/// On a Namespace: how long External Secrets keep what they fetched, such as `1h`; without it, as long as the deployment.
+pub const SECRET_REFRESH_INTERVAL: &str = "ecs-operator.dev/secret-refresh-interval";
+/// On a Namespace: the provider of the Secrets Store CSI driver that reads secrets and parameters; `aws`.
+pub const SECRETS_STORE_CSI: &str = "ecs-operator.dev/secrets-store-csi";
+/// On a Namespace: ids of the file systems that tasks in it may mount.
+pub const ALLOWED_FILE_SYSTEMS: &str = "ecs-operator.dev/allowed-file-systems";
+/// Prefix of annotations on a Namespace that say what stands for a file system; its id stands behind it.
+pub const FILE_SYSTEM: &str = "ecs-operator.dev/file-system.";
+/// On a Namespace: the StorageClass of volumes that services configure at launch.
+pub const EBS_STORAGE_CLASS: &str = "ecs-operator.dev/ebs-storage-class";
+/// On a child that no service owns, because files would go with it.
+pub const KEPT: &str = "ecs-operator.dev/kept";
+
+/// Keeps a cluster or capacity provider while something uses it.
+pub const FINALIZER: &str = "ecs-operator.dev/in-use";

@@ -1,0 +1,182 @@
+//! What a plan consists of: intentions with their full bodies, in the order in which they must happen.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::core::alarm::AlarmQuery;
+use crate::core::image::ImageQuery;
+use crate::core::kind::ObjectKey;
+
+/// Field manager of everything the operator applies, unless an operation names a narrower one.
+pub const FIELD_MANAGER: &str = "ecs-operator";
+/// Field manager of status.
+pub const STATUS_FIELD_MANAGER: &str = "ecs-operator-status";
+
+/// One write. Its body is complete, so that it can be printed, compared and repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// Create an object that must not exist yet. An object of that name is a conflict, never overwritten.
+    Create {
+        /// What is created.
+        key: ObjectKey,
+        /// The full object.
+        body: Value,
+    },
+    /// Server-side apply of all fields the manager owns.
+    Apply {
+        /// What is applied.
+        key: ObjectKey,
+        /// Every field the manager owns; a field that was owned and is left out is removed by the server.
+        body: Value,
+        /// Who owns the fields. One manager per concern; for shared children one per owner.
+        manager: String,
+        /// Path of the first field that differs: the reason, for people.
+        because: String,
+    },
+    /// Server-side apply of the status subresource of an object that is not the root (a revision, a deployment record).
+    ApplyStatus {
+        /// Whose status.
+        key: ObjectKey,
+        /// The full status.
+        status: Value,
+    },
+    /// Set annotations of an object that is not ours, only if it is still the one that was seen. One that is gone is left
+    /// alone.
+    Annotate {
+        /// Whose annotations.
+        key: ObjectKey,
+        /// Precondition: `metadata.uid`.
+        uid: String,
+        /// Names and values; others stay.
+        annotations: BTreeMap<String, String>,
+    },
+    /// Delete one object, only if it is still the one that was seen.
+    Delete {
+        /// What is deleted.
+        key: ObjectKey,
+        /// Precondition: `metadata.uid`.
+        uid: String,
+        /// Precondition: `metadata.resourceVersion`.
+        resource_version: String,
+        /// Objects whose absence is the reason. Each is read from the server (not the cache) first; if one exists, the
+        /// delete does not happen.
+        only_if_absent: Vec<ObjectKey>,
+    },
+    /// Put the operator's finalizer on the root.
+    AddFinalizer {
+        /// The root.
+        key: ObjectKey,
+        /// Precondition: `metadata.resourceVersion`.
+        resource_version: String,
+        /// The whole list afterwards.
+        finalizers: Vec<String>,
+    },
+    /// Take the operator's finalizer off the root, so that the server may remove it.
+    RemoveFinalizer {
+        /// The root.
+        key: ObjectKey,
+        /// Precondition: `metadata.resourceVersion`.
+        resource_version: String,
+        /// The whole list afterwards.
+        finalizers: Vec<String>,
+    },
+}
+
+impl Op {
+    /// The object that is written.
+    #[must_use]
+    pub const fn key(&self) -> &ObjectKey {
+        match self {
+            Self::Create { key, .. }
+            | Self::Apply { key, .. }
+            | Self::ApplyStatus { key, .. }
+            | Self::Annotate { key, .. }
+            | Self::Delete { key, .. }
+            | Self::AddFinalizer { key, .. }
+            | Self::RemoveFinalizer { key, .. } => key,
+        }
+    }
+
+    /// Path of the first field that differs, for an apply.
+    #[must_use]
+    pub fn because(&self) -> Option<&str> {
+        match self {
+            Self::Apply { because, .. } => Some(because),
+            _ => None,
+        }
+    }
+
+    /// One word for metrics and logs.
+    #[must_use]
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Create { .. } => "create",
+            Self::Apply { .. } => "apply",
+            Self::ApplyStatus { .. } => "apply-status",
+            Self::Annotate { .. } => "annotate",
+            Self::Delete { .. } => "delete",
+            Self::AddFinalizer { .. } => "add-finalizer",
+            Self::RemoveFinalizer { .. } => "remove-finalizer",
+        }
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.verb(), self.key())?;
+        match self {
+            Self::Apply { because, .. } => write!(formatter, " for {because}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How loud a notice is; the two types Kubernetes Events have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoticeKind {
+    /// Something went its way.
+    Normal,
+    /// Somebody should look.
+    Warning,
+}
+
+/// Something a person should be told once: becomes a Kubernetes Event on the root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// How loud.
+    pub kind: NoticeKind,
+    /// CamelCase or ECS event name, from a closed enum.
+    pub reason: String,
+    /// The text, in ECS's words where ECS has words.
+    pub message: String,
+}
+
+/// Everything one reconcile wants to happen.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Writes, in order. Each may assume that those before it happened; a crash between two is harmless.
+    pub ops: Vec<Op>,
+    /// The root's whole status after this reconcile, or `None` for roots without one of ours.
+    pub status: Option<Value>,
+    /// The root's status as it was read, to compare with.
+    pub previous_status: Value,
+    /// What to tell people. Published only when the status write they belong to succeeded or was not needed.
+    pub notices: Vec<Notice>,
+    /// Images whose digests this plan depends on, known or not. While one is not, the deployment that needs it waits.
+    pub images: Vec<ImageQuery>,
+    /// Alarms whose states this plan depends on, known or not. They are asked for again and again until a plan of the same
+    /// root leaves them out.
+    pub alarms: Vec<AlarmQuery>,
+    /// When something changes by itself (40 seconds of health, a steady-state announcement).
+    pub wake: Option<Timestamp>,
+}
+
+impl Plan {
+    /// Asks to be called again at `time`, or earlier if something already asked for that.
+    pub fn wake_at(&mut self, time: Timestamp) {
+        self.wake = Some(self.wake.map_or(time, |earlier| earlier.min(time)));
+    }
+}

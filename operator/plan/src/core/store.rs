@@ -1,0 +1,265 @@
+//! What is kept of an object: a compact copy without what nobody reads, and the terms it can be found by.
+//!
+//! Bodies are kept as JSON text and decoded when a plan reads them. A Deployment is about 2 KB that way; as a tree of
+//! values it would be five times that, for each of many thousand objects.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::core::kind::{Kind, ObjectKey};
+use crate::core::world::{Term, terms};
+
+/// One object as the operator remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Kind, namespace and name.
+    pub key: ObjectKey,
+    /// `metadata.uid`
+    pub uid: String,
+    /// `metadata.resourceVersion`
+    pub resource_version: String,
+    /// What [`crate::World::find`] finds it by.
+    pub terms: Vec<Term>,
+    /// JSON with sorted members and without the version, so that two copies that say the same are the same bytes.
+    body: Box<[u8]>,
+}
+
+/// Why an object could not be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DecodeError {
+    /// A value has the wrong form. The path is relative to the object, such as `spec.containerDefinitions[0].cpu`.
+    #[error("{path}: {message}")]
+    Form {
+        /// Where.
+        path: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// There is no name, uid or namespace where there must be one.
+    #[error("{0} has no {1}")]
+    Identity(Kind, &'static str),
+}
+
+impl Stored {
+    /// Takes in an object of `kind` as a watch or a file delivers it.
+    ///
+    /// # Errors
+    /// [`DecodeError::Identity`] when the object has no name, or no namespace where its kind needs one.
+    pub fn accept(kind: Kind, mut object: Value) -> Result<Self, DecodeError> {
+        strip(kind, &mut object);
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
+        let name = text("/metadata/name").ok_or(DecodeError::Identity(kind, "name"))?;
+        let namespace = match text("/metadata/namespace") {
+            Some(namespace) if kind.is_namespaced() => Some(namespace),
+            None if kind.is_namespaced() => return Err(DecodeError::Identity(kind, "namespace")),
+            _ => None,
+        };
+        let uid = text("/metadata/uid").unwrap_or_default();
+        let resource_version = text("/metadata/resourceVersion").unwrap_or_default();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("resourceVersion");
+        }
+        let terms = terms(kind, &object);
+        let body = serde_json::to_vec(&object)
+            .map_err(|error| DecodeError::Form { path: String::new(), message: error.to_string() })?
+            .into_boxed_slice();
+        Ok(Self { key: ObjectKey { kind, namespace, name }, uid, resource_version, terms, body })
+    }
+
+    /// The object as a typed value: one of ours, or a view of a foreign one. Its version is [`Self::resource_version`].
+    ///
+    /// # Errors
+    /// [`DecodeError::Form`] with the path of the first value that does not fit.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        // Keeping track of the path costs more than reading; only who cannot be read needs one.
+        if let Ok(value) = serde_json::from_slice(&self.body) {
+            return Ok(value);
+        }
+        let mut reader = serde_json::Deserializer::from_slice(&self.body);
+        serde_path_to_error::deserialize(&mut reader).map_err(|error| DecodeError::Form {
+            path: error.path().to_string(),
+            message: error.into_inner().to_string(),
+        })
+    }
+
+    /// The object as plain JSON, without its version.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        // The text was written by `accept`, so this never falls back.
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// Whether the other copy says anything new besides its version: if not, nothing has to be reconciled.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        self.uid == other.uid && self.body == other.body
+    }
+
+    /// Whether both copies are of the same object and differ in nothing but version and status.
+    #[must_use]
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let without_status = |stored: &Self| {
+            let mut value = stored.value();
+            if let Some(object) = value.as_object_mut() {
+                object.remove("status");
+            }
+            value
+        };
+        self.uid == other.uid && without_status(self) == without_status(other)
+    }
+
+    /// Bytes of the kept text.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.body.len()
+    }
+}
+
+/// Removes what no plan reads. `managedFields` alone is half of most objects' metadata.
+fn strip(kind: Kind, object: &mut Value) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+        metadata.remove("selfLink");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        }
+    }
+    match kind {
+        Kind::Pod => {
+            retain(object.get_mut("spec"), &["nodeName"]);
+            retain(
+                object.get_mut("status"),
+                &[
+                    "phase",
+                    "reason",
+                    "message",
+                    "conditions",
+                    "containerStatuses",
+                    "initContainerStatuses",
+                    "startTime",
+                ],
+            );
+        }
+        Kind::Node => {
+            retain(object.get_mut("metadata"), &["name", "uid", "resourceVersion", "labels", "creationTimestamp"]);
+            retain(object.get_mut("spec"), &["unschedulable", "providerID", "taints"]);
+            if let Some(taints) = object.pointer_mut("/spec/taints").and_then(Value::as_array_mut) {
+                for taint in taints {
+                    retain(Some(taint), &["key", "value", "effect"]);
+                }
+            }
+            retain(object.get_mut("status"), &["conditions"]);
+            // Heartbeats change every few seconds and decide nothing.
+            if let Some(conditions) = object.pointer_mut("/status/conditions").and_then(Value::as_array_mut) {
+                conditions.retain(|condition| condition.get("type").and_then(Value::as_str) == Some("Ready"));
+                for condition in conditions {
+                    retain(Some(condition), &["type", "status"]);
+                }
+            }
+        }
+        Kind::Deployment => {
+            retain(
+                object.get_mut("status"),
+                &[
+                    "observedGeneration",
+                    "replicas",
+                    "updatedReplicas",
+                    "readyReplicas",
+                    "availableReplicas",
+                    "conditions",
+                ],
+            );
+            // The others repeat the counts in words.
+            if let Some(conditions) = object.pointer_mut("/status/conditions").and_then(Value::as_array_mut) {
+                conditions.retain(|condition| condition.get("type").and_then(Value::as_str) == Some("ReplicaFailure"));
+            }
+        }
+        // What it says of nodes is seen from the nodes and the tasks.
+        Kind::DaemonSet => retain(object.get_mut("status"), &["observedGeneration"]),
+        Kind::Namespace => {
+            retain(object.get_mut("metadata"), &["name", "uid", "resourceVersion", "annotations", "deletionTimestamp"]);
+            if let Some(object) = object.as_object_mut() {
+                object.retain(|name, _| name == "metadata");
+            }
+        }
+        Kind::PodDisruptionBudget | Kind::KubernetesService => {
+            if let Some(object) = object.as_object_mut() {
+                object.remove("status");
+            }
+        }
+        _ => {}
+    }
+}
+
+fn retain(part: Option<&mut Value>, names: &[&str]) {
+    if let Some(map) = part.and_then(Value::as_object_mut) {
+        map.retain(|name, _| names.contains(&name.as_str()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn when_only_a_heartbeat_moved_then_a_node_says_the_same() {
+        let node = |version: &str, beat: &str| {
+            Stored::accept(
+                Kind::Node,
+                json!({"metadata": {"name": "n", "uid": "u", "resourceVersion": version},
+                       "status": {"conditions": [{"type": "Ready", "status": "True", "lastHeartbeatTime": beat}]}}),
+            )
+            .unwrap()
+        };
+        assert!(node("1", "10:00").says_the_same(&node("2", "10:05")));
+    }
+
+    #[test]
+    fn when_only_counts_in_words_moved_then_a_deployment_says_the_same() {
+        let deployment = |version: &str, reason: &str, failure: &str| {
+            let conditions = json!([{"type": "Progressing", "status": "True", "reason": reason},
+                {"type": "ReplicaFailure", "status": failure, "message": "quota"}]);
+            let metadata = json!({"name": "n", "namespace": "a", "uid": "u", "resourceVersion": version});
+            let status = json!({"observedGeneration": 1, "readyReplicas": 1, "conditions": conditions});
+            Stored::accept(Kind::Deployment, json!({"metadata": metadata, "status": status})).unwrap()
+        };
+        let one = deployment("1", "NewReplicaSetCreated", "False");
+        assert!(one.says_the_same(&deployment("2", "NewReplicaSetAvailable", "False")));
+        assert!(!one.says_the_same(&deployment("2", "NewReplicaSetCreated", "True")));
+    }
+
+    #[test]
+    fn when_only_the_status_moved_then_an_object_asks_the_same() {
+        let cluster = |version: &str, tags: &str, count: i64| {
+            let metadata = json!({"name": "n", "namespace": "a", "uid": "u", "resourceVersion": version});
+            let spec = json!({"tags": [{"key": tags}]});
+            let status = json!({"activeServicesCount": count});
+            Stored::accept(Kind::Cluster, json!({"metadata": metadata, "spec": spec, "status": status})).unwrap()
+        };
+        assert!(cluster("1", "a", 1).asks_the_same(&cluster("2", "a", 2)));
+        assert!(!cluster("1", "a", 1).asks_the_same(&cluster("2", "b", 1)));
+    }
+
+    #[test]
+    fn when_a_value_has_the_wrong_form_then_the_error_names_its_path() {
+        #[derive(Debug, serde::Deserialize)]
+        #[allow(dead_code)] // only the form matters here
+        struct View {
+            spec: Spec,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[allow(dead_code)] // only the form matters here
+        struct Spec {
+            replicas: i64,
+        }
+        let stored = Stored::accept(
+            Kind::Deployment,
+            json!({"metadata": {"name": "n", "namespace": "a"}, "spec": {"replicas": "two"}}),
+        )
+        .unwrap();
+        let error = stored.decode::<View>().unwrap_err().to_string();
+        assert!(error.starts_with("spec.replicas: invalid type"), "{error}");
+    }
+}

@@ -1,0 +1,176 @@
+//! What is read of a Pod: only the members that [`crate::core::store`] keeps.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::core::store::Stored;
+
+/// A Pod.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodView {
+    /// `metadata`
+    pub metadata: PodMetadata,
+    /// `spec`, of which only the node is kept.
+    pub spec: PodSpecView,
+    /// `status`
+    pub status: PodStatusView,
+}
+
+impl PodView {
+    /// A Pod as it is kept; `None` if it is none.
+    #[must_use]
+    pub fn read(stored: &Stored) -> Option<Self> {
+        let mut pod: Self = stored.decode().ok()?;
+        pod.metadata.resource_version.clone_from(&stored.resource_version);
+        Some(pod)
+    }
+}
+
+/// Metadata of a Pod.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodMetadata {
+    /// Name.
+    pub name: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Uid, from which the task id is made.
+    pub uid: String,
+    /// Version, a precondition of deletes. Not a part of what is kept as text: see [`PodView::read`].
+    #[serde(skip)]
+    pub resource_version: String,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// When it was made.
+    pub creation_timestamp: Option<Timestamp>,
+    /// When it will be gone at the latest; set while it is being deleted.
+    pub deletion_timestamp: Option<Timestamp>,
+    /// Seconds between the request to delete it and that time.
+    pub deletion_grace_period_seconds: Option<i64>,
+}
+
+/// Spec of a Pod.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodSpecView {
+    /// The node, once there is one.
+    pub node_name: Option<String>,
+}
+
+/// Status of a Pod.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodStatusView {
+    /// `Pending`, `Running`, `Succeeded`, `Failed`, `Unknown`
+    pub phase: String,
+    /// Why it failed, such as `Evicted`.
+    pub reason: String,
+    /// Details to the reason.
+    pub message: String,
+    /// Conditions.
+    pub conditions: Vec<PodCondition>,
+    /// Main containers.
+    pub container_statuses: Vec<ContainerStatusView>,
+    /// Init containers and native sidecars.
+    pub init_container_statuses: Vec<ContainerStatusView>,
+}
+
+/// A condition of a Pod.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodCondition {
+    /// `Ready`, `PodScheduled`, `DisruptionTarget` …
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// `True`, `False`, `Unknown`
+    pub status: String,
+    /// Why.
+    pub reason: String,
+    /// Details.
+    pub message: String,
+    /// When the status last changed.
+    pub last_transition_time: Option<Timestamp>,
+}
+
+/// Status of a container.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerStatusView {
+    /// Name in the Pod.
+    pub name: String,
+    /// Its readiness probe, if any, succeeds.
+    pub ready: bool,
+    /// Its startup probe, if any, has succeeded.
+    pub started: Option<bool>,
+    /// How often it was started again.
+    pub restart_count: i64,
+    /// What it does now.
+    pub state: StateView,
+    /// What it did before.
+    pub last_state: StateView,
+}
+
+/// One of three states.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StateView {
+    /// Not started.
+    pub waiting: Option<WaitingView>,
+    /// Running.
+    pub running: Option<RunningView>,
+    /// Ended.
+    pub terminated: Option<TerminatedView>,
+}
+
+/// A container that has not started.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WaitingView {
+    /// `ContainerCreating`, `ImagePullBackOff` …
+    pub reason: String,
+    /// Details.
+    pub message: String,
+}
+
+/// A container that runs.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RunningView {
+    /// Since when.
+    pub started_at: Option<Timestamp>,
+}
+
+/// A container that ended.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TerminatedView {
+    /// Exit code.
+    pub exit_code: i64,
+    /// `Completed`, `Error`, `OOMKilled` …
+    pub reason: String,
+    /// Details.
+    pub message: String,
+    /// When it had started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl PodStatusView {
+    /// The condition of a type, if the Pod has it.
+    #[must_use]
+    pub fn condition(&self, type_: &str) -> Option<&PodCondition> {
+        self.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// The status of a container by its name in the Pod.
+    #[must_use]
+    pub fn container(&self, name: &str) -> Option<&ContainerStatusView> {
+        self.container_statuses.iter().chain(&self.init_container_statuses).find(|status| status.name == name)
+    }
+}
