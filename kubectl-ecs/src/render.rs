@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use plan::core::labels;
 use plan::core::report::Refusal;
-use plan::{AlarmSource, Facts, ImageResolution, Kind, ObjectKey, Settings, labels, validate};
+use plan::{AlarmSource, Facts, ImageResolution, Kind, ObjectKey, Settings, validate};
 use serde_json::{Map, Value, json};
 
 use crate::input::{Input, Inputs, families_in_use};

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use plan::core::status;
 use plan::core::world::MemoryWorld;
-use plan::{Kind, ObjectKey, Op, Settings, Stored, World, status};
+use plan::{Kind, ObjectKey, Op, Settings, Stored, World};
 use serde_json::{Value, json};
 
 use crate::input::Input;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use api::task_definition::{Compatibility, TaskDefinitionSpec};
 use plan::core::facts::Facts;
 use plan::core::policy::NamespacePolicy;
+use plan::core::{labels, object};
 use plan::pod::{self, TaskInput};
-use plan::{Kind, ObjectKey, labels, object};
+use plan::{Kind, ObjectKey};
 use serde_json::{Value, json};
 
 use crate::convert::LONGEST_NAME;
@@ -24,7 +25,7 @@ pub fn pod(input: &Input, namespaces: &[Value], facts: &Facts) -> Result<Vec<Val
     let name_of = |known: &&Value| known.pointer("/metadata/name").and_then(Value::as_str) == Some(namespace);
     let known = namespaces.iter().find(name_of);
     let annotations = known.and_then(|known| known.pointer("/metadata/annotations"));
-    let pod = task::pod(&TaskInput {
+    let pod = pod::pod(&TaskInput {
         task_definition: &spec,
         volume_configurations: &[],
         is_fargate: compatibilities.contains(&Compatibility::Fargate),

@@ -8,7 +8,8 @@ use kube::api::{DynamicObject, PostParams};
 use kubectl_ecs::print::Format;
 use kubectl_ecs::render::{Options, render};
 use kubectl_ecs::{input, parse};
-use plan::{Kind, labels, validate};
+use plan::core::labels;
+use plan::{Kind, validate};
 use serde_json::{Value, json};
 
 /// Requests at a time.

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use plan::core::status;
 use plan::core::world::MemoryWorld;
-use plan::{Kind, ObjectKey, Op, Plan, Settings, Stored, World, plan, status};
+use plan::{Kind, ObjectKey, Op, Plan, Settings, Stored, World, plan};
 use serde_json::{Value, json};
 
 pub struct Cluster {
