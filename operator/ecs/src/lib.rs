@@ -6,12 +6,11 @@
 //!
 //! Numbers are integers throughout: units of CPU, MiB, seconds, tasks, percent.
 
-pub mod alarm;
 pub mod arn;
 pub mod arrangement;
 pub mod capacity;
-pub mod circuit_breaker;
 pub mod dependency;
+pub mod deployment;
 pub mod environment_file;
 pub mod event;
 pub mod health;
@@ -27,9 +26,7 @@ pub mod rollout;
 pub mod scale_in;
 pub mod secret;
 pub mod size;
-pub mod success;
 pub mod tags;
-pub mod throttle;
 pub mod tracking;
 pub mod violation;
 pub mod volume;
