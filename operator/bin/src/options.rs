@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use runtime::alarms::{Alertmanager, Source};
-use runtime::images::{Lookup, Registry, RegistryOptions};
+use runtime::answer::Sources;
+use runtime::answer::alarms::{Alertmanager, Source};
+use runtime::answer::images::{Lookup, Registry, RegistryOptions};
 use runtime::{AlarmSource, Election, ImageResolution, Options};
 
 /// Gives Kubernetes the semantics of Amazon ECS.
@@ -209,9 +210,7 @@ impl RunArguments {
             instance: self.instance,
             ignored_groups: self.ignored_api_groups.into_iter().filter(|group| !group.is_empty()).collect(),
             settings: runtime::settings(identity, images, alarm_source, self.binpack_scheduler),
-            lookup,
-            reads_pull_secrets: self.image_pull_secrets,
-            alarms,
+            sources: Sources { lookup, reads_pull_secrets: self.image_pull_secrets, alarms },
         })
     }
 }
@@ -280,7 +279,7 @@ mod tests {
     fn when_image_resolution_is_off_then_no_registry_is_asked_and_otherwise_those_that_are_listed() {
         for text in ["off", "", " , "] {
             let options = options(&[&format!("--image-resolution={text}")]);
-            assert!(options.settings.images == ImageResolution::Off && options.lookup.is_none(), "{text}");
+            assert!(options.settings.images == ImageResolution::Off && options.sources.lookup.is_none(), "{text}");
         }
         let listed = |arguments: &[&str]| options(arguments).settings.images;
         assert_eq!(listed(&[]), ImageResolution::Registries(vec!["*".to_owned()]));
@@ -288,16 +287,18 @@ mod tests {
         assert_eq!(listed(&["--image-resolution=ghcr.io, *.example.com"]), two);
         let packs = |arguments: &[&str]| options(arguments).settings.has_binpack_profiles;
         assert!(!packs(&[]) && packs(&["--binpack-scheduler"]) && !packs(&["--binpack-scheduler=false"]));
-        assert!(!options(&[]).reads_pull_secrets && options(&["--image-pull-secrets"]).reads_pull_secrets);
+        assert!(
+            !options(&[]).sources.reads_pull_secrets && options(&["--image-pull-secrets"]).sources.reads_pull_secrets
+        );
     }
 
     #[test]
     fn when_an_alertmanager_is_given_then_it_is_asked_and_a_url_that_is_none_is_refused() {
         let with = options(&["--alertmanager-url=http://alertmanager.monitoring:9093"]);
-        assert!(with.alarms.is_some() && with.settings.alarms == AlarmSource::Configured);
+        assert!(with.sources.alarms.is_some() && with.settings.alarms == AlarmSource::Configured);
         for arguments in [&[][..], &["--alertmanager-url="], &["--alertmanager-watchdog=Watchdog"]] {
             let without = options(arguments);
-            assert!(without.alarms.is_none() && without.settings.alarms == AlarmSource::None, "{arguments:?}");
+            assert!(without.sources.alarms.is_none() && without.settings.alarms == AlarmSource::None, "{arguments:?}");
         }
         let all = ["ecs-operator", "run", "--alertmanager-url=alertmanager:9093"];
         let Command::Run(run) = Arguments::try_parse_from(all).unwrap().command else { panic!("not run") };

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
-use crate::core::object::Metadata;
+use crate::core::metadata::Metadata;
 use crate::core::op::{Op, Plan};
 use crate::core::report::Conditions;
 use crate::core::root::Root;

@@ -1,7 +1,7 @@
 //! Pure planning: what the operator would do about one root object, as a function of what is known and of the time.
 //!
 //! ```text
-//! World ──gather──> snapshot ──validate──> plan(now) ──> Plan { ops, status, notices, images, alarms, wake }
+//! World ──gather──> snapshot ──validate──> plan(now) ──> Plan { ops, status, notices, questions, wake }
 //! ```
 //!
 //! Nothing in this crate can reach the network: it links neither tokio nor hyper nor kube's client, and a test in
@@ -23,12 +23,11 @@ pub mod scalable_target;
 pub mod service;
 pub mod task_definition;
 
-pub use core::alarm::{AlarmQuery, AlarmSource, AlarmState};
 pub use core::facts::Facts;
-pub use core::image::{ImageAnswer, ImageQuery, ImageResolution};
 pub use core::kind::{Kind, ObjectKey};
 pub use core::op::{Notice, NoticeKind, Op, Plan};
-pub use core::settings::Settings;
+pub use core::question::{AlarmQuery, AlarmState, Answers, Ask, ImageAnswer, ImageQuery, Question};
+pub use core::settings::{AlarmSource, ImageResolution, Settings};
 pub use core::store::Stored;
 pub use core::world::World;
 pub use decide::plan;

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::core::kind::{Kind, ObjectKey};
-use crate::core::object::Metadata;
+use crate::core::metadata::Metadata;
 use crate::core::op::{Op, Plan};
 use crate::core::world::World;
 

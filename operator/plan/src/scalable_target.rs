@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use crate::core::diff::{Difference, first_difference, seal};
 use crate::core::kind::{Kind, ObjectKey};
-use crate::core::object::{Metadata, child, owner_reference};
+use crate::core::metadata::Metadata;
+use crate::core::object::{child, owner_reference};
 use crate::core::op::{FIELD_MANAGER, Op, Plan};
 use crate::core::report::{Conditions, Finding, Refusal};
 use crate::core::root::{Root, holder};

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Cluster, NAMESPACE, condition, service, task_definition};
-use plan::{ImageAnswer, ImageQuery, ImageResolution, Kind, ObjectKey, Plan};
+use plan::{Ask as _, ImageAnswer, ImageQuery, ImageResolution, Kind, ObjectKey};
 use serde_json::{Value, json};
 
 const ONE: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
@@ -29,13 +29,12 @@ fn cluster(patterns: &[&str], container: &Value) -> Cluster {
 }
 
 fn questions(cluster: &mut Cluster) -> Vec<ImageQuery> {
-    let Plan { images, .. } = cluster.reconcile(&web());
-    images
+    cluster.reconcile(&web()).questions.iter().filter_map(ImageQuery::of).cloned().collect()
 }
 
 fn answer(cluster: &mut Cluster, answer: &ImageAnswer) {
     for query in questions(cluster) {
-        cluster.world.insert_image(query, answer.clone());
+        cluster.world.answers_mut().put(query, answer.clone());
     }
 }
 
@@ -96,7 +95,7 @@ fn when_answers_are_forgotten_then_what_runs_keeps_its_digest_and_scales() {
     answer(&mut cluster, &digest(ONE));
     cluster.run();
     for query in &asked {
-        cluster.world.remove_image(query);
+        cluster.world.answers_mut().forget(query);
     }
     cluster.edit(Kind::Service, "web", |web| web["spec"]["desiredCount"] = json!(5));
     cluster.run();
@@ -196,12 +195,12 @@ fn when_several_containers_wait_then_each_image_is_asked_once_with_the_secrets_o
     let images: Vec<&str> = asked.iter().map(|query| query.image.as_str()).collect();
     assert_eq!(images, ["example.com/web:1", "example.com/db:1"]);
     assert!(asked.iter().all(|query| query.pull_secrets.len() == 1), "{asked:?}");
-    cluster.world.insert_image(asked[0].clone(), digest(ONE));
+    cluster.world.answers_mut().put(asked[0].clone(), digest(ONE));
     cluster.run();
     let message = cluster.get(Kind::Service, "web");
     let message = condition(&message, "Ready")["message"].as_str().unwrap().to_owned();
     assert!(message.contains("example.com/db:1") && !message.contains("example.com/web:1"), "{message}");
-    cluster.world.insert_image(asked[1].clone(), digest(TWO));
+    cluster.world.answers_mut().put(asked[1].clone(), digest(TWO));
     cluster.run();
     let spec = cluster.deployment("web")["spec"]["template"]["spec"].clone();
     let all =

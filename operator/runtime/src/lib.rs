@@ -3,12 +3,12 @@
 //! ```text
 //! feed (one task per kind) ──> intake: store + routes ──> queue ──> reconcile: gate → plan → execute → report → publish
 //!                                                                        plan is the `plan` crate, on the store as it is
-//!                                                                        images, alarms: ask registries and an Alertmanager what
-//!                                                                        plans want to know
+//!                                                                        answer: asks registries and an Alertmanager what plans
+//!                                                                        want to know
 //! lease ──> leadership, asked before every write        http ──> health, metrics
 //! ```
 
-pub mod alarms;
+pub mod answer;
 pub mod backoff;
 pub mod client;
 pub mod clock;
@@ -19,7 +19,7 @@ pub mod feed;
 pub mod gate;
 pub mod health;
 pub mod http;
-pub mod images;
+mod http_client;
 pub mod intake;
 pub mod leadership;
 pub mod lease;

@@ -9,13 +9,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-use crate::alarms::Watcher;
+use crate::answer::Answerer;
 use crate::backoff::spread;
 use crate::clock::Clock;
 use crate::execute::{Executor, Failed, Session};
 use crate::execute_error::{ExecuteError, Recovery};
 use crate::gate::Verdict;
-use crate::images::Resolver;
 use crate::intake::Intake;
 use crate::metrics::{Metrics, ReconcileResult};
 use crate::notices::{Notices, Regarding};
@@ -42,10 +41,8 @@ pub struct Reconciler {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Who asks registries, unless nobody does.
-    pub images: Option<Arc<Resolver>>,
-    /// Who asks for the states of alarms, unless nobody does.
-    pub alarms: Option<Arc<Watcher>>,
+    /// What answers the questions of plans.
+    pub answerers: Vec<Arc<dyn Answerer>>,
 }
 
 /// A plan with what is needed to report on it.
@@ -81,11 +78,8 @@ impl Reconciler {
             return Finish::Gated;
         }
         let planned = self.plan(root);
-        if let Some(images) = &self.images {
-            images.want(&planned.plan.images);
-        }
-        if let Some(alarms) = &self.alarms {
-            alarms.want(root, &planned.plan.alarms);
+        for answerer in &self.answerers {
+            answerer.want(root, &planned.plan.questions);
         }
         let session = self.executor.session(root, planned.uid(), &self.intake.gate);
         let executed = self.execute(&session, &planned).await;

@@ -15,14 +15,13 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::alarms::{Source, Watcher};
+use crate::answer::Sources;
 use crate::clock::Clock;
 use crate::discover;
 use crate::execute::{Deadlines, Executor};
 use crate::feed::Feed;
 use crate::health::Health;
 use crate::http::{self, Endpoints};
-use crate::images::{Lookup, Resolver};
 use crate::intake::Intake;
 use crate::leadership::Leadership;
 use crate::lease::{Election, Elector, Lost};
@@ -51,12 +50,8 @@ pub struct Options {
     pub ignored_groups: Vec<String>,
     /// What plans depend on.
     pub settings: Settings,
-    /// Who knows which digests image tags name; without it the settings must leave image resolution off.
-    pub lookup: Option<Arc<dyn Lookup>>,
-    /// Whether the Secrets that pods pull images with are read, for which the operator needs the right to.
-    pub reads_pull_secrets: bool,
-    /// Who knows the states of alarms; without it the settings must not say that somebody does.
-    pub alarms: Option<Arc<dyn Source>>,
+    /// What plans may ask of the outside.
+    pub sources: Sources,
 }
 
 /// Why the process ended although nobody asked it to.
@@ -166,22 +161,14 @@ pub async fn work(
     } else {
         metrics.leads(true);
     }
-    let images = options.lookup.clone().map(|lookup| {
-        let secrets = options.reads_pull_secrets.then(|| client.clone());
-        let (intake, metrics) = (Arc::clone(&intake), Arc::clone(&metrics));
-        let (resolver, questions) = Resolver::new(lookup, secrets, intake, leadership.clone(), metrics);
-        let (answering, end) = (Arc::clone(&resolver), end.clone());
+    let answerers = options.sources.answerers(&client, &intake, &leadership, &metrics);
+    for answerer in &answerers {
+        let (name, answering) = (answerer.name(), Arc::clone(answerer).run(end.clone()));
         parts.spawn(async move {
-            answering.run(questions, end).await;
-            ("the image resolver", Ok(()))
+            answering.await;
+            (name, Ok(()))
         });
-        resolver
-    });
-    let alarms = options.alarms.clone().map(|source| {
-        let watcher = Arc::new(Watcher::new(source, Arc::clone(&intake), Arc::clone(&metrics)));
-        parts.spawn(watch_alarms(Arc::clone(&watcher), end.clone()));
-        watcher
-    });
+    }
     let reconciler = Reconciler {
         intake: Arc::clone(&intake),
         executor: Executor::new(client, leadership.clone(), Deadlines::default(), Arc::clone(&metrics)),
@@ -189,8 +176,7 @@ pub async fn work(
         settings: Arc::new(options.settings.clone()),
         clock,
         metrics: Arc::clone(&metrics),
-        images,
-        alarms,
+        answerers,
     };
     let beginning = begin(Arc::clone(&health), leadership, Arc::clone(&intake), Arc::clone(&metrics));
     let workers = options.workers.max(1);
@@ -228,11 +214,6 @@ pub async fn work(
     }
     info!(step = "shutdown", "stopped");
     Ok(())
-}
-
-async fn watch_alarms(watcher: Arc<Watcher>, end: CancellationToken) -> Part {
-    watcher.run(end).await;
-    ("the watcher of alarms", Ok(()))
 }
 
 /// Returns when there is everything to reconcile with.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use plan::core::world::MemoryWorld;
-use plan::{AlarmQuery, AlarmState, ImageAnswer, ImageQuery, Kind, ObjectKey, Stored, World, routes};
+use plan::{Ask, Kind, ObjectKey, Stored, World, routes};
 
 /// What a change to the store means for others.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -82,29 +82,19 @@ impl Store {
         self.remove_all(vanished.into_iter())
     }
 
-    /// Takes in what a registry said about an image.
-    pub fn put_image(&self, query: ImageQuery, answer: ImageAnswer) {
-        self.write().world.insert_image(query, answer);
+    /// Takes in an answer to a question of a plan. Returns whether it differs from the last one.
+    pub fn put_answer<Q: Ask>(&self, query: Q, answer: Q::Answer) -> bool {
+        self.write().world.answers_mut().put(query, answer)
     }
 
-    /// Forgets what registries said.
-    pub fn remove_images(&self, queries: &[ImageQuery]) {
+    /// Forgets the answers to these questions.
+    pub fn forget_answers<Q: Ask>(&self, queries: &[&Q]) {
         if !queries.is_empty() {
             let mut counted = self.write();
             for query in queries {
-                counted.world.remove_image(query);
+                counted.world.answers_mut().forget(*query);
             }
         }
-    }
-
-    /// Takes in what the source of alarms said; answers whether that is news.
-    pub fn put_alarm(&self, query: AlarmQuery, state: AlarmState) -> bool {
-        self.write().world.insert_alarm(query, state)
-    }
-
-    /// Forgets what the source of alarms said.
-    pub fn remove_alarm(&self, query: &AlarmQuery) {
-        self.write().world.remove_alarm(query);
     }
 
     /// Keys of all roots, for the moment in which this process starts to reconcile.

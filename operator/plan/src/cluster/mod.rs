@@ -14,7 +14,7 @@ pub(crate) use capacity::is_associated;
 use crate::capacity_provider::{add_finalizer, remove_finalizer};
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
-use crate::core::object::Metadata;
+use crate::core::metadata::Metadata;
 use crate::core::op::Plan;
 use crate::core::report::{Conditions, Refusal};
 use crate::core::root::Root;

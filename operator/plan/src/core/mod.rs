@@ -1,16 +1,16 @@
 //! The vocabulary of plans: kinds and objects, the world they are found in, operations, conditions and settings.
 
-pub mod alarm;
 pub mod diff;
 pub mod facts;
-pub mod image;
 pub mod kind;
 pub mod labels;
+pub mod metadata;
 pub(crate) mod moment;
 pub mod object;
 pub mod op;
 pub mod policy;
 pub mod quantity;
+pub mod question;
 pub mod report;
 pub(crate) mod root;
 pub mod settings;

@@ -6,9 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::core::alarm::AlarmQuery;
-use crate::core::image::ImageQuery;
 use crate::core::kind::ObjectKey;
+use crate::core::question::Question;
 
 /// Field manager of everything the operator applies, unless an operation names a narrower one.
 pub const FIELD_MANAGER: &str = "ecs-operator";
@@ -165,11 +164,9 @@ pub struct Plan {
     pub previous_status: Value,
     /// What to tell people. Published only when the status write they belong to succeeded or was not needed.
     pub notices: Vec<Notice>,
-    /// Images whose digests this plan depends on, known or not. While one is not, the deployment that needs it waits.
-    pub images: Vec<ImageQuery>,
-    /// Alarms whose states this plan depends on, known or not. They are asked for again and again until a plan of the same
-    /// root leaves them out.
-    pub alarms: Vec<AlarmQuery>,
+    /// What this plan depends on besides the objects of the cluster, answered or not, each once. A question that the next
+    /// plan of the same root leaves out is dropped.
+    pub questions: Vec<Question>,
     /// When something changes by itself (40 seconds of health, a steady-state announcement).
     pub wake: Option<Timestamp>,
 }
@@ -178,5 +175,14 @@ impl Plan {
     /// Asks to be called again at `time`, or earlier if something already asked for that.
     pub fn wake_at(&mut self, time: Timestamp) {
         self.wake = Some(self.wake.map_or(time, |earlier| earlier.min(time)));
+    }
+
+    /// Adds the questions of a step, each once.
+    pub fn ask(&mut self, questions: impl IntoIterator<Item = Question>) {
+        for question in questions {
+            if !self.questions.contains(&question) {
+                self.questions.push(question);
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::core::kind::{Kind, ObjectKey};
-use crate::core::object::Metadata;
+use crate::core::metadata::Metadata;
 use crate::core::op::Plan;
 use crate::core::store::Stored;
 use crate::core::world::{Term, World};

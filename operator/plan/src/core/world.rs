@@ -8,10 +8,9 @@ use std::sync::Arc;
 use ecs::arn::{last_segment, task_definition_reference};
 use serde_json::Value;
 
-use crate::core::alarm::{AlarmQuery, AlarmState};
-use crate::core::image::{ImageAnswer, ImageQuery};
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
+use crate::core::question::Answers;
 use crate::core::store::Stored;
 use crate::nodes::instance;
 
@@ -50,10 +49,8 @@ pub trait World {
     fn find(&self, kind: Kind, namespace: Option<&str>, term: &Term) -> Vec<Arc<Stored>>;
     /// All objects of a kind; `namespace: None` looks everywhere.
     fn list(&self, kind: Kind, namespace: Option<&str>) -> Vec<Arc<Stored>>;
-    /// What a registry said about an image; `None` while nobody asked or it has not answered.
-    fn image(&self, query: &ImageQuery) -> Option<ImageAnswer>;
-    /// What the source of alarms last said about one; `None` while nobody asked or it has not answered.
-    fn alarm(&self, query: &AlarmQuery) -> Option<AlarmState>;
+    /// What the outside last answered to the questions of plans.
+    fn answers(&self) -> &Answers;
 }
 
 /// A world in memory: the index behind the runtime's stores, `render` and tests alike.
@@ -62,8 +59,7 @@ pub struct MemoryWorld {
     objects: BTreeMap<ObjectKey, Arc<Stored>>,
     /// One flat set: most terms lead to a single object, and a set of its own for each would cost ten times its content.
     found_by: BTreeSet<(Kind, Term, ObjectKey)>,
-    images: BTreeMap<ImageQuery, ImageAnswer>,
-    alarms: BTreeMap<AlarmQuery, AlarmState>,
+    answers: Answers,
 }
 
 impl MemoryWorld {
@@ -86,27 +82,9 @@ impl MemoryWorld {
         Some(previous)
     }
 
-    /// Takes in what a registry said about an image.
-    pub fn insert_image(&mut self, query: ImageQuery, answer: ImageAnswer) {
-        self.images.insert(query, answer);
-    }
-
-    /// Forgets what a registry said.
-    pub fn remove_image(&mut self, query: &ImageQuery) {
-        self.images.remove(query);
-    }
-
-    /// Takes in what the source of alarms said; answers whether that is news.
-    pub fn insert_alarm(&mut self, query: AlarmQuery, state: AlarmState) -> bool {
-        self.alarms.get(&query) != Some(&state) && {
-            self.alarms.insert(query, state);
-            true
-        }
-    }
-
-    /// Forgets what the source of alarms said.
-    pub fn remove_alarm(&mut self, query: &AlarmQuery) {
-        self.alarms.remove(query);
+    /// What the outside answered, to take in more of it or to forget some.
+    pub fn answers_mut(&mut self) -> &mut Answers {
+        &mut self.answers
     }
 
     /// Keys of all objects of a kind.
@@ -152,12 +130,8 @@ impl World for MemoryWorld {
             .collect()
     }
 
-    fn image(&self, query: &ImageQuery) -> Option<ImageAnswer> {
-        self.images.get(query).cloned()
-    }
-
-    fn alarm(&self, query: &AlarmQuery) -> Option<AlarmState> {
-        self.alarms.get(query).cloned()
+    fn answers(&self) -> &Answers {
+        &self.answers
     }
 }
 

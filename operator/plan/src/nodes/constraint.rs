@@ -70,7 +70,7 @@ pub fn nodes(world: &dyn World) -> Vec<Node> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct View {
-        metadata: crate::core::object::Metadata,
+        metadata: crate::core::metadata::Metadata,
         spec: Spec,
     }
     #[derive(Default, Deserialize)]

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
-use crate::core::object::Metadata;
+use crate::core::metadata::Metadata;
 use crate::core::op::{Op, Plan};
 use crate::core::world::{Term, World};
 use crate::nodes::instance::Instance;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::core::kind::Kind;
 use crate::core::labels;
-use crate::core::object::Metadata;
+use crate::core::metadata::Metadata;
 use crate::core::store::Stored;
 use crate::core::world::{Term, World};
 

@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use super::primary;
 use super::snapshot::ServiceSnapshot;
 use super::wanted::Wanted;
-use crate::core::image::{ContainerImage, ImageAnswer, ImageQuery, is_consistent};
-use crate::core::op::Plan;
+use crate::core::question::{ImageAnswer, ImageQuery, Question};
 use crate::core::settings::Settings;
 use crate::core::world::World;
+use crate::task_definition::images::{ContainerImage, is_consistent};
 
 /// Longest name of a container in a Pod.
 const LONGEST_NAME: usize = 63;
@@ -57,16 +57,16 @@ impl WantedImages {
 }
 
 /// Pins the images of a deployment that is about to start. While an answer is missing there is no revision to start: what
-/// runs goes on, and `wanted.resolving` says what is waited for.
+/// runs goes on, and `wanted.resolving` says what is waited for. Returns what registries are asked.
 pub(super) fn pin(
     world: &dyn World,
     snapshot: &ServiceSnapshot,
     settings: &Settings,
     wanted: &mut Wanted,
-    plan: &mut Plan,
-) {
-    let Some(deployment) = primary::starting(snapshot, wanted) else { return };
-    let Some(revision) = &mut wanted.revision else { return };
+) -> Vec<Question> {
+    let mut questions = Vec::new();
+    let Some(deployment) = primary::starting(snapshot, wanted) else { return questions };
+    let Some(revision) = &mut wanted.revision else { return questions };
     let images = &wanted.images;
     for container in &images.containers {
         let answer = match ImageReference::parse(&container.image) {
@@ -78,11 +78,9 @@ pub(super) fn pin(
                     image: container.image.clone(),
                     pull_secrets: images.pull_secrets.clone(),
                 };
-                let answer = world.image(&query);
+                let answer = world.answers().get(&query).cloned();
                 // Also those that are answered: they must not be forgotten before all are.
-                if !plan.images.contains(&query) {
-                    plan.images.push(query);
-                }
+                questions.push(Question::Image(query));
                 let Some(answer) = answer else {
                     wanted.resolving.push(container.image.clone());
                     continue;
@@ -111,6 +109,7 @@ pub(super) fn pin(
         wanted.resolving.dedup();
         wanted.revision = None;
     }
+    questions
 }
 
 fn set_image(template: &mut Value, container: &str, image: &str, policy: Option<&str>) {

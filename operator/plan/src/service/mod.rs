@@ -58,7 +58,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
     }
     let mut wanted = wanted::resolve(world, &snapshot, settings);
     let mut plan = snapshot.plan.clone();
-    images::pin(world, &snapshot, settings, &mut wanted, &mut plan);
+    plan.ask(images::pin(world, &snapshot, settings, &mut wanted));
     let rollout = if daemon::is_daemon(&snapshot) {
         rollout::decide_daemon(world, &snapshot, &wanted, now)
     } else {

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::core::diff;
-use crate::core::image::ContainerImage;
 use crate::core::labels;
 use crate::core::object::without_nothing;
+use crate::task_definition::images::ContainerImage;
 
 /// The frozen inputs of one deployment, stored in its `ECSServiceDeployment`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use super::snapshot::ServiceSnapshot;
 use super::stopping;
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
-use crate::core::object::Metadata;
+use crate::core::metadata::Metadata;
 use crate::core::op::Op;
 use crate::core::world::World;
 use crate::nodes::attribute::ZONE;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::record::Record;
 use super::workload::Workload;
 use crate::core::kind::{Kind, ObjectKey};
-use crate::core::object::Metadata;
+use crate::core::metadata::Metadata;
 use crate::core::op::Plan;
 use crate::core::report::Refusal;
 use crate::core::root::Root;

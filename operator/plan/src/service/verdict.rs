@@ -110,7 +110,8 @@ pub(super) fn judge(
         if record.id() == primary.id() {
             verdict.is_throttled = throttle_of(&status).is_throttled();
             if rollout.bounds.is_some() && !record.is_over() {
-                let alarms = alarms::observe(world, snapshot, record, &mut status, settings, plan);
+                let alarms = alarms::observe(world, snapshot, record, &mut status, settings);
+                plan.ask(alarms.questions.iter().cloned());
                 conclude(snapshot, rollout, record, &alarms, &mut status, &mut verdict, now, plan);
             }
             verdict.primary = status.clone();

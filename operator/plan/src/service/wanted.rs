@@ -12,6 +12,7 @@ use ecs::rolling::Percentages;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::alarms;
 use super::images::WantedImages;
 use super::primary;
 use super::revision::{self, CapacityPart, Placement, ServiceRevision};
@@ -19,13 +20,13 @@ use super::snapshot::ServiceSnapshot;
 use crate::capacity_provider;
 use crate::cluster::is_associated;
 use crate::core::kind::Kind;
+use crate::core::labels;
 use crate::core::object::without_nothing;
 use crate::core::policy::NamespacePolicy;
 use crate::core::report::{Finding, Refusal};
 use crate::core::root::holder;
 use crate::core::settings::Settings;
 use crate::core::world::{Term, World};
-use crate::core::{alarm, labels};
 use crate::pod::{self, TaskInput};
 use crate::support::{self, Document};
 use crate::task_definition::{Revision, revisions};
@@ -81,7 +82,7 @@ pub(super) fn resolve(world: &dyn World, snapshot: &ServiceSnapshot, settings: &
         ..Wanted::default()
     };
     let alarms = spec.deployment_configuration.as_ref().and_then(|configuration| configuration.alarms.as_ref());
-    if let Some(finding) = alarm::finding(alarms, settings) {
+    if let Some(finding) = alarms::finding(alarms, settings) {
         wanted.findings = support::merge(std::mem::take(&mut wanted.findings), vec![finding]);
     }
     if let Some(other) = &snapshot.name_taken_by {

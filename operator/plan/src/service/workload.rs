@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::core::labels;
-use crate::core::object::Metadata;
+use crate::core::metadata::Metadata;
 use crate::core::store::Stored;
 
 /// A Deployment of the service: all tasks of one service deployment on one capacity provider.

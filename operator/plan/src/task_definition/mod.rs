@@ -6,6 +6,7 @@
 
 mod collect;
 mod content;
+pub(crate) mod images;
 mod revision;
 
 use api::conditions::{ConditionType, Reason};
@@ -15,10 +16,10 @@ use ecs::arn::task_definition_reference;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::core::image;
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
-use crate::core::object::{Metadata, child, owner_reference};
+use crate::core::metadata::Metadata;
+use crate::core::object::{child, owner_reference};
 use crate::core::op::{Op, Plan};
 use crate::core::policy::NamespacePolicy;
 use crate::core::report::{Conditions, Finding, Refusal};
@@ -116,7 +117,7 @@ fn judge(world: &dyn World, root: &Root, family: &str, settings: &Settings) -> (
                 match pod::pod(&input) {
                     Ok(pod) => {
                         findings = support::merge(findings, pod.findings);
-                        findings.extend(image::findings(&spec, settings));
+                        findings.extend(images::findings(&spec, settings));
                     }
                     // What the service configures at launch is not known here, and not missing.
                     Err(found) => refusals.extend(

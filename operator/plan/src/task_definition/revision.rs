@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
-use crate::core::object::Metadata;
+use crate::core::metadata::Metadata;
 use crate::core::op::Op;
 use crate::core::settings::Settings;
 use crate::core::status;

@@ -9,8 +9,8 @@ use ecs::image::ImageReference;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use plan::ImageResolution;
+use runtime::answer::images::{Credential, Lookup, LookupError};
 use runtime::clock::Clock;
-use runtime::images::{Credential, Lookup, LookupError};
 use runtime::metrics::Metrics;
 use runtime::run::work;
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ fn when_a_registry_fails_and_changes_its_mind_then_each_deployment_runs_what_it_
         let table = Arc::new(Table::default());
         *table.digest.lock().unwrap() = digest("1");
         let mut options = options(None);
-        options.lookup = Some(Arc::clone(&table) as Arc<dyn Lookup>);
+        options.sources.lookup = Some(Arc::clone(&table) as Arc<dyn Lookup>);
         options.settings.images = ImageResolution::Registries(vec!["*".to_owned()]);
         let stop = CancellationToken::new();
         let operator =

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plan::Settings;
+use runtime::answer::Sources;
 use runtime::clock::Clock;
 use runtime::metrics::Metrics;
 use runtime::run::work;
@@ -117,9 +118,7 @@ fn options(election: Option<Election>) -> Options {
         instance: "simulation".to_owned(),
         ignored_groups: Vec::new(),
         settings: Settings::default(),
-        lookup: None,
-        reads_pull_secrets: false,
-        alarms: None,
+        sources: Sources::default(),
     }
 }
 

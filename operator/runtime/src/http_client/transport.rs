@@ -1,4 +1,4 @@
-//! One request to a registry, to the server of its tokens or to an Alertmanager: guarded address, bounded answer, no redirect followed.
+//! One request: guarded address, bounded answer, no redirect followed.
 
 use std::sync::Arc;
 
@@ -12,7 +12,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::LookupError;
 use super::guard::{Forbidden, GuardedResolver, forbidden};
 use crate::execute_error::chain;
 
@@ -21,6 +20,31 @@ type Connector = HttpsConnector<HttpConnector<GuardedResolver>>;
 /// Longest answer that is read. Manifests have at most 4 MiB by the distribution specification.
 const LONGEST_BODY: usize = 4 * 1024 * 1024;
 const USER_AGENT: &str = concat!("ecs-operator/", env!("CARGO_PKG_VERSION"));
+
+/// Why there is no answer. The text holds nothing that a server said.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TransportError {
+    /// The address is one that must not be asked.
+    #[error("{0}")]
+    Refused(String),
+    /// The URL cannot be a request.
+    #[error("{0}")]
+    Url(String),
+    /// No connection, or one that broke.
+    #[error("{0}")]
+    Unreachable(String),
+}
+
+impl TransportError {
+    /// One word for metrics.
+    pub(crate) const fn category(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Url(_) => "protocol",
+            Self::Unreachable(_) => "unreachable",
+        }
+    }
+}
 
 /// What a server answered.
 #[derive(Debug)]
@@ -84,7 +108,7 @@ impl Transport {
     }
 
     /// One request, one answer.
-    pub(crate) async fn send(&self, method: Method, url: &Uri, headers: &HeaderMap) -> Result<Answer, LookupError> {
+    pub(crate) async fn send(&self, method: Method, url: &Uri, headers: &HeaderMap) -> Result<Answer, TransportError> {
         let may_be_local = self.check(url)?;
         let host = url.authority().map_or_else(String::new, ToString::to_string);
         let mut request = Request::builder().method(method).uri(url).header(header::USER_AGENT, USER_AGENT);
@@ -93,19 +117,19 @@ impl Transport {
         }
         let request = request
             .body(Empty::new())
-            .map_err(|_| LookupError::Protocol(format!("{host} cannot be asked: its URL is not one")))?;
+            .map_err(|_| TransportError::Url(format!("{host} cannot be asked: its URL is not one")))?;
         let client = if may_be_local { &self.local } else { &self.guarded };
         let answer = client.request(request).map_err(|error| unreachable(&host, &error)).await?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, LONGEST_BODY).collect().await;
         let body =
-            body.map_err(|error| LookupError::Unreachable(format!("the answer of {host} broke off: {error}")))?;
+            body.map_err(|error| TransportError::Unreachable(format!("the answer of {host} broke off: {error}")))?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
 
-    /// Whether the URL may be asked; answers whether it may be a loopback address.
-    fn check(&self, url: &Uri) -> Result<bool, LookupError> {
-        let refuse = |why: String| Err(LookupError::Refused(why));
+    /// Checks that the URL may be asked. Returns whether it may be a loopback address.
+    fn check(&self, url: &Uri) -> Result<bool, TransportError> {
+        let refuse = |why: String| Err(TransportError::Refused(why));
         let Some(authority) = url.authority().filter(|authority| !authority.as_str().contains('@')) else {
             return refuse("a URL without a plain host is not asked".to_owned());
         };
@@ -124,16 +148,16 @@ impl Transport {
     }
 }
 
-fn unreachable(host: &str, error: &hyper_util::client::legacy::Error) -> LookupError {
+fn unreachable(host: &str, error: &hyper_util::client::legacy::Error) -> TransportError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         if let Some(forbidden) = inner.and_then(|inner| inner.downcast_ref::<Forbidden>()) {
-            return LookupError::Refused(format!("{host} is not asked: {forbidden}"));
+            return TransportError::Refused(format!("{host} is not asked: {forbidden}"));
         }
         cause = error.source();
     }
-    LookupError::Unreachable(format!("{host} cannot be reached: {}", chain(error)))
+    TransportError::Unreachable(format!("{host} cannot be reached: {}", chain(error)))
 }
 
 #[cfg(test)]
@@ -177,6 +201,6 @@ mod tests {
         assert_eq!(answer.status, StatusCode::NO_CONTENT);
 
         let error = Transport::new(local).unwrap().send(Method::HEAD, &url, &HeaderMap::new()).await.unwrap_err();
-        assert!(matches!(&error, LookupError::Unreachable(why) if why.contains("certificate")), "{error}");
+        assert!(matches!(&error, TransportError::Unreachable(why) if why.contains("certificate")), "{error}");
     }
 }

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use plan::{AlarmQuery, AlarmState, ObjectKey};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use plan::{AlarmQuery, AlarmState, Ask as _, ObjectKey, Question};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use super::super::Answerer;
 use super::{Alert, Source, SourceError};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
@@ -34,21 +37,17 @@ pub struct Watcher {
     news: Notify,
 }
 
-impl Watcher {
-    /// Asks nobody before [`Self::run`].
-    #[must_use]
-    pub fn new(source: Arc<dyn Source>, intake: Arc<Intake>, metrics: Arc<Metrics>) -> Self {
-        Self { source, intake, metrics, asked: Mutex::default(), news: Notify::new() }
+impl Answerer for Watcher {
+    fn name(&self) -> &'static str {
+        "the watcher of alarms"
     }
 
-    /// The plan of a root depends on these alarms and no others.
-    pub fn want(&self, root: &ObjectKey, queries: &[AlarmQuery]) {
+    fn want(&self, root: &ObjectKey, questions: &[Question]) {
         let mut asked = self.asked();
-        let wanted: BTreeSet<AlarmQuery> = queries.iter().cloned().collect();
+        let wanted: BTreeSet<AlarmQuery> = questions.iter().filter_map(AlarmQuery::of).cloned().collect();
         let known = asked.remove(root).unwrap_or_default();
-        for query in known.difference(&wanted) {
-            self.intake.store.remove_alarm(query);
-        }
+        let dropped: Vec<&AlarmQuery> = known.difference(&wanted).collect();
+        self.intake.store.forget_answers(&dropped);
         if !wanted.is_subset(&known) {
             self.news.notify_one();
         }
@@ -57,22 +56,34 @@ impl Watcher {
         }
     }
 
-    /// Asks until `end`.
-    pub async fn run(&self, end: CancellationToken) {
-        end.run_until_cancelled(async {
-            loop {
-                tokio::select! {
-                    () = self.news.notified() => {}
-                    () = sleep(REST), if self.is_needed() => {}
-                }
-                if self.is_needed() {
-                    let answer = self.ask().await;
-                    self.tell(&answer);
-                }
-                sleep(PACE).await;
+    fn run(self: Arc<Self>, end: CancellationToken) -> BoxFuture<'static, ()> {
+        async move {
+            end.run_until_cancelled(self.watch()).await;
+        }
+        .boxed()
+    }
+}
+
+impl Watcher {
+    /// Asks nobody before it runs.
+    #[must_use]
+    pub fn new(source: Arc<dyn Source>, intake: Arc<Intake>, metrics: Arc<Metrics>) -> Self {
+        Self { source, intake, metrics, asked: Mutex::default(), news: Notify::new() }
+    }
+
+    /// Asks for ever.
+    async fn watch(&self) {
+        loop {
+            tokio::select! {
+                () = self.news.notified() => {}
+                () = sleep(REST), if self.is_needed() => {}
             }
-        })
-        .await;
+            if self.is_needed() {
+                let answer = self.ask().await;
+                self.tell(&answer);
+            }
+            sleep(PACE).await;
+        }
     }
 
     fn is_needed(&self) -> bool {
@@ -107,7 +118,7 @@ impl Watcher {
             let mut is_news = false;
             for query in queries {
                 let state = state(query, answer);
-                if self.intake.store.put_alarm(query.clone(), state.clone()) {
+                if self.intake.store.put_answer(query.clone(), state.clone()) {
                     is_news = true;
                     let (ns, name) = (root.namespace.as_deref().unwrap_or_default(), root.name.as_str());
                     let alarm = query.name.as_str();

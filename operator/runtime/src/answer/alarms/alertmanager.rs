@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Alert, Source, SourceError};
-use crate::images::http::Transport;
+use crate::http_client::Transport;
 
 /// Alerts that fire and that nobody silenced; those inhibited by another are left to the other.
 const ALERTS: &str = "api/v2/alerts?active=true&silenced=false&inhibited=false";

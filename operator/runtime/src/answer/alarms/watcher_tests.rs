@@ -59,6 +59,12 @@ fn start() -> Fixture {
 }
 
 impl Fixture {
+    /// The plan of a root depends on these alarms.
+    fn want(&self, root: &ObjectKey, queries: &[AlarmQuery]) {
+        let questions: Vec<Question> = queries.iter().cloned().map(Question::Alarm).collect();
+        self.watcher.want(root, &questions);
+    }
+
     /// Waits until this root is asked for.
     async fn woken(&self, root: &ObjectKey) {
         let job = timeout(Duration::from_mins(1), self.intake.queue.next()).await.unwrap().unwrap();
@@ -67,7 +73,7 @@ impl Fixture {
     }
 
     fn state(&self, query: &AlarmQuery) -> Option<AlarmState> {
-        self.intake.store.with(|world| world.alarm(query))
+        self.intake.store.with(|world| world.answers().get(query).cloned())
     }
 
     fn requests(&self) -> Vec<u64> {
@@ -99,17 +105,17 @@ async fn when_alarms_are_named_then_they_are_asked_for_at_once_and_every_15_seco
     assert_eq!(fixture.table.requests(), 0);
 
     let query = query("a", "errors");
-    fixture.watcher.want(&query.root, std::slice::from_ref(&query));
+    fixture.want(&query.root, std::slice::from_ref(&query));
     fixture.woken(&query.root).await;
     assert_eq!(fixture.state(&query), Some(AlarmState::Ok));
     // Plans that name the same alarm again change nothing.
     for _ in 0..38 {
-        fixture.watcher.want(&query.root, std::slice::from_ref(&query));
+        fixture.want(&query.root, std::slice::from_ref(&query));
         sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(fixture.requests(), [300, 315, 330]);
 
-    fixture.watcher.want(&query.root, &[]);
+    fixture.want(&query.root, &[]);
     assert_eq!(fixture.state(&query), None);
     sleep(Duration::from_mins(5)).await;
     assert_eq!((fixture.table.requests(), fixture.state(&query)), (3, None));
@@ -120,9 +126,9 @@ async fn when_alarms_are_named_then_they_are_asked_for_at_once_and_every_15_seco
 async fn when_an_alarm_changes_then_its_root_is_asked_for_and_no_other() {
     let fixture = start();
     let queries = [query("a", "errors"), query("a", "slow"), query("b", "errors")];
-    fixture.watcher.want(&root("b"), &queries[2..]);
+    fixture.want(&root("b"), &queries[2..]);
     fixture.woken(&root("b")).await;
-    fixture.watcher.want(&root("a"), &queries[..2]);
+    fixture.want(&root("a"), &queries[..2]);
     fixture.woken(&root("a")).await;
 
     let (early, late) = ("2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z");
@@ -149,7 +155,7 @@ async fn when_many_services_begin_to_ask_then_it_is_one_request_a_second() {
     let fixture = start();
     for number in 0..1_000 {
         let query = query(&format!("n{number}"), "errors");
-        fixture.watcher.want(&query.root, std::slice::from_ref(&query));
+        fixture.want(&query.root, std::slice::from_ref(&query));
         sleep(Duration::from_millis(2)).await;
     }
     sleep(Duration::from_secs(2)).await;
@@ -164,7 +170,7 @@ async fn when_the_source_fails_twice_then_alarms_are_unknown_until_it_answers() 
     let query = query("a", "errors");
     let error = SourceError { reason: "not now".to_owned(), category: "unreachable" };
     fixture.table.set(Err(error));
-    fixture.watcher.want(&query.root, std::slice::from_ref(&query));
+    fixture.want(&query.root, std::slice::from_ref(&query));
     fixture.woken(&query.root).await;
     assert_eq!(fixture.state(&query), Some(AlarmState::Unknown("not now".to_owned())));
     assert_eq!(fixture.requests(), [0, 1]);

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::challenge::{self, Challenge};
 use super::credentials::{Credential, DockerConfig};
-use super::http::{Answer, Transport};
 use super::{Lookup, LookupError};
+use crate::http_client::{Answer, Transport};
 use crate::request::query;
 
 /// Kinds of manifests that are asked for. With the indexes among them a tag of several platforms answers with the digest of

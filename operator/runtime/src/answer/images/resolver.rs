@@ -1,12 +1,14 @@
 //! Every question once, few at a time, patiently; answers go to the store and are forgotten when nobody asks any more.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ecs::image::ImageReference;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use kube::Client;
-use plan::{ImageAnswer, ImageQuery};
+use plan::{Ask as _, ImageAnswer, ImageQuery, ObjectKey, Question};
 use serde::Deserialize;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as Turn, Semaphore};
@@ -15,6 +17,7 @@ use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::super::Answerer;
 use super::{Credential, DockerConfig, Lookup, LookupError};
 use crate::backoff::Backoff;
 use crate::intake::Intake;
@@ -47,17 +50,16 @@ pub struct Resolver {
     intake: Arc<Intake>,
     leadership: Leadership,
     metrics: Arc<Metrics>,
-    questions: Mutex<BTreeMap<ImageQuery, Question>>,
+    asked: Mutex<BTreeMap<ImageQuery, Asked>>,
     sender: UnboundedSender<ImageQuery>,
+    /// Where new questions come out, for the one who runs this.
+    receiver: Turn<UnboundedReceiver<ImageQuery>>,
     slots: Semaphore,
     registries: Mutex<BTreeMap<String, Arc<Lane>>>,
 }
 
-/// Where new questions come out. One for each resolver.
-pub type Questions = UnboundedReceiver<ImageQuery>;
-
 #[derive(Debug)]
-struct Question {
+struct Asked {
     last_asked: Instant,
     is_answered: bool,
 }
@@ -79,6 +81,31 @@ impl std::fmt::Debug for Secrets {
     }
 }
 
+impl Answerer for Resolver {
+    fn name(&self) -> &'static str {
+        "the image resolver"
+    }
+
+    /// What is new is asked; what is known stays known. A question is dropped [`MEMORY`] after the last plan that asked it.
+    fn want(&self, _: &ObjectKey, questions: &[Question]) {
+        let now = Instant::now();
+        let mut asked = self.asked();
+        for query in questions.iter().filter_map(ImageQuery::of) {
+            if let Some(question) = asked.get_mut(query) {
+                question.last_asked = now;
+                continue;
+            }
+            asked.insert(query.clone(), Asked { last_asked: now, is_answered: false });
+            // Nobody listens only when the process is about to end.
+            let _ = self.sender.send(query.clone());
+        }
+    }
+
+    fn run(self: Arc<Self>, end: CancellationToken) -> BoxFuture<'static, ()> {
+        self.resolve_all(end).boxed()
+    }
+}
+
 impl Resolver {
     /// With a client for pull Secrets if the operator may read them.
     #[must_use]
@@ -88,39 +115,25 @@ impl Resolver {
         intake: Arc<Intake>,
         leadership: Leadership,
         metrics: Arc<Metrics>,
-    ) -> (Arc<Self>, Questions) {
+    ) -> Self {
         let (sender, receiver) = unbounded_channel();
-        let resolver = Self {
+        Self {
             lookup,
             secrets: secrets.map(Secrets),
             intake,
             leadership,
             metrics,
-            questions: Mutex::default(),
+            asked: Mutex::default(),
             sender,
+            receiver: Turn::new(receiver),
             slots: Semaphore::new(AT_A_TIME),
             registries: Mutex::default(),
-        };
-        (Arc::new(resolver), receiver)
-    }
-
-    /// A plan depends on these. What is new is asked; what is known stays known.
-    pub fn want(&self, queries: &[ImageQuery]) {
-        let now = Instant::now();
-        let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
-        for query in queries {
-            if let Some(question) = questions.get_mut(query) {
-                question.last_asked = now;
-                continue;
-            }
-            questions.insert(query.clone(), Question { last_asked: now, is_answered: false });
-            // Nobody listens only when the process is about to end.
-            let _ = self.sender.send(query.clone());
         }
     }
 
-    /// Answers questions until `end`. Those under way then are dropped: whoever leads next asks again.
-    pub async fn run(self: Arc<Self>, mut received: Questions, end: CancellationToken) {
+    /// Asks until `end`. What is under way then is dropped: the next leader asks again.
+    async fn resolve_all(self: Arc<Self>, end: CancellationToken) {
+        let mut received = self.receiver.lock().await;
         let mut running: JoinSet<()> = JoinSet::new();
         let mut sweep = interval(SWEEP);
         loop {
@@ -140,7 +153,7 @@ impl Resolver {
     async fn answer(&self, query: ImageQuery) {
         let Some((answer, result)) = self.resolve(&query).await else {
             // Not for this process to ask. It is about to end; should it lead again all the same, the root asks again.
-            self.questions.lock().unwrap_or_else(PoisonError::into_inner).remove(&query);
+            self.asked().remove(&query);
             sleep(PAUSE.first).await;
             return self.intake.queue.request(&query.root);
         };
@@ -152,8 +165,8 @@ impl Resolver {
                 info!(ns, name, step = "images", image = query.image.as_str(), reason, "unresolved");
             }
         }
-        self.intake.store.put_image(query.clone(), answer);
-        if let Some(question) = self.questions.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&query) {
+        self.intake.store.put_answer(query.clone(), answer);
+        if let Some(question) = self.asked().get_mut(&query) {
             question.is_answered = true;
         }
         self.intake.queue.request(&query.root);
@@ -235,24 +248,22 @@ impl Resolver {
         Arc::clone(lanes.entry(registry.to_owned()).or_insert_with(|| Arc::new(lane())))
     }
 
+    fn asked(&self) -> MutexGuard<'_, BTreeMap<ImageQuery, Asked>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn forget(&self, now: Instant) {
         let mut forgotten = Vec::new();
-        self.questions.lock().unwrap_or_else(PoisonError::into_inner).retain(|query, question| {
+        self.asked().retain(|query, question| {
             let is_kept = !question.is_answered || now.duration_since(question.last_asked) < MEMORY;
             if !is_kept {
                 forgotten.push(query.clone());
             }
             is_kept
         });
-        self.intake.store.remove_images(&forgotten);
+        self.intake.store.forget_answers(&forgotten.iter().collect::<Vec<_>>());
         let mut lanes = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
-    }
-
-    /// Questions that are remembered, answered or not.
-    #[must_use]
-    pub fn remembered(&self) -> usize {
-        self.questions.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 

@@ -1,13 +1,12 @@
 //! Asks an Alertmanager which alarms are in ALARM.
 //!
 //! ```text
-//! plan.alarms ──> watcher: one request every 15 seconds while any plan names an alarm ──> store ──> roots whose alarms changed
+//! AlarmQuery ──> watcher: one request every 15 seconds while any plan asks for an alarm ──> store ──> roots whose alarms changed
 //!                     │
 //!                     └── Alertmanager: GET of the alerts that fire and are neither silenced nor inhibited
 //! ```
 //!
-//! Nothing here decides: which alarms matter comes from plans, and what follows from a state is the next plan's business.
-//! `docs/reference/alarms.md` is for people.
+//! Which alarms matter comes from plans. `docs/reference/alarms.md` is for people.
 
 mod alertmanager;
 mod watcher;

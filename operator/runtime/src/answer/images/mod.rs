@@ -1,18 +1,14 @@
 //! Asks registries which digests image tags name.
 //!
 //! ```text
-//! plan.images ──> resolver: once per question, few at a time, again after passing failures ──> store ──> root again
+//! ImageQuery ──> resolver: once per question, few at a time, again after passing failures ──> store ──> root again
 //!                     │
 //!                     ├── credentials: pull Secrets of the pod (if allowed), the operator's own docker config
 //!                     └── registry: HEAD of the manifest, Basic and token authentication, guarded addresses
 //! ```
-//!
-//! Nothing here decides: a question comes from a plan, and what follows from an answer is the next plan's business.
 
 mod challenge;
 mod credentials;
-mod guard;
-pub(crate) mod http;
 mod registry;
 mod resolver;
 
@@ -21,9 +17,11 @@ use std::fmt;
 use ecs::image::ImageReference;
 use futures::future::BoxFuture;
 
+use crate::http_client::TransportError;
+
 pub use credentials::{Credential, DockerConfig};
 pub use registry::{Registry, RegistryError, RegistryOptions};
-pub use resolver::{Questions, Resolver};
+pub use resolver::Resolver;
 
 /// Something that knows which digest a tag names: a registry, or a table in a simulation.
 pub trait Lookup: fmt::Debug + Send + Sync {
@@ -72,6 +70,16 @@ pub enum LookupError {
     /// Nothing within the deadline.
     #[error("{0} did not answer within 10 seconds")]
     TimedOut(String),
+}
+
+impl From<TransportError> for LookupError {
+    fn from(error: TransportError) -> Self {
+        match error {
+            TransportError::Refused(why) => Self::Refused(why),
+            TransportError::Url(why) => Self::Protocol(why),
+            TransportError::Unreachable(why) => Self::Unreachable(why),
+        }
+    }
 }
 
 impl LookupError {

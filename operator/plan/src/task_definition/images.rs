@@ -1,62 +1,14 @@
-//! Which image a deployment pins: the question a plan asks, and the answer somebody else gets from a registry.
+//! Version consistency: which containers have their image tags resolved to digests, and which ask for it in vain.
 //!
 //! ECS resolves the tag of each container image to a digest once per deployment, so that all tasks of one deployment run
-//! the same image although the tag may move. A plan cannot ask a registry. It says what it wants to know in
-//! [`crate::Plan::images`], starts nothing new until [`crate::World::image`] answers, and freezes the answer in the service
-//! revision.
+//! the same image although the tag may move.
 
 use api::task_definition::{ContainerDefinition, TaskDefinitionSpec, VersionConsistency};
 use ecs::image::ImageReference;
 use serde::{Deserialize, Serialize};
 
-use crate::core::kind::ObjectKey;
 use crate::core::report::Finding;
-use crate::core::settings::Settings;
-
-/// A question to a registry: what is the digest of this image now.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ImageQuery {
-    /// The service that is about to start a deployment.
-    pub root: ObjectKey,
-    /// Id of the deployment that would be started. Another deployment, a forced one too, is another question.
-    pub deployment: String,
-    /// The image as the container definition writes it.
-    pub image: String,
-    /// Names of the Secrets in the service's namespace that the pods pull with.
-    pub pull_secrets: Vec<String>,
-}
-
-/// What became of a question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImageAnswer {
-    /// The digest of what the tag names: of the index where there is one, so that nodes of every platform find theirs.
-    Digest(String),
-    /// The registry could not be asked, or did not answer, for this reason.
-    Unresolved(String),
-}
-
-/// Whether tags are resolved to digests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum ImageResolution {
-    /// No registry is asked; tags are pulled at every start.
-    #[default]
-    Off,
-    /// Tags stay as they are written and nothing is said of it, because the operator that gets the same objects pins them:
-    /// what is rendered has no registry to ask.
-    LeftToOperator,
-    /// Images that match one of the patterns are resolved; see [`ImageReference::matches`].
-    Registries(Vec<String>),
-}
-
-impl ImageResolution {
-    /// Whether the digest of this image is asked for.
-    pub fn covers(&self, reference: &ImageReference) -> bool {
-        match self {
-            Self::Off | Self::LeftToOperator => false,
-            Self::Registries(patterns) => patterns.iter().any(|pattern| reference.matches(pattern)),
-        }
-    }
-}
+use crate::core::settings::{ImageResolution, Settings};
 
 /// One container of a service revision whose tag was to be resolved, as DescribeServiceRevisions lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
