@@ -61,7 +61,7 @@ pub enum ImageAnswer {
 pub struct AlarmQuery {
     /// The service whose deployment is watched. An alert with a `namespace` label counts for services there only.
     pub root: ObjectKey,
-    /// Name of the alarm; see [`ecs::alarm::name`].
+    /// Name of the alarm; see [`ecs::deployment::alarm::name`].
     pub name: String,
 }
 

@@ -4,7 +4,7 @@ use api::service::DeploymentAlarms;
 use api::service_deployment::{
     ServiceDeploymentAlarms, ServiceDeploymentRollbackMonitorsStatus as Monitor, ServiceDeploymentStatus,
 };
-use ecs::alarm::{Reading, State, Watch};
+use ecs::deployment::alarm::{Reading, State, Watch};
 
 use super::record::Record;
 use super::snapshot::ServiceSnapshot;
@@ -97,7 +97,7 @@ impl Alarms {
         let mut states: Vec<(String, Option<AlarmState>)> = Vec::new();
         let mut questions = Vec::new();
         for name in names {
-            let query = AlarmQuery { root: root.clone(), name: ecs::alarm::name(name).to_owned() };
+            let query = AlarmQuery { root: root.clone(), name: ecs::deployment::alarm::name(name).to_owned() };
             if states.iter().all(|(known, _)| known != name) {
                 states.push((name.clone(), world.answers().get(&query).cloned()));
             }
@@ -106,7 +106,7 @@ impl Alarms {
         (Self { states }, questions)
     }
 
-    /// What [`ecs::alarm::Watch::observe`] takes.
+    /// What [`ecs::deployment::alarm::Watch::observe`] takes.
     fn readings(&self) -> Vec<Reading<'_>> {
         fn reading((name, state): &(String, Option<AlarmState>)) -> Reading<'_> {
             let state = match state {

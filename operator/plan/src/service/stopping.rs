@@ -9,7 +9,7 @@
 //! [`super::rollout`] asks for more tasks for a while, and when it asks for fewer again, they are the ones that go. Where
 //! it leaves none they are stopped here, within the minimum.
 //!
-//! Tasks that stop before RUNNING wait for [`ecs::throttle`]. Those that ran would be replaced as fast as they end. So
+//! Tasks that stop before RUNNING wait for [`ecs::deployment::throttle`]. Those that ran would be replaced as fast as they end. So
 //! [`AT_ONCE`] tasks may be stopped without a pause, and from then on in each [`PAUSE_SECONDS`] only a tenth of the desired
 //! count, at least one and at most ten: of a service of 5 tasks that all fail, 3 are replaced at once and then one every 10
 //! seconds; of 60, 6 every 10 seconds. Meanwhile the kubelet starts their containers again with a back-off of its own. After

@@ -13,10 +13,10 @@ use api::service_deployment::{
     MAX_COUNTED_TASKS, Rollback, ServiceDeploymentCircuitBreaker, ServiceDeploymentRollbackMonitorsStatus as Monitor,
     ServiceDeploymentState as State, ServiceDeploymentStatus,
 };
-use ecs::circuit_breaker::{Count, TaskView, Threshold, ThresholdType as Kind, is_triggered};
+use ecs::deployment::circuit_breaker::{Count, TaskView, Threshold, ThresholdType as Kind, is_triggered};
 use ecs::event;
-use ecs::success::bake_ends;
-use ecs::throttle::Throttle;
+
+use ecs::deployment::throttle::Throttle;
 use jiff::Timestamp;
 
 use super::alarms::{self, Seen};
@@ -308,7 +308,7 @@ pub(super) fn is_early_success(snapshot: &ServiceSnapshot, desired: i64, record:
     let Some(criteria) = early_success(snapshot) else { return false };
     let percent = criteria.healthy_percent.map_or(100, i64::from);
     let healthy = tasks_of(snapshot, record).filter(|task| task.is_healthy_for_deployment).count();
-    ecs::success::is_early_success(i64::try_from(healthy).unwrap_or(i64::MAX), desired, percent)
+    ecs::deployment::success::is_early_success(i64::try_from(healthy).unwrap_or(i64::MAX), desired, percent)
 }
 
 fn early_success(snapshot: &ServiceSnapshot) -> Option<&DeploymentEarlySuccessCriteria> {
