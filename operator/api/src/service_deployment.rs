@@ -194,6 +194,42 @@ pub struct ServiceDeploymentAlarms {
     pub triggered_alarm_names: Vec<String>,
 }
 
+/// What ended a deployment that did not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DeploymentEndCause {
+    /// The deployment circuit breaker: too many tasks failed.
+    CircuitBreaker,
+    /// A deployment alarm.
+    Alarm,
+    /// A user stopped it.
+    User,
+    /// A newer deployment replaced it.
+    Replaced,
+}
+
+/// What follows from the end of a deployment that did not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DeploymentEndRollback {
+    /// No rollback was requested: both revisions stay as they are.
+    NotRequested,
+    /// A rollback was requested, but no earlier deployment completed.
+    NoCandidate,
+    /// The service rolls back to the last completed deployment.
+    Started,
+}
+
+/// How a deployment ended that did not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeploymentEnd {
+    /// What ended it.
+    pub cause: DeploymentEndCause,
+    /// What follows.
+    pub rollback: DeploymentEndRollback,
+}
+
 /// How a deployment was undone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -261,6 +297,9 @@ pub struct ServiceDeploymentStatus {
     /// State of the alarms; absent when none are configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarms: Option<ServiceDeploymentAlarms>,
+    /// How the deployment ended; absent while it is in progress and after it completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<DeploymentEnd>,
     /// How the deployment was undone; absent unless it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,

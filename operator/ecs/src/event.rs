@@ -85,17 +85,6 @@ pub fn balanced(service: &str, zones: &[(&str, i64)]) -> String {
     about(service, &format!("is AZ balanced with {}.", tasks_in_zones(zones)))
 }
 
-/// What a message says about balance, [`balanced`] or [`not_balanced`]; `None` for any other.
-pub fn says_balanced(message: &str) -> Option<bool> {
-    // A service's name has no blanks.
-    let (_, text) = message.split_once(") ")?;
-    match text {
-        _ if text.starts_with("is AZ balanced with ") => Some(true),
-        _ if text.starts_with("is not AZ balanced with ") => Some(false),
-        _ => None,
-    }
-}
-
 fn tasks_in_zones(zones: &[(&str, i64)]) -> String {
     let all: Vec<String> = zones.iter().map(|(zone, tasks)| format!("{tasks} tasks in {}", one_line(zone))).collect();
     all.join(", ")

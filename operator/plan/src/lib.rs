@@ -8,8 +8,10 @@
 //! `tests/boundaries.rs` reads the dependency graph to prove it. The same [`plan()`] runs in the operator, in
 //! `kubectl ecs render` and in every test.
 
+pub mod capacity;
 pub mod core;
 mod decide;
+mod launch;
 pub mod nodes;
 pub mod pod;
 pub mod routes;

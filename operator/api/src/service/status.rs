@@ -116,9 +116,84 @@ pub struct ServiceStatus {
     /// Since when the service has been in a steady state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_since: Option<MicroTime>,
+    /// Events about lasting conditions, which are repeated after six hours at the earliest. Internal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub announcements: Vec<Announcement>,
+    /// What Availability Zone rebalancing remembers. Internal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalancing: Option<RebalancingStatus>,
     /// When the steady state was last told; ECS repeats it about every 6 hours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_announced_at: Option<MicroTime>,
+}
+
+/// The subject of an event that is repeated while a condition lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AnnouncementTopic {
+    /// The deployment configuration lets no task start or stop.
+    DeploymentStuck,
+    /// Tasks fail to start again and again.
+    TaskStartImpaired,
+    /// No container instance has room for a task.
+    TaskPlacementFailure,
+    /// Protected tasks keep the service from scaling in.
+    ScaleInBlocked,
+}
+
+/// An event about a lasting condition, and when it was last written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Announcement {
+    /// What it is about.
+    pub topic: AnnouncementTopic,
+    /// The deployment it names, `ecs-svc/` and 19 digits, for `SCALE_IN_BLOCKED`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub deployment: Option<String>,
+    /// The number of tasks it names, for `SCALE_IN_BLOCKED`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub tasks: Option<i32>,
+    /// When it was last written.
+    pub announced_at: MicroTime,
+}
+
+/// What Availability Zone rebalancing remembers between reconciles.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RebalancingStatus {
+    /// Whether the zones were last reported as not balanced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unbalanced: bool,
+    /// Moves that were tried in the last 30 minutes, newest first: the same distribution is not tried again meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub tries: Vec<RebalancingTry>,
+}
+
+/// A move between zones that was tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RebalancingTry {
+    /// Tasks per zone before the move.
+    #[schemars(length(max = 64))]
+    pub distribution: Vec<ZoneTasks>,
+    /// When the move began.
+    pub tried_at: MicroTime,
+}
+
+/// Tasks of the service in one Availability Zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ZoneTasks {
+    /// Name of the zone.
+    #[schemars(length(max = 63))]
+    pub zone: String,
+    /// Its tasks.
+    #[schemars(range(min = 0))]
+    pub tasks: i32,
 }
 
 /// Role of a deployment in its service.

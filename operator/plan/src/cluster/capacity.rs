@@ -52,23 +52,9 @@ fn state(world: &dyn World, name: &str, namespace: &str) -> ClusterCapacityProvi
     let found = holder(world, Kind::CapacityProvider, None, &[Term::EcsName(name.to_owned())]);
     match found.and_then(|stored| stored.decode::<View>().ok()) {
         None => ClusterCapacityProviderState::NotFound,
-        Some(view) if crate::capacity_provider::allows(&view.spec, namespace) => {
-            ClusterCapacityProviderState::Associated
-        }
+        Some(view) if crate::capacity::allows(&view.spec, namespace) => ClusterCapacityProviderState::Associated,
         Some(_) => ClusterCapacityProviderState::NotAllowed,
     }
-}
-
-/// Whether services may name a provider that the cluster lists, or listed while tasks of it still run.
-#[must_use]
-pub(crate) fn is_associated(spec: &ClusterSpec, providers: &[ClusterCapacityProvider], name: &str) -> bool {
-    let is_listed = spec.capacity_providers.iter().flatten().any(|provider| last_segment(provider) == name);
-    let is_kept = |provider: &ClusterCapacityProvider| {
-        // Before the cluster's own status has followed its spec, what it says was true a moment ago.
-        provider.name == name
-            && matches!(provider.state, ClusterCapacityProviderState::InUse | ClusterCapacityProviderState::Associated)
-    };
-    is_listed || providers.iter().any(is_kept)
 }
 
 /// `Ready`, by the provider that is the most trouble.

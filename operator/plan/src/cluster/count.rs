@@ -7,7 +7,7 @@ use api::schema::MicroTime;
 use api::service::{LaunchType, ServiceStatus};
 
 use super::ServiceView;
-use crate::capacity_provider::cluster_terms;
+use crate::capacity::cluster_terms;
 use crate::core::world::World;
 use crate::nodes::instance::{Instance, selected};
 

@@ -9,15 +9,12 @@ use api::service::{ServiceSpec, ServiceStatus};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-pub(crate) use capacity::is_associated;
-
-use crate::capacity_provider::{add_finalizer, remove_finalizer};
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
 use crate::core::metadata::Metadata;
 use crate::core::op::Plan;
 use crate::core::report::{Conditions, Refusal};
-use crate::core::root::Root;
+use crate::core::root::{Root, add_finalizer, remove_finalizer};
 use crate::core::settings::Settings;
 use crate::core::world::{Term, World};
 use crate::support::{self, Document};

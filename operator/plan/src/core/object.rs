@@ -64,6 +64,13 @@ pub fn without_nothing(value: &Value) -> Value {
     }
 }
 
+/// Sets one member of an object; of anything else, nothing.
+pub(crate) fn put(object: &mut Value, name: &str, value: Value) {
+    if let Some(map) = object.as_object_mut() {
+        map.insert(name.to_owned(), value);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

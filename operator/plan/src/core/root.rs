@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::core::kind::{Kind, ObjectKey};
+use crate::core::labels;
 use crate::core::metadata::Metadata;
-use crate::core::op::Plan;
+use crate::core::op::{Op, Plan};
 use crate::core::store::Stored;
 use crate::core::world::{Term, World};
 
@@ -77,4 +78,26 @@ fn namesakes(world: &dyn World, kind: Kind, namespace: Option<&str>, terms: &[Te
 
 fn rank(metadata: &Metadata) -> (Option<Timestamp>, String) {
     (metadata.creation_timestamp, metadata.name.clone())
+}
+
+/// The finalizer that keeps a cluster or provider while it is used, if it is not there yet.
+pub(crate) fn add_finalizer(root: &ObjectKey, metadata: &Metadata) -> Option<Op> {
+    let has_it = metadata.finalizers.iter().any(|finalizer| finalizer == labels::FINALIZER);
+    let finalizers = metadata.finalizers.iter().cloned().chain([labels::FINALIZER.to_owned()]).collect();
+    (!has_it).then(|| Op::AddFinalizer {
+        key: root.clone(),
+        resource_version: metadata.resource_version.clone(),
+        finalizers,
+    })
+}
+
+/// Takes the finalizer off again, so that the server may remove the object.
+pub(crate) fn remove_finalizer(root: &ObjectKey, metadata: &Metadata) -> Option<Op> {
+    let rest: Vec<String> =
+        metadata.finalizers.iter().filter(|finalizer| *finalizer != labels::FINALIZER).cloned().collect();
+    (rest.len() < metadata.finalizers.len()).then(|| Op::RemoveFinalizer {
+        key: root.clone(),
+        resource_version: metadata.resource_version.clone(),
+        finalizers: rest,
+    })
 }

@@ -28,6 +28,12 @@ pub fn same(one: &Value, other: &Value) -> bool {
     }
 }
 
+/// A count as statuses have it: counts of ECS are 32-bit.
+#[must_use]
+pub fn narrow(count: i64) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
 /// What the server said when it refused a write that the plan needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

@@ -20,6 +20,9 @@ use crate::core::world::{Term, World};
 /// Value of [`labels::CONTAINER_INSTANCE_STATUS`] that takes no new tasks.
 pub const DRAINING: &str = "DRAINING";
 
+/// Where an affinity has the alternatives of which one must hold.
+pub(crate) const NODE_TERMS: &str = "/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
+
 /// A node, as far as plans look at it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Instance {

@@ -6,76 +6,29 @@ use api::service_deployment::{
 };
 use ecs::deployment::alarm::{Reading, State, Watch};
 
-use super::record::Record;
-use super::snapshot::ServiceSnapshot;
 use crate::core::kind::ObjectKey;
 use crate::core::question::{AlarmQuery, AlarmState, Question};
 use crate::core::report::Finding;
 use crate::core::settings::{AlarmSource, Settings};
 use crate::core::world::World;
 
-/// What the alarms say.
-pub(super) struct Seen {
-    /// One of them fails the deployment.
-    pub(super) is_triggered: bool,
-    /// None of them keeps the deployment from being completed.
-    pub(super) may_complete: bool,
-    /// Names of those whose state nobody tells, and why.
-    pub(super) unknown: Option<String>,
-    /// What the source of alarms is asked.
-    pub(super) questions: Vec<Question>,
-}
-
-/// Asks for the alarms that the deployment watches, and takes down what they do. Without any, nothing is in the way.
-pub(super) fn observe(
-    world: &dyn World,
-    snapshot: &ServiceSnapshot,
-    record: &Record,
-    status: &mut ServiceDeploymentStatus,
-    settings: &Settings,
-) -> Seen {
-    let configured = configured(snapshot);
-    let Some(alarms) = configured.filter(|alarms| is_watched(Some(alarms), settings)) else {
-        return Seen { is_triggered: false, may_complete: true, unknown: None, questions: Vec::new() };
+/// What the record shows of its alarms, `names` being those that are watched now.
+pub(super) fn shown(watch: &Watch, names: &[String]) -> Option<ServiceDeploymentAlarms> {
+    let status = match watch {
+        Watch::Starting => return None,
+        Watch::Monitoring => Monitor::Monitoring,
+        Watch::Ignored => Monitor::Disabled,
+        Watch::Triggered(_) => Monitor::Triggered,
     };
-    let (asked, questions) = Alarms::ask(world, &snapshot.key, &alarms.alarm_names);
-    let readings = asked.readings();
-    let watch = watch_of(status).observe(record.created_at.as_second(), &readings);
-    let state = match &watch {
-        Watch::Starting => None,
-        Watch::Monitoring => Some(Monitor::Monitoring),
-        Watch::Ignored => Some(Monitor::Disabled),
-        Watch::Triggered(_) => Some(Monitor::Triggered),
+    let triggered_alarm_names = match watch {
+        Watch::Triggered(names) => names.iter().cloned().collect(),
+        _ => Vec::new(),
     };
-    status.alarms = state.map(|state| ServiceDeploymentAlarms {
-        status: state,
-        alarm_names: alarms.alarm_names.clone(),
-        triggered_alarm_names: match &watch {
-            Watch::Triggered(names) => names.iter().cloned().collect(),
-            _ => Vec::new(),
-        },
-    });
-    Seen {
-        is_triggered: watch.is_triggered(),
-        may_complete: watch.may_complete(&readings),
-        unknown: asked.unknown().filter(|_| watch.is_watching()),
-        questions,
-    }
+    Some(ServiceDeploymentAlarms { status, alarm_names: names.to_vec(), triggered_alarm_names })
 }
 
-/// Says of alarms that were watched to the end that they were.
-pub(super) fn complete(status: &mut ServiceDeploymentStatus) {
-    if let Some(alarms) = status.alarms.as_mut().filter(|alarms| alarms.status == Monitor::Monitoring) {
-        alarms.status = Monitor::MonitoringComplete;
-    }
-}
-
-/// `deploymentConfiguration.alarms`
-pub(super) fn configured(snapshot: &ServiceSnapshot) -> Option<&DeploymentAlarms> {
-    snapshot.spec.as_ref().ok()?.deployment_configuration.as_ref()?.alarms.as_ref()
-}
-
-fn watch_of(status: &ServiceDeploymentStatus) -> Watch {
+/// What the record remembers of its alarms.
+pub(super) fn watch_of(status: &ServiceDeploymentStatus) -> Watch {
     let Some(alarms) = &status.alarms else { return Watch::Starting };
     match alarms.status {
         Monitor::Monitoring | Monitor::MonitoringComplete => Watch::Monitoring,
@@ -86,14 +39,14 @@ fn watch_of(status: &ServiceDeploymentStatus) -> Watch {
 
 /// The alarms of a deployment with what is known of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Alarms {
+pub(super) struct Alarms {
     states: Vec<(String, Option<AlarmState>)>,
 }
 
 impl Alarms {
     /// Reads what is known of these alarms, and returns the questions that keep it known. Ask them in every plan in which
     /// the states matter, and in no other: a question that is not asked again is dropped.
-    fn ask(world: &dyn World, root: &ObjectKey, names: &[String]) -> (Self, Vec<Question>) {
+    pub(super) fn ask(world: &dyn World, root: &ObjectKey, names: &[String]) -> (Self, Vec<Question>) {
         let mut states: Vec<(String, Option<AlarmState>)> = Vec::new();
         let mut questions = Vec::new();
         for name in names {
@@ -107,7 +60,7 @@ impl Alarms {
     }
 
     /// What [`ecs::deployment::alarm::Watch::observe`] takes.
-    fn readings(&self) -> Vec<Reading<'_>> {
+    pub(super) fn readings(&self) -> Vec<Reading<'_>> {
         fn reading((name, state): &(String, Option<AlarmState>)) -> Reading<'_> {
             let state = match state {
                 Some(AlarmState::Ok) => State::Ok,
@@ -122,7 +75,7 @@ impl Alarms {
     /// Names of the alarms whose states are not known, and why; `None` when all are known.
     ///
     /// `errors, latency: Alertmanager: alerts.example:9093 answered 503`
-    fn unknown(&self) -> Option<String> {
+    pub(super) fn unknown(&self) -> Option<String> {
         let mut names: Vec<&str> = Vec::new();
         let mut reasons: Vec<&str> = Vec::new();
         for (name, state) in &self.states {
@@ -141,7 +94,7 @@ impl Alarms {
 }
 
 /// Whether alarms are watched at all: somebody knows them, and the service wants it.
-fn is_watched(alarms: Option<&DeploymentAlarms>, settings: &Settings) -> bool {
+pub(super) fn is_watched(alarms: Option<&DeploymentAlarms>, settings: &Settings) -> bool {
     settings.alarms == AlarmSource::Configured && alarms.is_some_and(|alarms| alarms.enable)
 }
 

@@ -6,7 +6,6 @@
 //! because a DaemonSet rounds percentages up. Of 10 instances with 75 % two may be missing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use api::capacity_provider::NodeSelectorTerm;
 use api::cluster::ContainerInstanceStatus;
@@ -14,70 +13,67 @@ use ecs::rolling::daemon_max_unavailable;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::context::Context;
 use super::record::Record;
-use super::revision::{CapacityPart, NO_PROVIDER};
 use super::snapshot::ServiceSnapshot;
+use crate::capacity::{CapacityPart, NO_PROVIDER};
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
-use crate::core::metadata::Metadata;
-use crate::core::object::child;
-use crate::core::store::Stored;
-use crate::core::world::{Term, World};
+use crate::core::object::{child, put};
 use crate::nodes::constraint::all_of;
-use crate::nodes::instance::{Instance, Taint, Toleration};
+use crate::nodes::instance::{Instance, NODE_TERMS, Taint, Toleration, instances};
 use crate::pod::observe::Task;
 
 /// Tasks of earlier deployments are found by their records; ControllerRevisions are not needed for going back.
 const REVISION_HISTORY_LIMIT: i64 = 2;
-/// Where an affinity has the alternatives of which one must hold.
-const NODE_TERMS: &str = "/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
 
-/// Whether the service runs one task on each eligible instance.
-pub(super) fn is_daemon(snapshot: &ServiceSnapshot) -> bool {
-    snapshot.document.get("schedulingStrategy").and_then(Value::as_str) == Some("DAEMON")
+/// The instances of a DAEMON service and the tasks on them.
+pub(super) struct Fleet {
+    instances: Vec<Instance>,
+    /// Instances that should have a task.
+    eligible: BTreeSet<String>,
+    minimum_healthy_percent: i64,
+    /// Whether the DaemonSet has the template of the PRIMARY deployment, or there is none yet.
+    is_current: bool,
+    /// Every eligible instance has a healthy task of the PRIMARY deployment, and no older task is left.
+    has_only_newest: bool,
 }
 
-/// The DaemonSet as it is.
-pub(super) struct Live {
-    /// Digits of the deployment whose template it has.
-    pub(super) deployment: String,
-}
-
-impl Live {
-    /// The service's DaemonSet that is not on its way out.
-    pub(super) fn of(world: &dyn World, snapshot: &ServiceSnapshot) -> Option<Self> {
-        let owner = Term::Owner(snapshot.metadata.uid.clone());
-        let found = world.find(Kind::DaemonSet, Some(&snapshot.namespace), &owner);
-        found.iter().find_map(Self::read)
+impl Fleet {
+    /// The desired count of the service.
+    pub(super) fn desired(&self) -> i64 {
+        i64::try_from(self.eligible.len()).unwrap_or(i64::MAX)
     }
 
-    fn read(stored: &Arc<Stored>) -> Option<Self> {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct View {
-            metadata: Metadata,
-            spec: Spec,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Spec {
-            template: Template,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Template {
-            metadata: Metadata,
-        }
-        let mut view: View = stored.decode().ok()?;
-        let deployment = view.spec.template.metadata.labels.remove(labels::DEPLOYMENT).unwrap_or_default();
-        (!view.metadata.is_deleting()).then_some(Self { deployment })
+    /// Whether every eligible instance runs a healthy task of the PRIMARY deployment, and no other task is left.
+    pub(super) fn is_covered(&self) -> bool {
+        self.has_only_newest && !self.update(false).1
+    }
+
+    /// How tasks are replaced, and whether the DaemonSet has to keep the template it has. `is_frozen` when the newest
+    /// deployment has failed and nothing may move.
+    fn update(&self, is_frozen: bool) -> (Update, bool) {
+        update(self.desired(), self.minimum_healthy_percent, self.is_current, is_frozen)
+    }
+}
+
+/// Looks at the instances that the newest deployment may be on.
+pub(super) fn observe(context: Context<'_>, primary: &Record, minimum_healthy_percent: i64) -> Fleet {
+    let snapshot = context.snapshot;
+    let instances = instances(context.world);
+    let eligible = eligible(&instances, &template(primary));
+    let live = snapshot.daemon_set.as_ref();
+    Fleet {
+        has_only_newest: is_covered(&eligible, &snapshot.tasks, primary.digits()),
+        is_current: live.is_none_or(|live| live.deployment == primary.digits()),
+        minimum_healthy_percent,
+        instances,
+        eligible,
     }
 }
 
 /// What should be running.
 pub(super) struct Daemon {
-    /// Instances that should have a task: the desired count of the service.
-    pub(super) eligible: BTreeSet<String>,
     /// Instances that do not meet the placement constraints. The DaemonSet controller stops the tasks on them.
     unfit: BTreeSet<String>,
     /// How the DaemonSet replaces tasks.
@@ -87,8 +83,6 @@ pub(super) struct Daemon {
     pub(super) record: Option<Record>,
     /// No task may be missing, so that none can be replaced.
     pub(super) is_stuck: bool,
-    /// Every eligible instance has a healthy task of the newest deployment, and no older task is left.
-    pub(super) is_complete: bool,
 }
 
 impl Daemon {
@@ -107,26 +101,16 @@ pub(super) enum Update {
     OnDelete,
 }
 
-/// What the DaemonSet should be, given the newest deployment. `is_frozen` when that has failed and nothing may move.
-pub(super) fn decide(
-    snapshot: &ServiceSnapshot,
-    instances: &[Instance],
-    live: Option<&Live>,
-    primary: &Record,
-    minimum_healthy_percent: i64,
-    is_frozen: bool,
-) -> Daemon {
-    let eligible = eligible(instances, &template(primary));
-    let nodes = i64::try_from(eligible.len()).unwrap_or(i64::MAX);
-    let (update, holds) =
-        update(nodes, minimum_healthy_percent, live.is_none_or(|live| live.deployment == primary.digits()), is_frozen);
-    let record = match live {
+/// What the DaemonSet should be, given the newest deployment.
+pub(super) fn decide(snapshot: &ServiceSnapshot, fleet: &Fleet, primary: &Record, is_frozen: bool) -> Daemon {
+    let (update, holds) = fleet.update(is_frozen);
+    let record = match &snapshot.daemon_set {
         Some(live) if holds => snapshot.record(&live.deployment).cloned(),
         _ => Some(primary.clone()),
     };
-    let is_complete = primary.exists && !holds && is_covered(&eligible, &snapshot.tasks, primary.digits());
-    let unfit = record.as_ref().map(|record| unfit(instances, &record.revision.pod_template)).unwrap_or_default();
-    Daemon { eligible, unfit, update, record, is_stuck: holds && !is_frozen, is_complete }
+    let unfit =
+        record.as_ref().map(|record| unfit(&fleet.instances, &record.revision.pod_template)).unwrap_or_default();
+    Daemon { unfit, update, record, is_stuck: holds && !is_frozen }
 }
 
 /// How tasks are replaced, and whether the DaemonSet has to keep the template it has.
@@ -310,13 +294,6 @@ fn node_terms(constraint: &[Value], parts: &[CapacityPart]) -> Vec<Value> {
         }
     }
     if terms.is_empty() { vec![json!({ "matchExpressions": [stays] })] } else { terms }
-}
-
-/// Sets one member of an object; of anything else, nothing.
-fn put(object: &mut Value, name: &str, value: Value) {
-    if let Some(map) = object.as_object_mut() {
-        map.insert(name.to_owned(), value);
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::service::Placement;
+use crate::capacity::Placement;
 
 fn instance(name: &str, labels: &[(&str, &str)]) -> Instance {
     let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();

@@ -7,7 +7,7 @@ use crate::core::op::Plan;
 
 /// Children have owner references: the garbage collector ends them with the service. What is left is to say how far it is.
 pub(super) fn plan(snapshot: &ServiceSnapshot) -> Plan {
-    let mut plan = snapshot.plan.clone();
+    let mut plan = Plan { previous_status: snapshot.previous_status.clone(), ..Plan::default() };
     if snapshot.status.observed_generation.is_none() {
         return plan;
     }
@@ -20,6 +20,6 @@ pub(super) fn plan(snapshot: &ServiceSnapshot) -> Plan {
     status.desired_count = Some(0);
     status.running_count = count(|task| task.last_status.is_running());
     status.pending_count = count(|task| task.last_status.is_pending());
-    plan.status = Some(serde_json::to_value(status).unwrap_or_default());
+    plan.status = serde_json::to_value(status).ok();
     plan
 }

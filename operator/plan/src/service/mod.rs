@@ -1,72 +1,90 @@
-//! An ECS service: references, rollout, children, status.
+//! An ECS service: references, deployments, counts, children, status.
 //!
-//! The plan of a service is the same every time, whatever woke it:
+//! The plan of a service is the same every time, whatever woke it. Each step takes values and returns values, and nothing of an
+//! earlier step is changed by a later one:
 //!
 //! 1. [`snapshot`]: gather everything the decision depends on;
-//! 2. [`wanted`]: resolve what the spec asks for into a [`revision::ServiceRevision`], or say why that is not possible;
-//! 3. [`images`]: if that is a new deployment, pin its images, or wait for what registries say;
-//! 4. [`rollout`]: is that a new deployment, and how many tasks of which deployment should each workload run;
-//! 5. [`children`]: the objects that make it so;
-//! 6. [`verdict`]: which tasks failed, and whether the deployment is done or given up;
-//! 7. [`stopping`]: which tasks are stopped because they failed or must go elsewhere;
-//! 8. [`report`]: the status that is true of what was observed.
+//! 2. [`judged`]: judge the facts about each task;
+//! 3. [`resolve`]: resolve what the spec asks for into a [`resolve::ResolvedService`], or say why that is not possible;
+//! 4. [`identify`]: which deployment is the newest, is it a new one, and which records are still needed;
+//! 5. [`stage`]: how far every deployment is, on the [`parts`] that there are;
+//! 6. [`counts`]: how many tasks of which deployment each workload should run;
+//! 7. [`children`]: the objects that make it so;
+//! 8. [`stopping`]: which tasks are stopped because they failed or must go elsewhere;
+//! 9. [`report`]: the status that is true of what was observed and decided.
+//!
+//! The writes of these steps are carried out in this order, the record of a new deployment first: whatever a process that ends in
+//! between has left behind is explained by what was stored before.
 
 mod alarms;
 mod children;
+mod context;
+mod counts;
 mod daemon;
 mod draining;
-mod guard;
+mod identify;
 mod identity;
-mod images;
-mod placement;
-mod placement_pending;
-mod primary;
-mod rebalancing;
+mod judged;
+mod parts;
 mod record;
 mod report;
+mod resolve;
 mod revision;
-mod rollout;
-mod scale_in;
-mod secrets;
-mod service_events;
 mod snapshot;
+mod stage;
 mod stopping;
-mod tags;
-mod verdict;
-mod wanted;
 mod workload;
 
 use jiff::Timestamp;
 
 use crate::core::kind::ObjectKey;
+use crate::core::moment::earliest;
 use crate::core::op::Plan;
 use crate::core::settings::Settings;
 use crate::core::world::World;
+use context::Context;
+use report::Outcome;
 
-pub use revision::{CapacityPart, Placement, ServiceRevision};
+pub use revision::ServiceRevision;
 
 /// What to do about one service now.
 #[must_use]
 pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Timestamp) -> Plan {
-    let Some(mut snapshot) = snapshot::gather(world, root, now) else { return Plan::default() };
-    if daemon::is_daemon(&snapshot) {
-        // A daemon is not replaced elsewhere: its DaemonSet leaves draining instances out.
-        snapshot.draining.clear();
-    }
+    let Some(snapshot) = snapshot::gather(world, root, now) else { return Plan::default() };
     if snapshot.metadata.is_deleting() {
         return draining::plan(&snapshot);
     }
-    let mut wanted = wanted::resolve(world, &snapshot, settings);
-    let mut plan = snapshot.plan.clone();
-    plan.ask(images::pin(world, &snapshot, settings, &mut wanted));
-    let rollout = if daemon::is_daemon(&snapshot) {
-        rollout::decide_daemon(world, &snapshot, &wanted, now)
-    } else {
-        rollout::decide(world, &snapshot, &wanted, now, &mut plan)
+    let context = Context { world, snapshot: &snapshot, settings, now };
+    let tasks = judged::judge(context);
+    let resolution = resolve::resolve(context);
+    let deployments = identify::identify(context, &resolution);
+    let parts = parts::observe(context, &tasks, &resolution, &deployments);
+    let stages = stage::decide(context, &tasks, &resolution, &deployments, &parts);
+    let counts = counts::decide(context, &tasks, &resolution, &deployments, parts, &stages);
+    let children = children::plan(context, &resolution, &deployments, &counts);
+    let stopping = stopping::stop(context, &tasks, &resolution, &counts, &stages);
+    let report = report::report(&Outcome {
+        context,
+        tasks: &tasks,
+        resolution: &resolution,
+        deployments: &deployments,
+        stages: &stages,
+        counts: &counts,
+        conflicts: &children.conflicts,
+        stopping: &stopping,
+    });
+
+    let begun = children::record(context, &deployments);
+    let wakes = [stages.wake, counts.rebalancing.wake, stopping.wake, report.wake];
+    let steps = begun.into_iter().chain(stages.ops).chain(counts.marks).chain(children.ops).chain(stopping.ops);
+    let mut plan = Plan {
+        ops: steps.collect(),
+        status: serde_json::to_value(report.status).ok(),
+        previous_status: snapshot.previous_status.clone(),
+        notices: report.notices,
+        wake: wakes.into_iter().fold(None, earliest),
+        ..Plan::default()
     };
-    let conflicts = children::ensure(world, &snapshot, &rollout, &settings.facts, &mut plan);
-    let verdict = verdict::judge(world, &snapshot, &rollout, settings, now, &mut plan);
-    let stopping = stopping::stop(&snapshot, &rollout, settings, now, &mut plan);
-    report::report(&snapshot, &wanted, &rollout, &verdict, &stopping, &conflicts, settings, now, &mut plan);
+    plan.ask(deployments.questions.into_iter().chain(stages.questions));
     plan
 }

@@ -2,10 +2,20 @@
 
 use std::sync::Arc;
 
-use api::service_deployment::{ServiceDeploymentSpec, ServiceDeploymentState, ServiceDeploymentStatus};
+use api::service_deployment::{
+    DeploymentEnd, DeploymentEndCause, DeploymentEndRollback, ServiceDeploymentSpec, ServiceDeploymentState,
+    ServiceDeploymentStatus,
+};
+use ecs::deployment::circuit_breaker::Count;
+use ecs::deployment::end::{Cause, End, Rollback};
+use ecs::deployment::moment::Moment;
+use ecs::deployment::monitor::Tally;
+use ecs::deployment::throttle::Throttle;
+use ecs::deployment::{Stage, State};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::alarms::watch_of;
 use super::revision::ServiceRevision;
 use crate::core::kind::ObjectKey;
 use crate::core::store::Stored;
@@ -60,18 +70,104 @@ impl Record {
         self.key.name == name || self.id() == name || self.digits() == name
     }
 
+    /// What the record remembers, as the rules of deployments know it.
+    pub(super) fn state(&self) -> State {
+        state_of(&self.status)
+    }
+
     /// Whether the rollout reached its end well.
     pub(super) fn is_successful(&self) -> bool {
         self.status.status == Some(ServiceDeploymentState::Successful)
     }
+}
 
-    /// Whether the deployment was given up: it launches nothing more.
-    pub(super) fn is_frozen(&self) -> bool {
-        self.is_over() && !self.is_successful()
+/// How far a deployment is.
+pub(super) const fn stage_of(status: &ServiceDeploymentStatus) -> Stage {
+    match status.status {
+        None | Some(ServiceDeploymentState::Pending) => Stage::Pending,
+        Some(ServiceDeploymentState::InProgress) => Stage::InProgress,
+        Some(ServiceDeploymentState::Successful) => Stage::Successful,
+        Some(ServiceDeploymentState::Stopped | ServiceDeploymentState::StopRequested) => Stage::Stopped,
+        Some(ServiceDeploymentState::RollbackInProgress | ServiceDeploymentState::RollbackRequested) => {
+            Stage::RollbackInProgress
+        }
+        Some(ServiceDeploymentState::RollbackSuccessful) => Stage::RollbackSuccessful,
+        Some(ServiceDeploymentState::RollbackFailed) => Stage::RollbackFailed,
     }
+}
 
-    /// Whether the rollout reached its end, well or not.
-    pub(super) fn is_over(&self) -> bool {
-        !matches!(self.status.status, None | Some(ServiceDeploymentState::Pending | ServiceDeploymentState::InProgress))
+/// How the status shows a stage.
+pub(super) const fn state_name(stage: Stage) -> Option<ServiceDeploymentState> {
+    match stage {
+        Stage::Pending => None,
+        Stage::InProgress => Some(ServiceDeploymentState::InProgress),
+        Stage::Successful => Some(ServiceDeploymentState::Successful),
+        Stage::Stopped => Some(ServiceDeploymentState::Stopped),
+        Stage::RollbackInProgress => Some(ServiceDeploymentState::RollbackInProgress),
+        Stage::RollbackSuccessful => Some(ServiceDeploymentState::RollbackSuccessful),
+        Stage::RollbackFailed => Some(ServiceDeploymentState::RollbackFailed),
+    }
+}
+
+fn state_of(status: &ServiceDeploymentStatus) -> State {
+    let failures = Count {
+        failure_count: status.failure_count.map_or(0, i64::from),
+        failed_tasks: status.failed_tasks.map_or(0, i64::from),
+        counted: status.counted_tasks.iter().cloned().collect(),
+        healthy: status.healthy_tasks.iter().filter_map(|mark| u32::try_from(*mark).ok()).collect(),
+    };
+    State {
+        stage: stage_of(status),
+        end: end_of(status),
+        tally: Tally { failures, throttle: throttle_of(status) },
+        alarms: watch_of(status),
+        bake_started_at: status.bake_started_at.as_ref().map(|at| moment(at.0)),
+    }
+}
+
+/// How fast tasks of the deployment that fail before RUNNING are started again.
+pub(super) fn throttle_of(status: &ServiceDeploymentStatus) -> Throttle {
+    Throttle {
+        attempts: status.start_attempts.map_or(0, i64::from),
+        retry_at: status.retry_at.as_ref().map(|at| at.0.as_second()),
+    }
+}
+
+/// A time as the rules of deployments know it, to the microsecond.
+pub(super) fn moment(time: Timestamp) -> Moment {
+    Moment::from_micros(time.as_microsecond())
+}
+
+/// How a deployment ended that did not complete.
+pub(super) fn end_of(status: &ServiceDeploymentStatus) -> Option<End> {
+    status.end.map(|end| End {
+        cause: match end.cause {
+            DeploymentEndCause::CircuitBreaker => Cause::CircuitBreaker,
+            DeploymentEndCause::Alarm => Cause::Alarms,
+            DeploymentEndCause::User => Cause::Request,
+            DeploymentEndCause::Replaced => Cause::Replaced,
+        },
+        rollback: match end.rollback {
+            DeploymentEndRollback::NotRequested => Rollback::NotWanted,
+            DeploymentEndRollback::NoCandidate => Rollback::NoCandidate,
+            DeploymentEndRollback::Started => Rollback::Started,
+        },
+    })
+}
+
+/// How the status shows an end.
+pub(super) const fn end_shown(end: End) -> DeploymentEnd {
+    DeploymentEnd {
+        cause: match end.cause {
+            Cause::CircuitBreaker => DeploymentEndCause::CircuitBreaker,
+            Cause::Alarms => DeploymentEndCause::Alarm,
+            Cause::Request => DeploymentEndCause::User,
+            Cause::Replaced => DeploymentEndCause::Replaced,
+        },
+        rollback: match end.rollback {
+            Rollback::NotWanted => DeploymentEndRollback::NotRequested,
+            Rollback::NoCandidate => DeploymentEndRollback::NoCandidate,
+            Rollback::Started => DeploymentEndRollback::Started,
+        },
     }
 }

@@ -10,10 +10,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::record::Record;
-use super::workload::Workload;
+use super::workload::{DaemonSet, Workload};
 use crate::core::kind::{Kind, ObjectKey};
+use crate::core::labels;
 use crate::core::metadata::Metadata;
-use crate::core::op::Plan;
 use crate::core::report::Refusal;
 use crate::core::root::Root;
 use crate::core::store::Stored;
@@ -31,9 +31,10 @@ pub(super) struct ServiceSnapshot {
     pub(super) document: Value,
     /// The typed spec, or every reason why there is none.
     pub(super) spec: Result<ServiceSpec, Vec<Refusal>>,
-    /// The plan to fill in.
-    pub(super) plan: Plan,
+    /// The status as it was read.
     pub(super) status: ServiceStatus,
+    /// The same as JSON, to compare with.
+    pub(super) previous_status: Value,
     /// The service's name as ECS knows it.
     pub(super) ecs_name: String,
     /// The cluster's name as ECS knows it.
@@ -42,9 +43,12 @@ pub(super) struct ServiceSnapshot {
     pub(super) records: Vec<Record>,
     /// The service's Deployments by the digits of their service deployment and their capacity provider label.
     pub(super) workloads: BTreeMap<(String, String), Workload>,
+    /// The DaemonSet of a DAEMON service.
+    pub(super) daemon_set: Option<DaemonSet>,
     /// The service's tasks, oldest first.
     pub(super) tasks: Vec<Task>,
-    /// Names of the nodes that are draining.
+    /// Names of the nodes that are draining. Empty for a DAEMON service: its tasks are not replaced elsewhere, and its
+    /// DaemonSet leaves such nodes out.
     pub(super) draining: BTreeSet<String>,
     /// What fetches secrets for deployments of the service.
     pub(super) fetchers: Vec<Arc<Stored>>,
@@ -95,12 +99,15 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         .collect();
     let owner = Term::Owner(root.metadata.uid.clone());
     let fetchers = FETCHERS.into_iter().flat_map(|kind| world.find(kind, Some(&namespace), &owner)).collect();
+    let daemon_sets = world.find(Kind::DaemonSet, Some(&namespace), &owner);
+    let is_daemon = root.document.get("schedulingStrategy").and_then(Value::as_str) == Some(labels::DAEMON);
+    let daemon_set = daemon_sets.iter().filter(|_| is_daemon).find_map(|stored| DaemonSet::read(stored));
     tasks.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.uid.cmp(&other.uid)));
     Some(ServiceSnapshot {
         key: key.clone(),
         namespace,
         status: root.previous_status(),
-        plan: root.plan(),
+        previous_status: root.object.get("status").cloned().unwrap_or_default(),
         metadata: root.metadata,
         document: root.document,
         spec,
@@ -108,7 +115,8 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         cluster,
         records,
         workloads,
-        draining: instance::draining(world),
+        draining: if is_daemon { BTreeSet::new() } else { instance::draining(world) },
+        daemon_set,
         tasks,
         fetchers,
         name_taken_by,
@@ -140,6 +148,25 @@ impl ServiceSnapshot {
     pub(super) fn has_tasks_on_draining_instances(&self) -> bool {
         let nodes = self.tasks.iter().filter(|task| !task.is_stopping).filter_map(|task| task.node.as_ref());
         nodes.into_iter().any(|node| self.draining.contains(node))
+    }
+
+    /// Whether the service runs one task on each eligible instance.
+    pub(super) fn is_daemon(&self) -> bool {
+        self.document.get("schedulingStrategy").and_then(Value::as_str) == Some(labels::DAEMON)
+    }
+
+    /// Labels of every child.
+    pub(super) fn child_labels(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            (labels::APP_NAME.to_owned(), ecs::name::label_value(&self.ecs_name)),
+            (labels::SERVICE.to_owned(), self.label()),
+            (labels::CLUSTER.to_owned(), ecs::name::label_value(&self.cluster)),
+        ])
+    }
+
+    /// The service's object name as a label value.
+    pub(super) fn label(&self) -> String {
+        ecs::name::label_value(&self.key.name)
     }
 
     /// `spec.desiredCount`, also when the rest of the spec is refused. ECS requires it for REPLICA; 0 otherwise.

@@ -93,3 +93,19 @@ impl Workload {
         })
     }
 }
+
+/// The DaemonSet of a DAEMON service.
+#[derive(Clone, Debug)]
+pub(super) struct DaemonSet {
+    /// Digits of the deployment whose template it has.
+    pub(super) deployment: String,
+}
+
+impl DaemonSet {
+    /// Reads a DaemonSet that is not on its way out.
+    pub(super) fn read(stored: &Stored) -> Option<Self> {
+        let mut view: View = stored.decode().ok()?;
+        let deployment = view.spec.template.metadata.labels.remove(labels::DEPLOYMENT).unwrap_or_default();
+        (!view.metadata.is_deleting()).then_some(Self { deployment })
+    }
+}

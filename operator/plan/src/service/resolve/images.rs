@@ -3,25 +3,25 @@
 //! Only a deployment that is about to start asks: whatever runs has its images frozen in its record, so scaling and
 //! replacing go on while a registry is slow, gone or says something else by now.
 
+use std::collections::BTreeSet;
+
 use api::task_definition::TaskDefinitionSpec;
 use ecs::image::ImageReference;
 use ecs::name::dns_label;
 use serde_json::{Map, Value};
 
-use super::primary;
-use super::snapshot::ServiceSnapshot;
-use super::wanted::Wanted;
+use super::NextRevision;
 use crate::core::question::{ImageAnswer, ImageQuery, Question};
-use crate::core::settings::Settings;
-use crate::core::world::World;
+use crate::service::context::Context;
+use crate::service::revision::ServiceRevision;
 use crate::task_definition::images::{ContainerImage, is_consistent};
 
 /// Longest name of a container in a Pod.
 const LONGEST_NAME: usize = 63;
 
-/// The images of a service as asked for.
+/// The images of a revision that may be pinned.
 #[derive(Clone, Debug, Default)]
-pub(super) struct WantedImages {
+pub(crate) struct Images {
     /// Containers whose tag is to be resolved.
     containers: Vec<Tagged>,
     /// Secrets that the pods pull with.
@@ -38,9 +38,9 @@ struct Tagged {
     image: String,
 }
 
-impl WantedImages {
+impl Images {
     /// Takes them from a task definition and the Pod it becomes.
-    pub(super) fn of(task_definition: &TaskDefinitionSpec, pod_spec: &Map<String, Value>) -> Self {
+    pub(crate) fn of(task_definition: &TaskDefinitionSpec, pod_spec: &Map<String, Value>) -> Self {
         let secrets = pod_spec.get("imagePullSecrets").and_then(Value::as_array).into_iter().flatten();
         let kubernetes = task_definition.kubernetes.as_ref();
         Self {
@@ -56,37 +56,37 @@ impl WantedImages {
     }
 }
 
-/// Pins the images of a deployment that is about to start. While an answer is missing there is no revision to start: what
-/// runs goes on, and `wanted.resolving` says what is waited for. Returns what registries are asked.
-pub(super) fn pin(
-    world: &dyn World,
-    snapshot: &ServiceSnapshot,
-    settings: &Settings,
-    wanted: &mut Wanted,
-) -> Vec<Question> {
-    let mut questions = Vec::new();
-    let Some(deployment) = primary::starting(snapshot, wanted) else { return questions };
-    let Some(revision) = &mut wanted.revision else { return questions };
-    let images = &wanted.images;
-    for container in &images.containers {
+/// What pinning the images of a deployment that is about to start comes to.
+pub(crate) struct Pinned {
+    /// The revision with digests for tags, or the images that are waited for: while an answer is missing there is nothing to
+    /// start, and what runs goes on.
+    pub(crate) revision: Result<ServiceRevision, Vec<String>>,
+    /// What registries are asked. Also what is answered: it must not be forgotten before everything is.
+    pub(crate) questions: Vec<Question>,
+}
+
+/// Pins the images of a deployment that is about to start.
+pub(crate) fn pin(context: Context<'_>, next: &NextRevision, deployment: &str) -> Pinned {
+    let (mut revision, mut questions) = (next.revision.clone(), Vec::new());
+    let mut resolving = BTreeSet::new();
+    for container in &next.images.containers {
         let answer = match ImageReference::parse(&container.image) {
             Err(error) => ImageAnswer::Unresolved(error.to_string()),
-            Ok(reference) if settings.images.covers(&reference) => {
+            Ok(reference) if context.settings.images.covers(&reference) => {
                 let query = ImageQuery {
-                    root: snapshot.key.clone(),
-                    deployment: deployment.id.clone(),
+                    root: context.snapshot.key.clone(),
+                    deployment: deployment.to_owned(),
                     image: container.image.clone(),
-                    pull_secrets: images.pull_secrets.clone(),
+                    pull_secrets: next.images.pull_secrets.clone(),
                 };
-                let answer = world.answers().get(&query).cloned();
-                // Also those that are answered: they must not be forgotten before all are.
+                let answer = context.world.answers().get(&query).cloned();
                 questions.push(Question::Image(query));
                 let Some(answer) = answer else {
-                    wanted.resolving.push(container.image.clone());
+                    resolving.insert(container.image.clone());
                     continue;
                 };
                 if let ImageAnswer::Digest(digest) = &answer {
-                    let policy = (!images.has_pull_policy).then_some("IfNotPresent");
+                    let policy = (!next.images.has_pull_policy).then_some("IfNotPresent");
                     set_image(&mut revision.pod_template, &container.name, &reference.pinned(digest), policy);
                 }
                 answer
@@ -104,12 +104,8 @@ pub(super) fn pin(
             unresolved,
         });
     }
-    if !wanted.resolving.is_empty() {
-        wanted.resolving.sort();
-        wanted.resolving.dedup();
-        wanted.revision = None;
-    }
-    questions
+    let revision = if resolving.is_empty() { Ok(revision) } else { Err(resolving.into_iter().collect()) };
+    Pinned { revision, questions }
 }
 
 fn set_image(template: &mut Value, container: &str, image: &str, policy: Option<&str>) {

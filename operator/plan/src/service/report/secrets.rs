@@ -7,11 +7,11 @@ use std::fmt::Write as _;
 use api::conditions::{ConditionType, Reason};
 use serde_json::Value;
 
-use super::record::Record;
-use super::snapshot::ServiceSnapshot;
 use crate::core::kind::Kind;
 use crate::core::labels;
 use crate::core::report::Conditions;
+use crate::service::record::Record;
+use crate::service::snapshot::ServiceSnapshot;
 
 /// The condition `SecretsResolved`.
 pub(super) fn report(snapshot: &ServiceSnapshot, primary: Option<&Record>, conditions: &mut Conditions) {

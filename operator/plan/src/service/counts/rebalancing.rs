@@ -12,119 +12,109 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::capacity_provider::NodeSelectorTerm;
 use api::cluster::ContainerInstanceStatus;
-use api::service::{AvailabilityZoneRebalancing, LaunchType, PlacementStrategyType, SchedulingStrategy, ServiceSpec};
+use api::schema::MicroTime;
+use api::service::{RebalancingStatus, RebalancingTry, ZoneTasks};
+use ecs::deployment::Stage;
 use ecs::event::{self, EventName};
-use ecs::rebalance::{Service, Zone, is_compatible, next_move};
-use ecs::rolling::{Percentages, bounds};
+use ecs::rebalance::{Zone, next_move};
+use ecs::rolling::bounds;
 use ecs::rollout::Part;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::record::Record;
-use super::revision::CapacityPart;
-use super::rollout::is_of;
-use super::snapshot::ServiceSnapshot;
+use crate::capacity::CapacityPart;
 use crate::core::moment::after;
-use crate::core::op::Plan;
-use crate::core::world::World;
+use crate::core::status::narrow;
 use crate::nodes::attribute::ZONE;
-use crate::nodes::instance::{Instance, Toleration, instances};
+use crate::nodes::instance::{Instance, NODE_TERMS, Toleration, instances};
+use crate::service::context::Context;
+use crate::service::judged::Judged;
+use crate::service::parts::Group;
+use crate::service::record::Record;
+use crate::service::resolve::ResolvedService;
+use crate::service::stage::Stages;
 
 /// When a task that was started for balance landed elsewhere, or nowhere, the next try is so much later: a zone that has
 /// no room now seldom has it a second later, and each try costs a start and a stop.
 const PAUSE_SECONDS: i64 = 30 * 60;
 
+/// Moves that are remembered: more than one, since two distributions may take turns.
+const MOST_TRIES: usize = 10;
+
 /// What balance asks for now.
 #[derive(Default)]
-pub(super) struct Rebalancing {
+pub(in crate::service) struct Rebalancing {
     /// Which of the parts is to have one task more than its goal, for now.
     pub(super) surge: Option<usize>,
     /// What there is to tell.
-    pub(super) told: Option<(EventName, String)>,
+    pub(in crate::service) told: Option<(EventName, String)>,
+    /// What to remember.
+    pub(in crate::service) status: Option<RebalancingStatus>,
+    /// When the next try may begin.
+    pub(in crate::service) wake: Option<Timestamp>,
 }
 
 /// Decides over the parts of a service, those of older deployments included.
 pub(super) fn decide(
-    world: &dyn World,
-    snapshot: &ServiceSnapshot,
-    percentages: Percentages,
+    context: Context<'_>,
+    tasks: &[Judged<'_>],
+    service: &ResolvedService,
     primary: &Record,
-    parts: &[(&CapacityPart, Part)],
-    now: Timestamp,
-    plan: &mut Plan,
+    stages: &Stages,
+    groups: &[Group<'_>],
 ) -> Rebalancing {
-    let is_wanted =
-        snapshot.spec.as_ref().is_ok_and(|spec| is_enabled(spec) && is_compatible(&facts(spec, percentages)));
-    let has_sources = parts.iter().any(|(_, part)| !part.is_primary);
-    if !is_wanted || has_sources || !primary.exists || !primary.is_successful() {
-        return Rebalancing::default();
+    let Context { world, snapshot, now, .. } = context;
+    let unchanged = || Rebalancing { status: snapshot.status.rebalancing.clone(), ..Rebalancing::default() };
+    let has_sources = groups.iter().any(|group| !group.part.is_primary);
+    if !service.is_rebalanced || has_sources || !primary.exists || stages.stage(primary) != Stage::Successful {
+        return unchanged();
     }
     let desired = snapshot.desired_count();
-    if let Some(index) = parts.iter().position(|(_, part)| is_surging(part, desired)) {
-        return Rebalancing { surge: Some(index), told: None };
+    if let Some(index) = groups.iter().position(|group| is_surging(&group.part, desired)) {
+        return Rebalancing { surge: Some(index), ..unchanged() };
     }
-    if !parts.iter().all(|(_, part)| is_steady(part)) {
-        return Rebalancing::default();
+    if !groups.iter().all(|group| is_steady(&group.part)) {
+        return unchanged();
     }
-    let maximum = bounds(desired, percentages).maximum;
+    let maximum = bounds(desired, service.percentages).maximum;
     let instances = instances(world);
     let of_parts: Vec<BTreeMap<&str, Counts>> =
-        parts.iter().map(|(capacity, _)| zones(snapshot, &instances, primary, capacity)).collect();
+        groups.iter().map(|group| zones(tasks, &instances, primary, &group.capacity)).collect();
     let distribution = distribution(&of_parts);
-    for (index, zones) in of_parts.iter().enumerate() {
+    let is_movable = |zones: &BTreeMap<&str, Counts>| {
         let zones: Vec<Zone<'_>> = zones
             .iter()
             .map(|(name, counts)| Zone { name, tasks: counts.tasks, protected: counts.protected })
             .collect();
-        if next_move(&zones, desired, maximum, true).is_none() {
-            continue;
-        }
-        let message = event::not_balanced(&snapshot.ecs_name, &distribution);
+        next_move(&zones, desired, maximum, true).is_some()
+    };
+    let mut status = snapshot.status.rebalancing.clone().unwrap_or_default();
+    let pause_ends = |tried: &RebalancingTry| after(tried.tried_at.0, PAUSE_SECONDS);
+    if let Some(index) = of_parts.iter().position(is_movable) {
+        let zones = zone_tasks(&distribution);
         // The same distribution as before: what was started did not help.
-        let tried = snapshot.status.events.iter().find(|event| event.message == message);
-        if let Some(again) = tried.map(|event| after(event.created_at.0, PAUSE_SECONDS)).filter(|again| *again > now) {
-            plan.wake_at(again);
-            return Rebalancing::default();
+        let is_paused = |tried: &&RebalancingTry| tried.distribution == zones && pause_ends(tried) > now;
+        if let Some(tried) = status.tries.iter().find(is_paused) {
+            return Rebalancing { wake: Some(pause_ends(tried)), ..unchanged() };
         }
-        return Rebalancing { surge: Some(index), told: Some((EventName::ServiceRebalancingStarted, message)) };
+        status.unbalanced = true;
+        status.tries.retain(|tried| pause_ends(tried) > now);
+        status.tries.insert(0, RebalancingTry { distribution: zones, tried_at: MicroTime(now) });
+        status.tries.truncate(MOST_TRIES);
+        let told = (EventName::ServiceRebalancingStarted, event::not_balanced(&snapshot.ecs_name, &distribution));
+        return Rebalancing { surge: Some(index), told: Some(told), status: Some(status), wake: None };
     }
-    let is_balanced = !distribution.is_empty() && was_unbalanced(snapshot);
-    let told = is_balanced
-        .then(|| (EventName::ServiceRebalancingCompleted, event::balanced(&snapshot.ecs_name, &distribution)));
-    Rebalancing { surge: None, told }
-}
-
-/// Whether the last thing that was said about balance is that there is none.
-fn was_unbalanced(snapshot: &ServiceSnapshot) -> bool {
-    snapshot.status.events.iter().find_map(|told| event::says_balanced(&told.message)) == Some(false)
-}
-
-/// Without a value nothing moves. ECS takes ENABLED when a service is created and DISABLED when one is updated that never
-/// had a value; an object that is applied again and again is both, so of the two this is the one that stops no task
-/// unasked.
-fn is_enabled(spec: &ServiceSpec) -> bool {
-    spec.availability_zone_rebalancing == Some(AvailabilityZoneRebalancing::Enabled)
-}
-
-fn facts(spec: &ServiceSpec, percentages: Percentages) -> Service<'_> {
-    let first = spec.placement_strategy.as_deref().unwrap_or_default().first();
-    let constraints = spec.placement_constraints.iter().flatten();
-    let mut expressions = constraints.filter_map(|constraint| constraint.expression.as_deref());
-    Service {
-        is_replica: spec.scheduling_strategy != Some(SchedulingStrategy::Daemon),
-        first_strategy: first.map(|strategy| {
-            let is_spread = strategy.type_ == Some(PlacementStrategyType::Spread);
-            (if is_spread { "spread" } else { "" }, strategy.field.as_deref().unwrap_or_default())
-        }),
-        maximum_percent: percentages.maximum,
-        has_zone_constraint: expressions.any(|expression| expression.contains(ecs::rebalance::ZONE_FIELD)),
-        has_classic_load_balancer: spec
-            .load_balancers
-            .iter()
-            .flatten()
-            .any(|balancer| balancer.load_balancer_name.is_some()),
-        is_external: spec.launch_type == Some(LaunchType::External),
+    if distribution.is_empty() || !status.unbalanced {
+        return unchanged();
     }
+    status.unbalanced = false;
+    let told = (EventName::ServiceRebalancingCompleted, event::balanced(&snapshot.ecs_name, &distribution));
+    Rebalancing { told: Some(told), status: Some(status), ..Rebalancing::default() }
+}
+
+fn zone_tasks(distribution: &[(&str, i64)]) -> Vec<ZoneTasks> {
+    let zone = |(zone, tasks): &(&str, i64)| ZoneTasks { zone: (*zone).to_owned(), tasks: narrow(*tasks) };
+    distribution.iter().map(zone).collect()
 }
 
 /// Whether a part has as many tasks as it should, all healthy and none on its way out.
@@ -150,7 +140,7 @@ struct Counts {
 
 /// The zones in which the part's tasks can run now, with those it has there.
 fn zones<'a>(
-    snapshot: &ServiceSnapshot,
+    tasks: &[Judged<'_>],
     instances: &'a [Instance],
     primary: &Record,
     capacity: &CapacityPart,
@@ -162,7 +152,8 @@ fn zones<'a>(
     let of_node: BTreeMap<&str, &str> =
         instances.iter().filter_map(|instance| Some((instance.name.as_str(), zone(instance)?))).collect();
     let label = capacity.label();
-    for task in snapshot.tasks.iter().filter(|task| !task.is_stopping && is_of(task, primary.digits(), &label)) {
+    for judged in tasks.iter().filter(|judged| !judged.task.is_stopping && judged.is_of(primary.digits(), &label)) {
+        let task = judged.task;
         let zone = task.node.as_deref().and_then(|node| of_node.get(node));
         if let Some(counts) = zone.and_then(|zone| counts.get_mut(zone)) {
             counts.tasks += 1;
@@ -174,12 +165,12 @@ fn zones<'a>(
 
 /// Whether new tasks of a part may be placed on an instance, as far as labels and taints tell.
 fn is_eligible(instance: &Instance, primary: &Record, capacity: &CapacityPart) -> bool {
-    const NODE_TERMS: &str = "/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
     let spec = primary.revision.pod_template.get("spec");
     let read = |pointer: &str| spec.and_then(|spec| spec.pointer(pointer));
     let selector: BTreeMap<String, String> =
         read("/nodeSelector").and_then(|value| BTreeMap::deserialize(value).ok()).unwrap_or_default();
-    let of_template: Option<Vec<NodeSelectorTerm>> = read(NODE_TERMS).and_then(|terms| Vec::deserialize(terms).ok());
+    let of_template: Option<Vec<NodeSelectorTerm>> =
+        read(&format!("/affinity{NODE_TERMS}")).and_then(|terms| Vec::deserialize(terms).ok());
     let list = |values: &[serde_json::Value]| {
         values.iter().filter_map(|value| NodeSelectorTerm::deserialize(value).ok()).collect()
     };

@@ -1,0 +1,170 @@
+//! Where tasks may run: the nodes behind a capacity provider or a cluster, and the shares of a strategy.
+//!
+//! FARGATE and FARGATE_SPOT work on any cluster: where nodes carry Karpenter's or EKS's capacity type they mean on-demand and
+//! spot nodes, elsewhere every node.
+
+use api::capacity_provider::{
+    CapacityProviderSpec, CapacityType, NodeSelectorOperator, NodeSelectorRequirement, NodeSelectorTerm, NodeSource,
+};
+use api::cluster::{ClusterCapacityProvider, ClusterCapacityProviderState, ClusterSpec};
+use ecs::arn::last_segment;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::core::labels;
+use crate::core::world::World;
+use crate::nodes::instance::instances;
+
+/// One item of a capacity provider strategy with the nodes behind it. A service without strategy has one part without
+/// provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CapacityPart {
+    /// ECS name of the provider; `None` for launch type EC2 and EXTERNAL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Tasks that go here before weights count.
+    pub base: i64,
+    /// Share of the rest.
+    pub weight: i64,
+    /// Required node affinity and tolerations.
+    #[serde(default, skip_serializing_if = "Placement::is_anywhere")]
+    pub placement: Placement,
+}
+
+/// The nodes a provider stands for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Placement {
+    /// `nodeSelectorTerms` of a required node affinity; terms are alternatives. Empty: any node.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub node_selector_terms: Vec<Value>,
+    /// Tolerations of the provider's taints.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tolerations: Vec<Value>,
+}
+
+impl Placement {
+    /// Whether every node will do.
+    #[must_use]
+    pub fn is_anywhere(&self) -> bool {
+        self.node_selector_terms.is_empty() && self.tolerations.is_empty()
+    }
+}
+
+impl CapacityPart {
+    /// The value of the capacity provider label.
+    #[must_use]
+    pub fn label(&self) -> String {
+        self.provider.as_deref().map_or_else(|| NO_PROVIDER.to_owned(), ecs::name::label_value)
+    }
+
+    /// The part as the arithmetic of strategies knows it.
+    #[must_use]
+    pub fn item(&self) -> ecs::capacity::StrategyItem {
+        ecs::capacity::StrategyItem {
+            provider: self.provider.clone().unwrap_or_default(),
+            base: self.base,
+            weight: self.weight,
+        }
+    }
+}
+
+/// Label value of tasks that no capacity provider placed. A provider of that very name would share the label, and with it the
+/// Deployment: the rules of the CRD refuse none of them, since ECS's own names are upper case or longer.
+pub(crate) const NO_PROVIDER: &str = "none";
+
+const KARPENTER_CAPACITY_TYPE: &str = "karpenter.sh/capacity-type";
+const EKS_CAPACITY_TYPE: &str = "eks.amazonaws.com/capacityType";
+
+/// The nodes of a provider, and how they were found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nodes {
+    /// Alternatives; empty for any node.
+    pub terms: Vec<NodeSelectorTerm>,
+    /// Where the terms come from.
+    pub source: NodeSource,
+    /// The same as scheduling rules, with the provider's tolerations.
+    pub placement: Placement,
+}
+
+/// Which nodes a provider stands for now.
+#[must_use]
+pub fn placement(world: &dyn World, object_name: &str, spec: &CapacityProviderSpec) -> Nodes {
+    let kubernetes = spec.kubernetes.clone().unwrap_or_default();
+    let mut expressions: Vec<NodeSelectorRequirement> =
+        kubernetes.node_selector.iter().flatten().map(|(key, value)| is_in(key, value)).collect();
+    let mut terms = kubernetes.node_affinity.clone().unwrap_or_default();
+    let mut source =
+        if expressions.is_empty() && terms.is_empty() { NodeSource::AnyNode } else { NodeSource::NodeSelector };
+    if let Some(capacity_type) = kubernetes.capacity_type {
+        let is_spot = capacity_type == CapacityType::Spot;
+        if any_node_has(world, KARPENTER_CAPACITY_TYPE) {
+            expressions.push(is_in(KARPENTER_CAPACITY_TYPE, if is_spot { "spot" } else { "on-demand" }));
+            source = NodeSource::KarpenterCapacityType;
+        } else if any_node_has(world, EKS_CAPACITY_TYPE) {
+            expressions.push(is_in(EKS_CAPACITY_TYPE, if is_spot { "SPOT" } else { "ON_DEMAND" }));
+            source = NodeSource::EksCapacityType;
+        }
+    } else if source == NodeSource::AnyNode && kubernetes.predefined != Some(true) {
+        // An Auto Scaling group has no counterpart here: its nodes are those an administrator labelled for it.
+        expressions.push(is_in(labels::NODE_CAPACITY_PROVIDER, &ecs::name::label_value(object_name)));
+        source = NodeSource::CapacityProviderLabel;
+    }
+    if !expressions.is_empty() {
+        if terms.is_empty() {
+            terms.push(NodeSelectorTerm::default());
+        }
+        // Terms are alternatives, so what every node must have goes into each of them.
+        for term in &mut terms {
+            term.match_expressions.splice(0..0, expressions.iter().cloned());
+        }
+    }
+    let placement = Placement {
+        node_selector_terms: terms.iter().map(|term| json!(term)).collect(),
+        tolerations: kubernetes.tolerations.iter().flatten().map(|toleration| json!(toleration)).collect(),
+    };
+    Nodes { terms, source, placement }
+}
+
+/// The nodes of a cluster, for tasks without a provider.
+#[must_use]
+pub fn cluster_placement(cluster: &ClusterSpec) -> Placement {
+    let terms = cluster_terms(cluster);
+    Placement { node_selector_terms: terms.iter().map(|term| json!(term)).collect(), tolerations: Vec::new() }
+}
+
+/// A cluster's node selector as terms; empty for all nodes.
+#[must_use]
+pub fn cluster_terms(cluster: &ClusterSpec) -> Vec<NodeSelectorTerm> {
+    let selector = cluster.kubernetes.as_ref().and_then(|kubernetes| kubernetes.node_selector.as_ref());
+    let match_expressions: Vec<_> = selector.into_iter().flatten().map(|(key, value)| is_in(key, value)).collect();
+    if match_expressions.is_empty() { Vec::new() } else { vec![NodeSelectorTerm { match_expressions }] }
+}
+
+fn is_in(key: &str, value: &str) -> NodeSelectorRequirement {
+    NodeSelectorRequirement { key: key.to_owned(), operator: NodeSelectorOperator::In, values: vec![value.to_owned()] }
+}
+
+/// Whether services of a namespace may name the provider. Without a list, all may.
+#[must_use]
+pub fn allows(spec: &CapacityProviderSpec, namespace: &str) -> bool {
+    let list = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.allowed_namespaces.as_ref());
+    list.is_none_or(|allowed| allowed.iter().any(|allowed| allowed == namespace))
+}
+
+fn any_node_has(world: &dyn World, label: &str) -> bool {
+    instances(world).iter().any(|instance| instance.labels.contains_key(label))
+}
+
+/// Whether services may name a provider that the cluster lists, or listed while tasks of it still run.
+#[must_use]
+pub(crate) fn is_associated(spec: &ClusterSpec, providers: &[ClusterCapacityProvider], name: &str) -> bool {
+    let is_listed = spec.capacity_providers.iter().flatten().any(|provider| last_segment(provider) == name);
+    let is_kept = |provider: &ClusterCapacityProvider| {
+        // Before the cluster's own status has followed its spec, what it says was true a moment ago.
+        provider.name == name
+            && matches!(provider.state, ClusterCapacityProviderState::InUse | ClusterCapacityProviderState::Associated)
+    };
+    is_listed || providers.iter().any(is_kept)
+}
