@@ -122,11 +122,6 @@ fn when_something_can_be_said_then_the_page_about_events_explains_it() {
 }
 
 #[test]
-fn when_a_message_is_about_balance_then_it_is_known_which_way() {
-    let zones = [("a", 3), ("b", 1)];
-}
-
-#[test]
 fn when_no_node_fits_then_the_reason_of_the_scheduler_follows_on_the_same_line() {
     let text = "(service web) was unable to place a task because no container instance met all of its requirements.";
     assert_eq!(unable_to_place("web", ""), text);

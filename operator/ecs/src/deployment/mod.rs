@@ -78,6 +78,7 @@ pub struct State {
 }
 
 /// What decides about a deployment, besides what the user set.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a deployment")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Observed<'a> {
     /// The time.
@@ -309,9 +310,13 @@ fn give_up(state: State, cause: Cause, wants_rollback: bool, observed: &Observed
         (true, false) => Rollback::NoCandidate,
         (true, true) => Rollback::Started,
     };
-    let stage = if rollback == Rollback::Started { Stage::RollbackInProgress } else { Stage::Stopped };
     let end = End { cause, rollback };
-    Move { said: Some(Said::GivenUp(end)), ..Move::stay(State { stage, end: Some(end), ..state }) }
+    let after = State {
+        stage: if rollback == Rollback::Started { Stage::RollbackInProgress } else { Stage::Stopped },
+        end: Some(end),
+        ..state
+    };
+    Move { said: Some(Said::GivenUp(end)), ..Move::stay(after) }
 }
 
 impl Move {

@@ -16,6 +16,7 @@ pub const MOST_COUNTED_TASKS: usize = 5000;
 const MOST_RESTARTS: i64 = 100;
 
 /// A task of the deployment as it is observed.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a task")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task<'a> {
     /// `metadata.uid` of its pod.

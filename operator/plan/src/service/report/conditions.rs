@@ -37,12 +37,11 @@ pub(super) fn conditions(outcome: &Outcome<'_>, summary: &Summary) -> Vec<Condit
         conditions.set(ConditionType::Accepted, false, missing.reason, &missing.message);
     }
     let subject = Subject { outcome, summary, service };
-    if let Some(said) = CHECKS.iter().find_map(|check| check(&subject)) {
-        match said.state {
-            State::Ready => conditions.ready(said.reason, &said.message),
-            State::Progressing => conditions.progressing(said.reason, &said.message),
-            State::Stalled => conditions.stalled(said.reason, &said.message),
-        }
+    let said = CHECKS.iter().find_map(|check| check(&subject)).unwrap_or_else(|| tasks_are_on_their_way(outcome));
+    match said.state {
+        State::Ready => conditions.ready(said.reason, &said.message),
+        State::Progressing => conditions.progressing(said.reason, &said.message),
+        State::Stalled => conditions.stalled(said.reason, &said.message),
     }
     conditions.finish()
 }
@@ -146,20 +145,20 @@ struct Said {
     message: String,
 }
 
-fn ready(reason: Reason, message: impl Into<String>) -> Option<Said> {
-    Some(Said { state: State::Ready, reason, message: message.into() })
+fn ready(reason: Reason, message: impl Into<String>) -> Said {
+    Said { state: State::Ready, reason, message: message.into() }
 }
 
-fn progressing(reason: Reason, message: impl Into<String>) -> Option<Said> {
-    Some(Said { state: State::Progressing, reason, message: message.into() })
+fn progressing(reason: Reason, message: impl Into<String>) -> Said {
+    Said { state: State::Progressing, reason, message: message.into() }
 }
 
-fn stalled(reason: Reason, message: impl Into<String>) -> Option<Said> {
-    Some(Said { state: State::Stalled, reason, message: message.into() })
+fn stalled(reason: Reason, message: impl Into<String>) -> Said {
+    Said { state: State::Stalled, reason, message: message.into() }
 }
 
 /// The most pressing first.
-const CHECKS: [fn(&Subject<'_>) -> Option<Said>; 16] = [
+const CHECKS: [fn(&Subject<'_>) -> Option<Said>; 15] = [
     reference_is_missing,
     images_are_resolved,
     name_is_taken,
@@ -175,16 +174,15 @@ const CHECKS: [fn(&Subject<'_>) -> Option<Said>; 16] = [
     service_is_steady,
     protected_tasks_stay,
     instances_drain,
-    tasks_are_on_their_way,
 ];
 
 fn reference_is_missing(subject: &Subject<'_>) -> Option<Said> {
     let missing = subject.service.next.as_ref().err()?;
-    progressing(missing.reason, &missing.message)
+    Some(progressing(missing.reason, &missing.message))
 }
 
 fn images_are_resolved(subject: &Subject<'_>) -> Option<Said> {
-    progressing(Reason::ResolvingImages, resolving(subject.outcome)?)
+    Some(progressing(Reason::ResolvingImages, resolving(subject.outcome)?))
 }
 
 fn resolving(outcome: &Outcome<'_>) -> Option<String> {
@@ -197,22 +195,22 @@ fn name_is_taken(subject: &Subject<'_>) -> Option<Said> {
     let conflicts = subject.outcome.conflicts;
     if let Some(conflict) = conflicts.iter().find(|conflict| !conflict.is_leaving) {
         let message = format!("{} exists and belongs to somebody else", conflict.key);
-        return stalled(Reason::ConflictingObject, message);
+        return Some(stalled(Reason::ConflictingObject, message));
     }
     let conflict = conflicts.first()?;
-    progressing(Reason::Deleting, format!("{} of an earlier service is still being deleted", conflict.key))
+    Some(progressing(Reason::Deleting, format!("{} of an earlier service is still being deleted", conflict.key)))
 }
 
 fn bounds_leave_no_room(subject: &Subject<'_>) -> Option<Said> {
     let Subject { outcome, .. } = subject;
     let message = || event::stuck_deployment(&outcome.context.snapshot.ecs_name);
-    outcome.counts.is_stuck.then(message).and_then(|message| stalled(Reason::BoundsLeaveNoRoom, message))
+    outcome.counts.is_stuck.then(message).map(|message| stalled(Reason::BoundsLeaveNoRoom, message))
 }
 
 fn pods_are_refused(subject: &Subject<'_>) -> Option<Said> {
     let mut workloads = subject.outcome.context.snapshot.workloads.values();
     let message = workloads.find_map(|workload| workload.replica_failure.as_deref())?;
-    stalled(Reason::AdmissionDenied, message)
+    Some(stalled(Reason::AdmissionDenied, message))
 }
 
 /// Nothing more happens with a PRIMARY deployment that was given up without a rollback.
@@ -225,15 +223,17 @@ fn deployment_was_given_up(subject: &Subject<'_>) -> Option<Said> {
     let service = &context.snapshot.ecs_name;
     match end_of(&stages.primary).map(|end| (end.rollback, end.cause)) {
         Some((Rollback::NoCandidate, _)) => {
-            stalled(Reason::NoRollbackCandidate, event::deployment_failed_without_candidate(service, id))
+            Some(stalled(Reason::NoRollbackCandidate, event::deployment_failed_without_candidate(service, id)))
         }
         Some((_, Cause::CircuitBreaker)) => {
-            stalled(Reason::CircuitBreakerTriggered, event::deployment_failed(service, id))
+            Some(stalled(Reason::CircuitBreakerTriggered, event::deployment_failed(service, id)))
         }
-        Some((_, Cause::Alarms)) => stalled(Reason::AlarmTriggered, event::deployment_failed_by_alarm(service, id)),
+        Some((_, Cause::Alarms)) => {
+            Some(stalled(Reason::AlarmTriggered, event::deployment_failed_by_alarm(service, id)))
+        }
         Some((_, Cause::Request | Cause::Replaced)) | None => {
             let reason = stages.primary.status_reason.as_deref().unwrap_or_default();
-            stalled(Reason::DeploymentStopped, format!("{id}: {reason}"))
+            Some(stalled(Reason::DeploymentStopped, format!("{id}: {reason}")))
         }
     }
 }
@@ -252,68 +252,69 @@ fn a_task_is_in_trouble(subject: &Subject<'_>) -> Option<Said> {
         // Nodes may be on their way, or an administrator may add some: nobody has to change the service.
         (judged, trouble) if judged.has_no_place => {
             let message = event::unable_to_place(&outcome.context.snapshot.ecs_name, &trouble.message);
-            progressing(trouble.reason, message)
+            Some(progressing(trouble.reason, message))
         }
-        (_, trouble) => stalled(trouble.reason, &trouble.message),
+        (_, trouble) => Some(stalled(trouble.reason, &trouble.message)),
     }
 }
 
 fn tasks_keep_failing(subject: &Subject<'_>) -> Option<Said> {
     let impaired = subject.summary.impaired.as_ref()?;
-    stalled(impaired.reason, &impaired.message)
+    Some(stalled(impaired.reason, &impaired.message))
 }
 
 fn starts_are_slowed_down(subject: &Subject<'_>) -> Option<Said> {
     let Subject { outcome, summary, .. } = subject;
     let message = || event::unable_to_start_consistently(&outcome.context.snapshot.ecs_name);
     let is_slow = outcome.stages.is_throttled && !summary.is_steady;
-    is_slow.then(message).and_then(|message| progressing(Reason::Throttled, message))
+    is_slow.then(message).map(|message| progressing(Reason::Throttled, message))
 }
 
 fn deployment_bakes(subject: &Subject<'_>) -> Option<Said> {
     let Outcome { stages, deployments, .. } = subject.outcome;
     let record = deployments.primary.as_ref().filter(|_| stages.is_baking)?;
     let message = format!("{} It is watched until its bake time is over.", event::rollout_in_progress(record.id()));
-    progressing(Reason::Baking, message)
+    Some(progressing(Reason::Baking, message))
 }
 
 fn alarms_are_unknown(subject: &Subject<'_>) -> Option<Said> {
     let unknown = subject.outcome.stages.unknown_alarms.as_ref()?;
     let message = format!("the deployment is not completed before the state of its alarms is known: {unknown}");
-    progressing(Reason::AlarmsUnknown, message)
+    Some(progressing(Reason::AlarmsUnknown, message))
 }
 
 fn deployment_is_in_progress(subject: &Subject<'_>) -> Option<Said> {
     let Outcome { context, stages, deployments, .. } = subject.outcome;
     let record = deployments.primary.as_ref().filter(|_| !stages.primary_stage().is_over())?;
     if record.spec.rollback_of.is_some() {
-        return progressing(Reason::RollingBack, event::rolling_back(&context.snapshot.ecs_name, record.id()));
+        return Some(progressing(Reason::RollingBack, event::rolling_back(&context.snapshot.ecs_name, record.id())));
     }
-    progressing(Reason::DeploymentInProgress, event::rollout_in_progress(record.id()))
+    Some(progressing(Reason::DeploymentInProgress, event::rollout_in_progress(record.id())))
 }
 
 fn service_is_steady(subject: &Subject<'_>) -> Option<Said> {
     let Subject { outcome, summary, .. } = subject;
     let record = outcome.deployments.primary.as_ref().filter(|_| summary.is_steady)?;
     match rollback_message(outcome, record) {
-        Some(message) => stalled(Reason::DeploymentFailed, message),
-        None => ready(Reason::SteadyState, event::rollout_completed(record.id())),
+        Some(message) => Some(stalled(Reason::DeploymentFailed, message)),
+        None => Some(ready(Reason::SteadyState, event::rollout_completed(record.id()))),
     }
 }
 
 fn protected_tasks_stay(subject: &Subject<'_>) -> Option<Said> {
     let is_blocked = subject.outcome.counts.is_blocked;
-    is_blocked.then_some("protected tasks are waited for").and_then(|text| progressing(Reason::TasksProtected, text))
+    is_blocked.then_some("protected tasks are waited for").map(|text| progressing(Reason::TasksProtected, text))
 }
 
 fn instances_drain(subject: &Subject<'_>) -> Option<Said> {
     let is_draining = subject.outcome.context.snapshot.has_tasks_on_draining_instances();
     let message = "tasks on draining container instances are being replaced";
-    is_draining.then_some(message).and_then(|message| progressing(Reason::InstancesDraining, message))
+    is_draining.then_some(message).map(|message| progressing(Reason::InstancesDraining, message))
 }
 
-fn tasks_are_on_their_way(subject: &Subject<'_>) -> Option<Said> {
-    progressing(Reason::NotSteady, format!("moving to {} tasks", subject.outcome.counts.desired))
+/// What is said where no check finds anything.
+fn tasks_are_on_their_way(outcome: &Outcome<'_>) -> Said {
+    progressing(Reason::NotSteady, format!("moving to {} tasks", outcome.counts.desired))
 }
 
 /// What the spec asks for failed, and the service runs something older: it does so well, but nobody should think that the

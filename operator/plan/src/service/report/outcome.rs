@@ -8,6 +8,7 @@ use crate::service::context::Context;
 use crate::service::counts::Counts;
 use crate::service::identify::Deployments;
 use crate::service::judged::Judged;
+use crate::service::record::Record;
 use crate::service::resolve::Resolution;
 use crate::service::stage::Stages;
 use crate::service::stopping::{Impaired, Stopping};
@@ -57,7 +58,7 @@ impl Outcome<'_> {
         let is_successful = self.stages.primary_stage() == ecs::deployment::Stage::Successful;
         let is_complete = match self.counts.bounds {
             Some(_) => self.counts.is_complete && is_successful,
-            None => self.deployments.primary.as_ref().is_some_and(|primary| primary.is_successful()),
+            None => self.deployments.primary.as_ref().is_some_and(Record::is_successful),
         };
         let is_steady = is_complete && all.running == self.counts.desired && all.pending == 0;
         let impaired = self.stopping.impaired(&self.context.snapshot.status.stopped_tasks, self.context.now);
@@ -72,7 +73,7 @@ impl Outcome<'_> {
 
     /// Id of the PRIMARY deployment; empty while there is none.
     pub(super) fn primary_id(&self) -> &str {
-        self.deployments.primary.as_ref().map(super::super::record::Record::id).unwrap_or_default()
+        self.deployments.primary.as_ref().map(Record::id).unwrap_or_default()
     }
 
     /// When a task changes although its Pod does not.
