@@ -53,7 +53,7 @@ fn steady(outcome: &Outcome<'_>, summary: &Summary, conditions: &mut Conditions)
         let message = event::steady_state(&outcome.context.snapshot.ecs_name);
         conditions.set(ConditionType::SteadyState, true, Reason::SteadyState, message);
     } else {
-        let message = format!("the service runs fewer or other tasks than the {desired} desired");
+        let message = format!("running tasks differ from the {desired} desired ones");
         conditions.set(ConditionType::SteadyState, false, Reason::NotSteady, message);
     }
 }
@@ -72,11 +72,11 @@ fn images(outcome: &Outcome<'_>, conditions: &mut Conditions) {
         .iter()
         .filter_map(|image| {
             let reason = image.unresolved.as_ref()?;
-            Some(format!("container {}: {} is pulled by its tag: {reason}", image.container_name, image.image))
+            Some(format!("container {}: tasks pull {} by its tag: {reason}", image.container_name, image.image))
         })
         .collect();
     if unresolved.is_empty() {
-        let message = "every task of the deployment runs the same digests";
+        let message = "all tasks of the deployment run the same digests";
         return conditions.set(ConditionType::ImagesResolved, true, Reason::ImagesResolved, message);
     }
     conditions.set(ConditionType::ImagesResolved, false, Reason::ImageDigestUnresolved, unresolved.join("; "));
@@ -88,7 +88,7 @@ fn stuck(outcome: &Outcome<'_>, conditions: &mut Conditions) {
         let message = event::stuck_deployment(&outcome.context.snapshot.ecs_name);
         conditions.set(ConditionType::DeploymentStuck, true, Reason::BoundsLeaveNoRoom, message);
     } else {
-        let message = "minimumHealthyPercent and maximumPercent leave room to start or stop a task";
+        let message = "minimumHealthyPercent and maximumPercent allow a start or a stop";
         conditions.set(ConditionType::DeploymentStuck, false, Reason::NotStuck, message);
     }
 }
@@ -100,7 +100,7 @@ fn blocked(outcome: &Outcome<'_>, conditions: &mut Conditions) {
         let message = event::unable_to_scale_in(service, outcome.primary_id(), outcome.protected());
         conditions.set(ConditionType::DeploymentBlocked, true, Reason::TasksProtected, message);
     } else {
-        let message = "no protected task keeps the service from becoming smaller";
+        let message = "no protected task blocks a deployment or a scale-in";
         conditions.set(ConditionType::DeploymentBlocked, false, Reason::NotBlocked, message);
     }
 }
@@ -116,7 +116,7 @@ fn placement(outcome: &Outcome<'_>, service: &ResolvedService, conditions: &mut 
                        deployment";
         conditions.set(ConditionType::PlacementPending, true, Reason::PlacementPendingNextDeployment, message);
     } else {
-        let message = "tasks are placed by the constraints and the strategy that the service has now";
+        let message = "running tasks are placed by the current constraints and strategy";
         conditions.set(ConditionType::PlacementPending, false, Reason::PlacementApplied, message);
     }
 }
@@ -187,14 +187,14 @@ fn images_are_resolved(subject: &Subject<'_>) -> Option<Said> {
 
 fn resolving(outcome: &Outcome<'_>) -> Option<String> {
     let images = &outcome.deployments.resolving;
-    let message = || format!("the next deployment starts when the digest of {} is known", images.join(", "));
+    let message = || format!("the next deployment waits for the digest of {}", images.join(", "));
     (!images.is_empty()).then(message)
 }
 
 fn name_is_taken(subject: &Subject<'_>) -> Option<Said> {
     let conflicts = subject.outcome.conflicts;
     if let Some(conflict) = conflicts.iter().find(|conflict| !conflict.is_leaving) {
-        let message = format!("{} exists and belongs to somebody else", conflict.key);
+        let message = format!("{} exists and has another owner", conflict.key);
         return Some(stalled(Reason::ConflictingObject, message));
     }
     let conflict = conflicts.first()?;
@@ -273,13 +273,13 @@ fn starts_are_slowed_down(subject: &Subject<'_>) -> Option<Said> {
 fn deployment_bakes(subject: &Subject<'_>) -> Option<Said> {
     let Outcome { stages, deployments, .. } = subject.outcome;
     let record = deployments.primary.as_ref().filter(|_| stages.is_baking)?;
-    let message = format!("{} It is watched until its bake time is over.", event::rollout_in_progress(record.id()));
+    let message = format!("{} It completes after its bake time.", event::rollout_in_progress(record.id()));
     Some(progressing(Reason::Baking, message))
 }
 
 fn alarms_are_unknown(subject: &Subject<'_>) -> Option<Said> {
     let unknown = subject.outcome.stages.unknown_alarms.as_ref()?;
-    let message = format!("the deployment is not completed before the state of its alarms is known: {unknown}");
+    let message = format!("the deployment cannot complete until the state of its alarms is known: {unknown}");
     Some(progressing(Reason::AlarmsUnknown, message))
 }
 
@@ -303,18 +303,20 @@ fn service_is_steady(subject: &Subject<'_>) -> Option<Said> {
 
 fn protected_tasks_stay(subject: &Subject<'_>) -> Option<Said> {
     let is_blocked = subject.outcome.counts.is_blocked;
-    is_blocked.then_some("protected tasks are waited for").map(|text| progressing(Reason::TasksProtected, text))
+    is_blocked
+        .then_some("waiting for tasks that are protected from scale-in")
+        .map(|text| progressing(Reason::TasksProtected, text))
 }
 
 fn instances_drain(subject: &Subject<'_>) -> Option<Said> {
     let is_draining = subject.outcome.context.snapshot.has_tasks_on_draining_instances();
-    let message = "tasks on draining container instances are being replaced";
+    let message = "replacing tasks on draining container instances";
     is_draining.then_some(message).map(|message| progressing(Reason::InstancesDraining, message))
 }
 
 /// What is said where no check finds anything.
 fn tasks_are_on_their_way(outcome: &Outcome<'_>) -> Said {
-    progressing(Reason::NotSteady, format!("moving to {} tasks", outcome.counts.desired))
+    progressing(Reason::NotSteady, format!("scaling to {} tasks", outcome.counts.desired))
 }
 
 /// What the spec asks for failed, and the service runs something older: it does so well, but nobody should think that the
@@ -326,5 +328,5 @@ fn rollback_message(outcome: &Outcome<'_>, primary: &Record) -> Option<String> {
         Some(record) => (record.id().to_owned(), record.status.status_reason.clone().unwrap_or_default()),
         None => (primary.spec.rollback_of.clone().unwrap_or_default(), String::new()),
     };
-    Some(format!("the service runs {} again, since {id} failed. {reason}", primary.spec.task_definition))
+    Some(format!("{id} failed and the service runs {} again. {reason}", primary.spec.task_definition))
 }

@@ -38,7 +38,7 @@ pub(super) fn report(snapshot: &ServiceSnapshot, primary: Option<&Record>, condi
 fn describe(snapshot: &ServiceSnapshot, name: &str, template: Option<&Value>) -> String {
     let keys = template.map(|template| keys(template, name)).unwrap_or_default();
     let mut message = if keys.is_empty() {
-        format!("Secret {name}, or the key in it that a container names, does not exist")
+        format!("Secret {name} does not exist or lacks a key that a container references")
     } else {
         let list: Vec<String> =
             keys.into_iter().map(|(key, container)| format!("{key} (container {container})")).collect();
