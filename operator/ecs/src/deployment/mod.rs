@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! State (what the record keeps) × Policy (what the user set) × Observed (what is so now)
-//!     ──next──> Move { state, what the monitors show, what is said, what is waited for, when to look again }
+//!     ──next──> Move { State, what the monitors show, what is waited for and until when };  State ──said──> what people are told
 //! ```
 //!
 //! The stage is decided before counts: how many tasks of which revision should run ([`crate::rollout`]) follows from it.
@@ -77,6 +77,29 @@ pub struct State {
     pub bake_started_at: Option<Moment>,
 }
 
+/// What is said of a deployment that is over, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It is complete.
+    Completed,
+    /// It was given up.
+    GivenUp(End),
+}
+
+impl State {
+    /// What is to be said of the deployment. `None` while it is in progress, and of one that a newer one replaced.
+    ///
+    /// It follows from what is stored alone, and not from what happens in one look: a process that ends after it stored the
+    /// state, and before it said anything, says it when it looks again.
+    pub const fn said(&self) -> Option<Said> {
+        match (self.stage, self.end) {
+            (Stage::Successful, _) => Some(Said::Completed),
+            (_, Some(End { cause: Cause::Replaced, .. }) | None) => None,
+            (_, Some(end)) => Some(Said::GivenUp(end)),
+        }
+    }
+}
+
 /// What decides about a deployment, besides what the user set.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a deployment")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +157,6 @@ pub struct Move {
     pub state: State,
     /// What the circuit breaker shows; `None` leaves what it showed before.
     pub breaker: Option<BreakerReading>,
-    /// What happened just now.
-    pub said: Option<Said>,
     /// What the deployment waits for besides its tasks.
     pub waits_for: Option<Wait>,
 }
@@ -162,15 +183,6 @@ pub enum Monitor {
     Triggered,
     /// It watched until the deployment ended.
     Complete,
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// The deployment is complete.
-    Completed,
-    /// It is given up.
-    GivenUp(End),
 }
 
 /// What a deployment waits for.
@@ -252,7 +264,7 @@ fn judge(mut state: State, policy: &Policy, observed: &Observed<'_>) -> Move {
             if policy.bake_minutes <= 0 {
                 state.bake_started_at = None;
             }
-            Move { breaker: Some(reading(Monitor::Complete)), said: Some(Said::Completed), ..Move::stay(state) }
+            Move { breaker: Some(reading(Monitor::Complete)), ..Move::stay(state) }
         }
     }
 }
@@ -310,18 +322,16 @@ fn give_up(state: State, cause: Cause, wants_rollback: bool, observed: &Observed
         (true, false) => Rollback::NoCandidate,
         (true, true) => Rollback::Started,
     };
-    let end = End { cause, rollback };
-    let after = State {
+    Move::stay(State {
         stage: if rollback == Rollback::Started { Stage::RollbackInProgress } else { Stage::Stopped },
-        end: Some(end),
+        end: Some(End { cause, rollback }),
         ..state
-    };
-    Move { said: Some(Said::GivenUp(end)), ..Move::stay(after) }
+    })
 }
 
 impl Move {
     const fn stay(state: State) -> Self {
-        Self { state, breaker: None, said: None, waits_for: None }
+        Self { state, breaker: None, waits_for: None }
     }
 }
 

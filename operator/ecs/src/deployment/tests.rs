@@ -57,10 +57,9 @@ fn when_the_last_failure_that_is_allowed_comes_then_the_deployment_ends_as_the_u
         assert_eq!(moved.state.stage, stage, "{policy:?}");
         let end = rollback.map(|rollback| End { cause: Cause::CircuitBreaker, rollback });
         assert_eq!(moved.state.end, end);
-        assert_eq!(moved.said, end.map(Said::GivenUp));
-        // What is stored is where it carries on, and it says nothing twice.
-        let again = next(&moved.state, &policy, &seen);
-        assert_eq!((again.state, again.said), (moved.state, None));
+        assert_eq!(moved.state.said(), end.map(Said::GivenUp));
+        // What is stored is where it carries on.
+        assert_eq!(next(&moved.state, &policy, &seen).state, moved.state);
     }
 }
 
@@ -94,7 +93,7 @@ fn when_a_task_fails_while_a_deployment_bakes_then_the_bake_time_begins_anew() {
     assert_eq!(anew.waits_for, Some(Wait::BakeTime { until: at(100, true).now }));
     assert_eq!(next(&anew.state, &policy, &at(99, true)).state.stage, Stage::InProgress);
     let done = next(&anew.state, &policy, &at(100, true));
-    assert_eq!((done.state.stage, done.said), (Stage::Successful, Some(Said::Completed)));
+    assert_eq!((done.state.stage, done.state.said()), (Stage::Successful, Some(Said::Completed)));
 }
 
 #[test]
@@ -208,10 +207,9 @@ proptest! {
                 ..observed(&tasks)
             };
             let moved = next(&state, &policy, &seen);
-            // Looking again at the same changes nothing and says nothing.
+            // Looking again at the same changes nothing.
             let again = next(&moved.state, &policy, &seen);
             prop_assert_eq!(&again.state, &moved.state);
-            prop_assert_eq!(&again.said, &None);
             // What is over stays where it is, and only the newest deployment is judged.
             if state.stage.is_over() {
                 prop_assert_eq!(moved.state.stage, state.stage);
@@ -232,7 +230,8 @@ proptest! {
             }
             // An end and its reason come together.
             prop_assert_eq!(moved.state.end.is_some(), moved.state.stage.is_frozen());
-            prop_assert_eq!(moved.said.is_some(), moved.state.stage != state.stage && moved.state.stage.is_over() && look.role == Role::Primary);
+            let is_replaced = moved.state.end.is_some_and(|end| end.cause == Cause::Replaced);
+            prop_assert_eq!(moved.state.said().is_some(), moved.state.stage.is_over() && !is_replaced);
             state = moved.state;
         }
     }

@@ -70,11 +70,6 @@ impl Record {
         self.key.name == name || self.id() == name || self.digits() == name
     }
 
-    /// What the record remembers, as the rules of deployments know it.
-    pub(super) fn state(&self) -> State {
-        state_of(&self.status)
-    }
-
     /// Whether the rollout reached its end well.
     pub(super) fn is_successful(&self) -> bool {
         self.status.status == Some(ServiceDeploymentState::Successful)
@@ -109,7 +104,8 @@ pub(super) const fn state_name(stage: Stage) -> Option<ServiceDeploymentState> {
     }
 }
 
-fn state_of(status: &ServiceDeploymentStatus) -> State {
+/// What the record remembers, as the rules of deployments know it.
+pub(super) fn state_of(status: &ServiceDeploymentStatus) -> State {
     let failures = Count {
         failure_count: status.failure_count.map_or(0, i64::from),
         failed_tasks: status.failed_tasks.map_or(0, i64::from),

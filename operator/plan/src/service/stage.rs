@@ -25,7 +25,7 @@ use super::context::Context;
 use super::identify::Deployments;
 use super::judged::Judged;
 use super::parts::Parts;
-use super::record::{Record, end_shown, moment, stage_of, state_name};
+use super::record::{Record, end_shown, moment, stage_of, state_name, state_of};
 use super::resolve::{Resolution, ResolvedService};
 use crate::core::op::Op;
 use crate::core::question::Question;
@@ -44,8 +44,6 @@ pub(super) struct Stages {
     pub(super) wake: Option<Timestamp>,
     /// Status of PRIMARY; the default for one that is about to be made.
     pub(super) primary: ServiceDeploymentStatus,
-    /// What happened to it now.
-    pub(super) said: Option<Said>,
     /// Enough of its tasks are healthy, and the bake time is not over.
     pub(super) is_baking: bool,
     /// Alarms that keep it from being completed because nobody tells their state, and why.
@@ -71,6 +69,11 @@ impl Stages {
     pub(super) fn primary_stage(&self) -> Stage {
         stage_of(&self.primary)
     }
+
+    /// What is to be said of the PRIMARY deployment, once.
+    pub(super) fn said(&self) -> Option<Said> {
+        state_of(&self.primary).said()
+    }
 }
 
 /// Decides about every deployment that is remembered.
@@ -92,7 +95,6 @@ pub(super) fn decide(
             stages.is_throttled = moved.state.tally.throttle.is_throttled();
             stages.is_baking = matches!(moved.waits_for, Some(Wait::BakeTime { .. }));
             stages.unknown_alarms = unknown_alarms;
-            stages.said = moved.said;
             stages.questions = questions;
             if let Some(Wait::BakeTime { until }) = moved.waits_for {
                 stages.wake = Timestamp::from_microsecond(until.micros()).ok();
@@ -126,7 +128,7 @@ struct Looked {
 impl Look<'_> {
     fn at(&self, record: &Record, own: &[&Judged<'_>]) -> Looked {
         let Context { world, snapshot, now, .. } = self.context;
-        let state = record.state();
+        let state = state_of(&record.status);
         let role = match self.service {
             _ if record.id() != self.primary.id() => Role::Superseded,
             Some(_) => Role::Primary,
@@ -213,7 +215,7 @@ impl Look<'_> {
             return;
         }
         status.finished_at = Some(MicroTime(now));
-        if moved.said.is_none() {
+        if moved.state.said().is_none() {
             // A newer deployment has replaced it.
             return;
         }

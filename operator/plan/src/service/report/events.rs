@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 
 use api::schema::MicroTime;
-use api::service::{Announcement, AnnouncementTopic, MAX_EVENTS, ServiceEvent, TaskWatermark};
+use api::service::{
+    Announcement, AnnouncementTopic, Deployment, DeploymentRolloutState, MAX_EVENTS, ServiceEvent, TaskWatermark,
+};
 use ecs::deployment::Said;
 use ecs::event::{self, EventName};
 use jiff::Timestamp;
@@ -112,9 +114,16 @@ impl<'a> Teller<'a> {
         Self { outcome, service, now: context.now, new: Vec::new(), notices: Vec::new(), announcements }
     }
 
+    /// The PRIMARY deployment as the status showed it so far. What that says has been told; a status that could not be written
+    /// told nothing, although the record may be ahead of it.
+    fn shown(&self) -> Option<&'a Deployment> {
+        let id = self.outcome.primary_id();
+        self.outcome.context.snapshot.status.deployments.iter().find(|shown| shown.id == id)
+    }
+
     /// A deployment that begins.
     fn beginning(&mut self) {
-        let Some(record) = self.outcome.deployments.began() else { return };
+        let Some(record) = self.outcome.deployments.primary.as_ref().filter(|_| self.shown().is_none()) else { return };
         if record.spec.rollback_of.is_some() {
             self.tell(None, event::rolling_back(self.service, record.id()));
         }
@@ -179,20 +188,19 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// What became of the PRIMARY deployment with this reconcile.
+    /// What became of the PRIMARY deployment.
     fn ending(&mut self) {
-        let Some((said, record)) = self.outcome.stages.said.as_ref().zip(self.outcome.deployments.primary.as_ref())
-        else {
-            return;
-        };
-        match said {
-            Said::Completed => {
-                let message = event::deployment_completed(self.service, record.id());
+        let is_told = self.shown().is_some_and(|shown| shown.rollout_state != Some(DeploymentRolloutState::InProgress));
+        let id = self.outcome.primary_id();
+        match self.outcome.stages.said().filter(|_| !is_told) {
+            Some(Said::Completed) => {
+                let message = event::deployment_completed(self.service, id);
                 self.tell(Some(EventName::ServiceDeploymentCompleted), message);
             }
-            Said::GivenUp(end) => {
-                self.tell(Some(EventName::ServiceDeploymentFailed), end.event(self.service, record.id()));
+            Some(Said::GivenUp(end)) => {
+                self.tell(Some(EventName::ServiceDeploymentFailed), end.event(self.service, id));
             }
+            None => {}
         }
     }
 
