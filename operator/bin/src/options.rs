@@ -180,7 +180,7 @@ impl RunArguments {
         let election = self.leader_elect.then(|| Election {
             namespace: self.lease_namespace,
             name: self.lease_name,
-            identity: runtime::lease::identity(&self.instance),
+            identity: runtime::lead::lease::identity(&self.instance),
             lease: Duration::from_secs(self.lease_duration),
             // A leader that stops later than others may begin would be one of two.
             renew_deadline: Duration::from_secs(self.lease_renew_deadline.min(self.lease_duration - 1)),

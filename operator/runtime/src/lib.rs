@@ -1,38 +1,32 @@
 //! Everything that touches the network, and decides nothing.
 //!
 //! ```text
-//! feed (one task per kind) ──> intake: store + routes ──> queue ──> reconcile: gate → plan → execute → report → publish
-//!                                                                        plan is the `plan` crate, on the store as it is
-//!                                                                        answer: asks registries and an Alertmanager what plans
-//!                                                                        want to know
-//! lease ──> leadership, asked before every write        http ──> health, metrics
+//! API server ──> watch: feeds, one world ──> act: queue ──> gate ──> plan ──> execute ──> status ──> API server
+//!                                                │         ▲         │                       │
+//!                                                │   own writes      │ questions          notices ──> Events
+//!                                                │                   ▼
+//!                                                └──── new answer ── answer: registries, Alertmanager (http_client)
+//!
+//! lead: lease ──> leadership, asked before every write          serve: health and metrics of all of them
 //! ```
+//!
+//! `plan` is the crate of that name, called on the world as it is. [`run`](mod@run) puts the rooms together.
 
+pub mod act;
 pub mod answer;
+pub mod api_server;
 pub mod backoff;
-pub mod client;
 pub mod clock;
-pub mod discover;
-pub mod execute;
-pub mod execute_error;
-pub mod feed;
-pub mod gate;
-pub mod health;
-pub mod http;
+mod error_chain;
 mod http_client;
-pub mod intake;
-pub mod leadership;
-pub mod lease;
-pub mod metrics;
+pub mod lead;
 pub mod notices;
-pub mod queue;
-pub mod reconcile;
-pub mod request;
 pub mod run;
+pub mod serve;
 pub mod shutdown;
-pub mod store;
+pub mod watch;
 
-pub use lease::Election;
+pub use lead::lease::Election;
 pub use run::{Options, RunError, run};
 
 /// The place that ARNs in status claim.

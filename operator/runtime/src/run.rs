@@ -8,28 +8,30 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{FutureExt as _, TryFutureExt as _};
 use kube::{Client, Config};
 use plan::Settings;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::answer::Sources;
+use crate::act::execute::{Deadlines, Executor};
+use crate::act::queue::{Job, Queue, Timing};
+use crate::act::reconcile::Reconciler;
+use crate::answer::{Answerer, Sources};
+use crate::api_server::{client, discover};
 use crate::clock::Clock;
-use crate::discover;
-use crate::execute::{Deadlines, Executor};
-use crate::feed::Feed;
-use crate::health::Health;
-use crate::http::{self, Endpoints};
-use crate::intake::Intake;
-use crate::leadership::Leadership;
-use crate::lease::{Election, Elector, Lost};
-use crate::metrics::{Metrics, QueueMetrics};
-use crate::notices;
-use crate::queue::{Queue, Timing};
-use crate::reconcile::Reconciler;
-use crate::{client, shutdown};
+use crate::lead::leadership::Leadership;
+use crate::lead::lease::{Election, Elector, Lost};
+use crate::notices::{self, Notices};
+use crate::serve::endpoints::{self, Endpoints};
+use crate::serve::health::Health;
+use crate::serve::metrics::{Metrics, QueueMetrics};
+use crate::shutdown;
+use crate::watch::feed::Feed;
+use crate::watch::intake::Intake;
 
 /// What can be set.
 #[derive(Clone, Debug)]
@@ -91,7 +93,8 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     let stop = shutdown::on_signal().map_err(RunError::Signals)?;
     // What the cluster serves decides what is watched and planned: when that changes, everything starts again with it.
     while let Some(facts) = discover::first(&client, &options.ignored_groups, &stop).await {
-        let listener = http::listen(options.address).await.map_err(|error| RunError::Listen(options.address, error))?;
+        let listener =
+            endpoints::listen(options.address).await.map_err(|error| RunError::Listen(options.address, error))?;
         let settings = Settings { facts, ..options.settings.clone() };
         let round = stop.child_token();
         let known = settings.facts.clone();
@@ -108,9 +111,6 @@ pub async fn run(options: Options) -> Result<(), RunError> {
     Ok(())
 }
 
-/// A part that ended, with its name.
-type Part = (&'static str, Result<(), RunError>);
-
 /// The same with everything that belongs to a machine replaced, for simulations.
 ///
 /// # Errors
@@ -123,97 +123,160 @@ pub async fn work(
     clock: Clock,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let health = Arc::new(Health::new(&options.namespaces, &options.settings.facts));
-    let queue = Queue::new(Timing::default(), QueueMetrics(Arc::clone(&metrics)));
-    let intake = Arc::new(Intake::new(queue, Arc::clone(&metrics)));
-    let leadership = if options.election.is_some() { Leadership::none() } else { Leadership::always() };
-
-    // Parts that serve until the very end, and the election, which ends after the last write.
-    let (end, release) = (CancellationToken::new(), CancellationToken::new());
-    let mut parts: JoinSet<Part> = JoinSet::new();
-    for feed in health.feeds() {
-        let feed = Feed::new(client.clone(), Arc::clone(&intake), Arc::clone(&metrics), Arc::clone(feed));
-        let end = end.clone();
-        parts.spawn(async move {
-            feed.run(end).await;
-            ("a feed", Ok(()))
-        });
-    }
-    let (notices, publisher) =
-        notices::channel(client.clone(), options.instance.clone(), Arc::clone(&metrics), end.clone());
-    parts.spawn(async move {
-        publisher.await;
-        ("the publisher of events", Ok(()))
-    });
-    if let Some(listener) = listener {
-        let endpoints =
-            Endpoints { health: Arc::clone(&health), metrics: Arc::clone(&metrics), leadership: leadership.clone() };
-        let end = end.clone();
-        parts.spawn(async move {
-            let result = http::run(listener, endpoints, end).await;
-            ("the HTTP endpoint", result.map_err(|_| RunError::Ended("the HTTP endpoint")))
-        });
-    }
-    if let Some(election) = options.election.clone() {
-        let elector = Elector::new(client.clone(), election, leadership.clone(), clock.clone());
-        let release = release.clone();
-        parts.spawn(async move { ("the election", elector.run(release).await.map_err(RunError::from)) });
-    } else {
-        metrics.leads(true);
-    }
-    let answerers = options.sources.answerers(&client, &intake, &leadership, &metrics);
-    for answerer in &answerers {
-        let (name, answering) = (answerer.name(), Arc::clone(answerer).run(end.clone()));
-        parts.spawn(async move {
-            answering.await;
-            (name, Ok(()))
-        });
-    }
-    let reconciler = Reconciler {
-        intake: Arc::clone(&intake),
-        executor: Executor::new(client, leadership.clone(), Deadlines::default(), Arc::clone(&metrics)),
-        notices,
-        settings: Arc::new(options.settings.clone()),
-        clock,
-        metrics: Arc::clone(&metrics),
-        answerers,
-    };
-    let beginning = begin(Arc::clone(&health), leadership, Arc::clone(&intake), Arc::clone(&metrics));
-    let workers = options.workers.max(1);
-    metrics.workers(workers);
-    let mut pool = JoinSet::new();
-    pool.spawn(async move {
-        beginning.await;
-        reconcile_all(reconciler, workers).await
-    });
+    let process = Process::new(client, options, metrics, clock);
+    let mut parts = Parts::default();
+    process.start_feeds(&mut parts);
+    let notices = process.start_publisher(&mut parts);
+    process.start_endpoints(&mut parts, listener);
+    process.start_election(&mut parts);
+    let answerers = process.start_answerers(&mut parts);
+    let mut pool = process.start_reconciles(notices, answerers);
 
     // Until a signal, nothing may end.
     let ended = tokio::select! {
         () = stop.cancelled() => None,
-        Some(part) = parts.join_next() => Some(name_end(part)),
+        Some(part) = parts.tasks.join_next() => Some(name_end(part)),
         Some(part) = pool.join_next() => Some(name_end(part.map(|result| ("the reconciler", result)))),
     };
     if let Some(reason) = ended {
         error!(step = "run", error = reason.to_string(), "ending");
         return Err(reason);
     }
-    intake.queue.close();
-    let drained = tokio::time::timeout(options.drain, pool.join_next()).await;
-    match drained {
-        Ok(Some(Err(panic))) => return Err(name_end(Err(panic))),
-        Ok(_) => info!(step = "shutdown", "reconciles finished"),
-        Err(_) => warn!(step = "shutdown", "reconciles did not finish in time"),
+    process.shut_down(parts, pool).await
+}
+
+/// A part that ended, with its name.
+type Part = (&'static str, Result<(), RunError>);
+/// The task that starts the reconciles, which are tasks of its own.
+type Pool = JoinSet<Result<(), RunError>>;
+
+/// Tasks beside the reconciles, each with its name. None of them may end before it is asked to.
+#[derive(Debug, Default)]
+struct Parts {
+    tasks: JoinSet<Part>,
+    /// Ends what serves until the very end.
+    end: CancellationToken,
+    /// Ends the election, after the last write.
+    release: CancellationToken,
+}
+
+impl Parts {
+    fn spawn(&mut self, name: &'static str, part: impl Future<Output = Result<(), RunError>> + Send + 'static) {
+        self.tasks.spawn(async move { (name, part.await) });
     }
-    pool.abort_all();
-    // Only now may another process write.
-    release.cancel();
-    end.cancel();
-    let finish = async { while parts.join_next().await.is_some() {} };
-    if tokio::time::timeout(options.drain, finish).await.is_err() {
-        warn!(step = "shutdown", "parts did not finish in time");
+
+    /// A part that cannot fail.
+    fn serve(&mut self, name: &'static str, part: impl Future<Output = ()> + Send + 'static) {
+        self.spawn(name, part.map(Ok));
     }
-    info!(step = "shutdown", "stopped");
-    Ok(())
+}
+
+/// What the parts of the process share.
+struct Process {
+    client: Client,
+    options: Options,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    health: Arc<Health>,
+    intake: Arc<Intake>,
+    leadership: Leadership,
+}
+
+impl Process {
+    fn new(client: Client, options: Options, metrics: Arc<Metrics>, clock: Clock) -> Self {
+        let health = Arc::new(Health::new(&options.namespaces, &options.settings.facts));
+        let queue = Queue::new(Timing::default(), QueueMetrics(Arc::clone(&metrics)));
+        let intake = Arc::new(Intake::new(queue, Arc::clone(&metrics)));
+        let leadership = if options.election.is_some() { Leadership::none() } else { Leadership::always() };
+        Self { client, options, metrics, clock, health, intake, leadership }
+    }
+
+    fn start_feeds(&self, parts: &mut Parts) {
+        for feed in self.health.feeds() {
+            let (intake, metrics) = (Arc::clone(&self.intake), Arc::clone(&self.metrics));
+            let feed = Feed::new(self.client.clone(), intake, metrics, Arc::clone(feed));
+            parts.serve("a feed", feed.run(parts.end.clone()));
+        }
+    }
+
+    fn start_publisher(&self, parts: &mut Parts) -> Notices {
+        let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
+        let (notices, publisher) = notices::channel(client, self.options.instance.clone(), metrics, parts.end.clone());
+        parts.serve("the publisher of events", publisher);
+        notices
+    }
+
+    fn start_endpoints(&self, parts: &mut Parts, listener: Option<tokio::net::TcpListener>) {
+        let Some(listener) = listener else { return };
+        let endpoints = Endpoints {
+            health: Arc::clone(&self.health),
+            metrics: Arc::clone(&self.metrics),
+            leadership: self.leadership.clone(),
+        };
+        let name = "the HTTP endpoint";
+        let serving = endpoints::run(listener, endpoints, parts.end.clone());
+        parts.spawn(name, serving.map_err(move |_| RunError::Ended(name)));
+    }
+
+    fn start_election(&self, parts: &mut Parts) {
+        let Some(election) = self.options.election.clone() else { return self.metrics.leads(true) };
+        let elector = Elector::new(self.client.clone(), election, self.leadership.clone(), self.clock.clone());
+        parts.spawn("the election", elector.run(parts.release.clone()).map_err(RunError::from));
+    }
+
+    fn start_answerers(&self, parts: &mut Parts) -> Vec<Arc<dyn Answerer>> {
+        let sources = &self.options.sources;
+        let answerers = sources.answerers(&self.client, &self.intake, &self.leadership, &self.metrics);
+        for answerer in &answerers {
+            parts.serve(answerer.name(), Arc::clone(answerer).run(parts.end.clone()));
+        }
+        answerers
+    }
+
+    /// Reconciles as soon as every kind was listed and this process leads.
+    fn start_reconciles(&self, notices: Notices, answerers: Vec<Arc<dyn Answerer>>) -> Pool {
+        let (client, leadership, metrics) = (self.client.clone(), self.leadership.clone(), Arc::clone(&self.metrics));
+        let reconciler = Reconciler {
+            intake: Arc::clone(&self.intake),
+            executor: Executor::new(client, leadership, Deadlines::default(), metrics),
+            notices,
+            settings: Arc::new(self.options.settings.clone()),
+            clock: self.clock.clone(),
+            metrics: Arc::clone(&self.metrics),
+            answerers,
+        };
+        let (health, leadership) = (Arc::clone(&self.health), self.leadership.clone());
+        let beginning = begin(health, leadership, Arc::clone(&self.intake), Arc::clone(&self.metrics));
+        let workers = self.options.workers.max(1);
+        self.metrics.workers(workers);
+        let mut pool = JoinSet::new();
+        pool.spawn(async move {
+            beginning.await;
+            reconcile_all(reconciler, workers).await
+        });
+        pool
+    }
+
+    /// No new reconciles; those under way may finish; then the lease is given back.
+    async fn shut_down(&self, mut parts: Parts, mut pool: Pool) -> Result<(), RunError> {
+        let drain = self.options.drain;
+        self.intake.queue.close();
+        match timeout(drain, pool.join_next()).await {
+            Ok(Some(Err(panic))) => return Err(name_end(Err(panic))),
+            Ok(_) => info!(step = "shutdown", "reconciles finished"),
+            Err(_) => warn!(step = "shutdown", "reconciles did not finish in time"),
+        }
+        pool.abort_all();
+        // Only now may another process write.
+        parts.release.cancel();
+        parts.end.cancel();
+        let finish = async { while parts.tasks.join_next().await.is_some() {} };
+        if timeout(drain, finish).await.is_err() {
+            warn!(step = "shutdown", "parts did not finish in time");
+        }
+        info!(step = "shutdown", "stopped");
+        Ok(())
+    }
 }
 
 /// Returns when there is everything to reconcile with.
@@ -255,10 +318,7 @@ async fn reconcile_all(reconciler: Reconciler, workers: usize) -> Result<(), Run
 }
 
 /// A slot first, then a job: a job that is taken runs at once.
-async fn take(
-    intake: &Intake,
-    slots: &Arc<Semaphore>,
-) -> Option<(crate::queue::Job, tokio::sync::OwnedSemaphorePermit)> {
+async fn take(intake: &Intake, slots: &Arc<Semaphore>) -> Option<(Job, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     intake.queue.next().await.map(|job| (job, slot))
 }

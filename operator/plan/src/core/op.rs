@@ -42,8 +42,8 @@ pub enum Op {
         /// The full status.
         status: Value,
     },
-    /// Set annotations of an object that is not ours, only if it is still the one that was seen. One that is gone is left
-    /// alone.
+    /// Set annotations of an object that is not ours, only if it is still the one that was seen. One that is gone is
+    /// left alone.
     Annotate {
         /// Whose annotations.
         key: ObjectKey,
@@ -164,8 +164,8 @@ pub struct Plan {
     pub previous_status: Value,
     /// What to tell people. Published only when the status write they belong to succeeded or was not needed.
     pub notices: Vec<Notice>,
-    /// What this plan depends on besides the objects of the cluster, answered or not, each once. A question that the next
-    /// plan of the same root leaves out is dropped.
+    /// What this plan depends on besides the objects of the cluster, answered or not, each once. A question that the
+    /// next plan of the same root leaves out is dropped.
     pub questions: Vec<Question>,
     /// When something changes by itself (40 seconds of health, a steady-state announcement).
     pub wake: Option<Timestamp>,

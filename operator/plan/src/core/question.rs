@@ -4,8 +4,8 @@
 //! [`crate::World::answers`] what is known already. The runtime asks, and plans the root again when an answer changes.
 //! A question that the next plan of the same root leaves out is dropped, and its answer is forgotten in time.
 //!
-//! A new kind of question is a query and an answer here, with its variant of [`Question`], its table in [`Answers`] and its
-//! [`Ask`]; the step of a plan that asks it; and what answers it, see `runtime/src/answer/mod.rs`.
+//! A new kind of question is a query and an answer here, with its variant of [`Question`], its table in [`Answers`] and
+//! its [`Ask`]; the step of a plan that asks it; and what answers it, see `runtime/src/answer/mod.rs`.
 
 use std::collections::BTreeMap;
 

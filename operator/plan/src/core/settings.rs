@@ -17,8 +17,8 @@ pub struct Settings {
     pub images: ImageResolution,
     /// Who knows the states of the alarms that deployments watch.
     pub alarms: AlarmSource,
-    /// Whether the cluster has the scheduler profiles `ecs-binpack-cpu`, `ecs-binpack-memory`, `ecs-spread-binpack-cpu` and
-    /// `ecs-spread-binpack-memory`. A pod that names a scheduler that nobody runs would wait forever.
+    /// Whether the cluster has the scheduler profiles `ecs-binpack-cpu`, `ecs-binpack-memory`, `ecs-spread-binpack-cpu`
+    /// and `ecs-spread-binpack-memory`. A pod that names a scheduler that nobody runs would wait forever.
     pub has_binpack_profiles: bool,
 }
 
@@ -28,8 +28,8 @@ pub enum ImageResolution {
     /// No registry is asked; tags are pulled at every start.
     #[default]
     Off,
-    /// Tags stay as they are written without a finding, because the operator that gets the same objects pins them: `render`
-    /// has no registry to ask.
+    /// Tags stay as they are written without a finding, because the operator that gets the same objects pins them:
+    /// `render` has no registry to ask.
     LeftToOperator,
     /// Images that match one of the patterns are resolved; see [`ImageReference::matches`].
     Registries(Vec<String>),

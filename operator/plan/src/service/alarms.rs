@@ -44,8 +44,8 @@ pub(super) struct Alarms {
 }
 
 impl Alarms {
-    /// Reads what is known of these alarms, and returns the questions that keep it known. Ask them in every plan in which
-    /// the states matter, and in no other: a question that is not asked again is dropped.
+    /// Reads what is known of these alarms, and returns the questions that keep it known. Ask them in every plan in
+    /// which the states matter, and in no other: a question that is not asked again is dropped.
     pub(super) fn ask(world: &dyn World, root: &ObjectKey, names: &[String]) -> (Self, Vec<Question>) {
         let mut states: Vec<(String, Option<AlarmState>)> = Vec::new();
         let mut questions = Vec::new();

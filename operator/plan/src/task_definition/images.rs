@@ -1,7 +1,7 @@
 //! Version consistency: which containers have their image tags resolved to digests, and which ask for it in vain.
 //!
-//! ECS resolves the tag of each container image to a digest once per deployment, so that all tasks of one deployment run
-//! the same image although the tag may move.
+//! ECS resolves the tag of each container image to a digest once per deployment, so that all tasks of one deployment
+//! run the same image although the tag may move.
 
 use api::task_definition::{ContainerDefinition, TaskDefinitionSpec, VersionConsistency};
 use ecs::image::ImageReference;

@@ -6,37 +6,23 @@
 //!
 //! Nothing here decides: a question comes from a plan, and what follows from an answer is decided by the next plan.
 //!
-//! A new kind of question touches four files: `plan/src/core/question.rs` (query and answer), the step of a plan that asks,
-//! a module here that implements [`Answerer`], and this file, which lists it in [`Sources`]. If an administrator sets
-//! where to ask, the flag for that is in `bin/src/options.rs`.
+//! A new kind of question touches four files: `plan/src/core/question.rs` (query and answer), the step of a plan that
+//! asks, a module here that implements [`Answerer`], and this file, which lists it in [`Sources`]. If an administrator
+//! sets where to ask, the flag for that is in `bin/src/options.rs`.
 
 pub mod alarms;
+mod answerer;
 pub mod images;
 
-use std::fmt;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use kube::Client;
-use plan::{ObjectKey, Question};
-use tokio_util::sync::CancellationToken;
 
-use crate::intake::Intake;
-use crate::leadership::Leadership;
-use crate::metrics::Metrics;
+use crate::lead::leadership::Leadership;
+use crate::serve::metrics::Metrics;
+use crate::watch::intake::Intake;
 
-/// Answers one kind of question.
-pub trait Answerer: fmt::Debug + Send + Sync {
-    /// Name for the log, should it end by itself.
-    fn name(&self) -> &'static str;
-
-    /// Takes in all questions of the last plan of `root`; those of other kinds are ignored. A question that was asked
-    /// before and is missing now is dropped. Returns at once.
-    fn want(&self, root: &ObjectKey, questions: &[Question]);
-
-    /// Answers until `end`. Each answer goes to the store of the intake, and its root to the queue.
-    fn run(self: Arc<Self>, end: CancellationToken) -> BoxFuture<'static, ()>;
-}
+pub use answerer::Answerer;
 
 /// What there is to ask.
 #[derive(Clone, Debug, Default)]

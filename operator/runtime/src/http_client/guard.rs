@@ -1,8 +1,8 @@
 //! Addresses that are never asked, whatever an image name says.
 //!
-//! The image string is a user's, the network is the operator's: a name such as `169.254.169.254/x`, or a host whose DNS entry
-//! points there, would make the operator ask the cloud's metadata service. Names are resolved here, so that what is checked
-//! is what is connected to.
+//! The image string is a user's, the network is the operator's: a name such as `169.254.169.254/x`, or a host whose DNS
+//! entry points there, would make the operator ask the cloud's metadata service. Names are resolved here, so that what
+//! is checked is what is connected to.
 
 use std::future::Future;
 use std::io;
@@ -37,7 +37,8 @@ pub(super) fn forbidden(address: IpAddr, may_be_local: bool) -> Option<&'static 
     }
 }
 
-/// The IPv4 address in `::ffff:a.b.c.d`, in the deprecated `::a.b.c.d` and in `64:ff9b::a.b.c.d`, which routers translate.
+/// The IPv4 address in `::ffff:a.b.c.d`, in the deprecated `::a.b.c.d` and in `64:ff9b::a.b.c.d`, which routers
+/// translate.
 fn embedded(six: Ipv6Addr) -> Option<Ipv4Addr> {
     if six.is_loopback() || six.is_unspecified() {
         return None;

@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::guard::{Forbidden, GuardedResolver, forbidden};
-use crate::execute_error::chain;
+use crate::error_chain::chain;
 
 type Connector = HttpsConnector<HttpConnector<GuardedResolver>>;
 

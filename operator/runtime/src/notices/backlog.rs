@@ -6,35 +6,12 @@ use jiff::Timestamp;
 use plan::Notice;
 use tokio::time::Instant;
 
-use super::Regarding;
-use super::memory::Write;
+use super::waiting::{Regarding, Waiting};
 
 /// Notices of one object that wait at most; one more takes the place of the oldest. A reconcile makes a handful.
 pub(super) const MOST_OF_AN_OBJECT: usize = 64;
 /// Notices of all objects that wait at most, about 8 MB of them: three of each of 5,000 services that start together.
 pub(super) const MOST: usize = 16_384;
-
-/// A notice that waits.
-#[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) notice: Notice,
-    /// When it was said first.
-    pub(super) first: Timestamp,
-    /// When it was said last.
-    pub(super) last: Timestamp,
-    /// How often it was said.
-    pub(super) count: u32,
-    /// Since when it waits.
-    pub(super) since: Instant,
-    /// What is to be written; decided when its turn comes for the first time.
-    pub(super) write: Option<Write>,
-}
-
-impl Waiting {
-    pub(super) const fn new(notice: Notice, time: Timestamp, now: Instant) -> Self {
-        Self { notice, first: time, last: time, count: 1, since: now, write: None }
-    }
-}
 
 /// What became of a notice that was to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +24,8 @@ pub(super) enum Pushed {
     Displaces,
 }
 
-/// The waiting notices of one object. The object has its turn, is asleep after a failure, or has a notice being written:
-/// never two of these.
+/// The waiting notices of one object. The object has its turn, is asleep after a failure, or has a notice being
+/// written: never two of these.
 #[derive(Debug, Default)]
 struct Object {
     queue: VecDeque<Waiting>,
@@ -89,7 +66,7 @@ impl Backlog {
         let loser = if is_full {
             Some(regarding.clone())
         } else if self.waiting >= MOST {
-            // Whoever says the most loses something first.
+            // The object with the most notices loses one first.
             let longest = self.objects.iter().max_by_key(|(_, object)| object.queue.len());
             longest.map(|(regarding, _)| regarding.clone())
         } else {
@@ -133,8 +110,8 @@ impl Backlog {
         }
     }
 
-    /// The notice that was taken is to be tried again, before the others of its object: after what `delay` says for so many
-    /// failures in a row.
+    /// The notice that was taken is to be tried again, before the others of its object: after what `delay` says for so
+    /// many failures in a row.
     pub(super) fn failed(&mut self, regarding: Regarding, waiting: Waiting, delay: impl Fn(u32) -> Instant) {
         let object = self.objects.entry(regarding.clone()).or_default();
         object.queue.push_front(waiting);

@@ -5,9 +5,8 @@ use jiff::Timestamp;
 use plan::NoticeKind;
 use serde_json::{Value, json};
 
-use super::Regarding;
-use super::backlog::Waiting;
-use crate::request::{self, RequestError};
+use super::waiting::{Regarding, Waiting};
+use crate::api_server::request::{self, RequestError, micro_time};
 
 /// The server refuses longer notes: 1 KiB.
 const LONGEST_NOTE: usize = 1024;
@@ -75,11 +74,6 @@ pub(super) fn repeat(
 
 fn series(count: u32, last: Timestamp) -> Value {
     json!({ "count": count, "lastObservedTime": micro_time(last) })
-}
-
-/// Kubernetes writes these times with six digits.
-pub(crate) fn micro_time(time: Timestamp) -> String {
-    format!("{time:.6}")
 }
 
 fn cut(text: &str, longest: usize) -> &str {

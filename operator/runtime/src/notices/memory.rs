@@ -6,28 +6,18 @@ use std::time::Duration;
 use plan::{Notice, NoticeKind};
 use tokio::time::Instant;
 
-use super::Regarding;
-use super::backlog::Waiting;
 use super::event;
+use super::waiting::{Regarding, Waiting, Write};
 
 /// The same notice within this time is a repetition.
 pub(super) const SERIES: Duration = Duration::from_mins(10);
-/// New Events of one reason about one object within [`SERIES`]. By reason, so that a hundred tasks that fail do not use up
-/// what tells that their deployment did.
+/// New Events of one reason about one object within [`SERIES`]. By reason, so that a hundred tasks that fail do not use
+/// up what tells that their deployment did.
 pub(super) const ALLOWANCE: usize = 50;
 /// What is too old to matter is thrown away so often.
 const SWEEP: Duration = Duration::from_mins(1);
 /// Series that are remembered at most.
 pub(super) const REMEMBERED: usize = 4096;
-
-/// What is to be written about a notice.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Write {
-    /// A new Event of this name.
-    New(String),
-    /// The Event of this name happened so many times.
-    Repeat(String, u32),
-}
 
 #[derive(Debug)]
 struct Series {

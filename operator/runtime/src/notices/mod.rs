@@ -5,11 +5,11 @@
 //!                           └──────── tried again after a while, for an hour at most ◄──────────────┘
 //! ```
 //!
-//! Publishing never waits and never fails a reconcile. What happens to a service is part of the product, so a notice is lost
-//! only when it must be, and each loss is counted in `ecs_operator_notices_total`:
+//! Publishing never waits and never fails a reconcile. What happens to a service is part of the product, so a notice is
+//! lost only when it must be, and each loss is counted in `ecs_operator_notices_total`:
 //!
-//! - `dropped`: more waited than memory is set aside for, of this object or of all; the oldest goes first. While the process
-//!   ends, what could not be written within [`FLUSH`].
+//! - `dropped`: more waited than memory is set aside for, of this object or of all; the oldest goes first. While the
+//!   process ends, what could not be written within [`FLUSH`].
 //! - `suppressed`: the same reason about the same object more than [`memory::ALLOWANCE`] times in ten minutes.
 //! - `failed`: the server refused it (the namespace is gone, no permission), or could not take it for [`LONGEST_WAIT`].
 //!
@@ -18,6 +18,7 @@
 mod backlog;
 mod event;
 mod memory;
+mod waiting;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,24 +28,25 @@ use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use kube::Client;
-use plan::{Notice, ObjectKey};
+use plan::Notice;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use self::backlog::{Backlog, Pushed, Waiting};
-use self::memory::{Memory, Write};
+use self::backlog::{Backlog, Pushed};
+use self::memory::Memory;
+use self::waiting::{Waiting, Write};
+use crate::api_server::execute_error::ExecuteError;
+use crate::api_server::request::RequestError;
 use crate::backoff::Backoff;
-use crate::execute_error::ExecuteError;
-use crate::metrics::Metrics;
-use crate::request::RequestError;
+use crate::serve::metrics::Metrics;
 
-pub(crate) use self::event::micro_time;
+pub use self::waiting::Regarding;
 
-/// So many Events are written at a time, of different objects: 1,000 services that start together make 3,000, while their
-/// reconciles write sixteen at a time.
+/// So many Events are written at a time, of different objects: 1,000 services that start together make 3,000, while
+/// their reconciles write sixteen at a time.
 const WRITERS: usize = 4;
 /// Without an answer for this long a write has failed.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -54,15 +56,6 @@ const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), longest: Durat
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 /// When the process ends, this long is left for what waits: less than a pod's grace period leaves after the reconciles.
 const FLUSH: Duration = Duration::from_secs(5);
-
-/// The object that a notice is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Regarding {
-    /// Which object.
-    pub key: ObjectKey,
-    /// Which incarnation.
-    pub uid: String,
-}
 
 #[derive(Debug, Default)]
 struct Shared {

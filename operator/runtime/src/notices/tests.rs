@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{Method, Request, Response, StatusCode};
 use kube::client::Body;
-use plan::{Kind, NoticeKind};
+use plan::{Kind, NoticeKind, ObjectKey};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -23,7 +23,7 @@ pub(super) fn time() -> Timestamp {
     "2026-01-01T10:00:00Z".parse().unwrap()
 }
 
-/// A server that keeps Events and answers as it is told.
+/// A server that keeps Events, and fails or delays answers on request.
 #[derive(Default)]
 struct Server {
     state: Mutex<State>,

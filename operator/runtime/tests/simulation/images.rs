@@ -11,8 +11,8 @@ use futures::future::BoxFuture;
 use plan::ImageResolution;
 use runtime::answer::images::{Credential, Lookup, LookupError};
 use runtime::clock::Clock;
-use runtime::metrics::Metrics;
 use runtime::run::work;
+use runtime::serve::metrics::Metrics;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 

@@ -27,7 +27,7 @@ pub struct Alertmanager {
 /// Why an Alertmanager cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum AlertmanagerError {
-    /// The URL is none.
+    /// Not a URL.
     #[error("{0:?} is not a URL such as http://alertmanager.monitoring:9093")]
     Url(String),
     /// No TLS.
@@ -51,8 +51,8 @@ struct Labels {
 }
 
 impl Alertmanager {
-    /// The Alertmanager behind a URL, which may have a path before `/api`. With a watchdog, answers in which that alert does
-    /// not fire tell nothing.
+    /// The Alertmanager behind a URL, which may have a path before `/api`. With a watchdog, answers in which that alert
+    /// does not fire tell nothing.
     ///
     /// # Errors
     /// When it could never be asked.

@@ -1,7 +1,7 @@
 //! Asks an Alertmanager which alarms are in ALARM.
 //!
 //! ```text
-//! AlarmQuery ──> watcher: one request every 15 seconds while any plan asks for an alarm ──> store ──> roots whose alarms changed
+//! AlarmQuery ──> watcher: one request every 15 seconds while any plan asks for one ──> store ──> roots it is news to
 //!                     │
 //!                     └── Alertmanager: GET of the alerts that fire and are neither silenced nor inhibited
 //! ```

@@ -12,10 +12,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::super::Answerer;
 use super::{Alert, Source, SourceError};
-use crate::intake::Intake;
-use crate::metrics::Metrics;
+use crate::answer::answerer::Answerer;
+use crate::serve::metrics::Metrics;
+use crate::watch::intake::Intake;
 
 /// A thousand new questions are one request: nobody is asked within this time after an answer.
 const PACE: Duration = Duration::from_secs(1);

@@ -5,9 +5,9 @@ use plan::{Kind, World as _};
 use tokio::time::Instant;
 
 use super::*;
-use crate::queue::{Finish, Queue, Timing, Unobserved};
+use crate::act::queue::{Finish, Queue, Timing, Unobserved};
 
-/// Answers what it holds; `None` is no answer at all.
+/// Returns what it holds; with `None` it never answers.
 #[derive(Debug, Default)]
 struct Table {
     answer: Mutex<Option<Result<Vec<Alert>, SourceError>>>,

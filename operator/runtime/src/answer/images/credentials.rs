@@ -1,8 +1,8 @@
 //! Docker configurations: which user and password belong to which registry.
 //!
-//! The form is that of `~/.docker/config.json` and of Secrets of type `kubernetes.io/dockerconfigjson`. Keys are compared as
-//! the kubelet does: `https://` and paths such as `/v1/` mean nothing, `*` stands for a part of the host name, and of
-//! several keys with a path the longest is tried first.
+//! The form is that of `~/.docker/config.json` and of Secrets of type `kubernetes.io/dockerconfigjson`. Keys are
+//! compared as the kubelet does: `https://` and paths such as `/v1/` mean nothing, `*` stands for a part of the host
+//! name, and of several keys with a path the longest is tried first.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -53,7 +53,7 @@ pub enum LookupError {
     /// 404.
     #[error("{0} does not have it")]
     NotFound(String),
-    /// The answer is none of a registry.
+    /// The answer is not one that a registry gives.
     #[error("{0}")]
     Protocol(String),
     /// 429 or 5xx.

@@ -12,11 +12,11 @@ use sha2::{Digest as _, Sha256};
 use super::challenge::{self, Challenge};
 use super::credentials::{Credential, DockerConfig};
 use super::{Lookup, LookupError};
+use crate::api_server::request::query;
 use crate::http_client::{Answer, Transport};
-use crate::request::query;
 
-/// Kinds of manifests that are asked for. With the indexes among them a tag of several platforms answers with the digest of
-/// its index; without them, some registries would answer with the manifest of one platform.
+/// Kinds of manifests that are asked for. With the indexes among them a tag of several platforms answers with the
+/// digest of its index; without them, some registries would answer with the manifest of one platform.
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
                          application/vnd.docker.distribution.manifest.list.v2+json, \
                          application/vnd.oci.image.manifest.v1+json, \

@@ -17,13 +17,13 @@ use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use super::super::Answerer;
 use super::{Credential, DockerConfig, Lookup, LookupError};
+use crate::answer::answerer::Answerer;
+use crate::api_server::request;
 use crate::backoff::Backoff;
-use crate::intake::Intake;
-use crate::leadership::Leadership;
-use crate::metrics::Metrics;
-use crate::request;
+use crate::lead::leadership::Leadership;
+use crate::serve::metrics::Metrics;
+use crate::watch::intake::Intake;
 
 /// Questions to registries at a time.
 const AT_A_TIME: usize = 8;
@@ -86,7 +86,8 @@ impl Answerer for Resolver {
         "the image resolver"
     }
 
-    /// What is new is asked; what is known stays known. A question is dropped [`MEMORY`] after the last plan that asked it.
+    /// What is new is asked; what is known stays known. A question is dropped [`MEMORY`] after the last plan
+    /// that asked it.
     fn want(&self, _: &ObjectKey, questions: &[Question]) {
         let now = Instant::now();
         let mut asked = self.asked();

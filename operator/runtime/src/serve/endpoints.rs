@@ -12,9 +12,9 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::health::{Health, Missing};
-use crate::leadership::Leadership;
-use crate::metrics::Metrics;
+use crate::lead::leadership::Leadership;
+use crate::serve::health::{Health, Missing};
+use crate::serve::metrics::Metrics;
 
 /// What the endpoints read.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Answers until stopped.
+/// Serves until stopped.
 ///
 /// # Errors
 /// When the listener breaks.
@@ -98,7 +98,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::health::Phase;
+    use crate::serve::health::Phase;
 
     fn endpoints() -> Endpoints {
         Endpoints {

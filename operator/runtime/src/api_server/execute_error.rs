@@ -5,8 +5,9 @@ use std::time::Duration;
 use kube::core::Status;
 use plan::ObjectKey;
 
+use crate::api_server::request::RequestError;
 use crate::backoff::Backoff;
-use crate::request::RequestError;
+use crate::error_chain::chain;
 
 /// Why a write did not happen, or may not have happened.
 #[derive(Debug, thiserror::Error)]
@@ -60,11 +61,11 @@ pub enum ExecuteError {
 /// What to do about a failed write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Look again soon with fresher eyes; there is nothing to tell anybody.
+    /// Retry soon: our cached copy is stale. Nothing is reported.
     Soon,
-    /// Try again; if it keeps failing, say so.
+    /// Retry; report it if it keeps failing.
     Later,
-    /// Say so at once: trying again will not help by itself.
+    /// Report it at once: a retry alone does not help.
     Tell,
     /// Nothing: the object or its namespace is going away, or another process leads.
     Quiet,
@@ -152,21 +153,6 @@ impl From<RequestError> for ExecuteError {
     fn from(error: RequestError) -> Self {
         Self::Unsafe(error.to_string())
     }
-}
-
-/// The error with everything that caused it, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use tokio::task::JoinHandle;
 use tower_test::mock::{Handle, pair};
 
 use super::*;
-use crate::health::Health;
-use crate::metrics::watch_restarts;
-use crate::queue::{Queue, Timing, Unobserved};
+use crate::act::queue::{Queue, Timing, Unobserved};
+use crate::serve::health::Health;
+use crate::serve::metrics::watch_restarts;
 
 type Server = Handle<Request<Body>, Response<Body>>;
 

@@ -7,7 +7,7 @@ use plan::Facts;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::execute_error::chain;
+use crate::error_chain::chain;
 
 /// How often the server is asked again. A cluster begins to serve another group when somebody installs something.
 const INTERVAL: Duration = Duration::from_mins(5);
@@ -27,7 +27,7 @@ async fn ask(client: &Client, ignored: &[String]) -> Result<Facts, String> {
     Ok(Facts { kubernetes, served: versions.map(|version| version.group_version).collect() })
 }
 
-/// Asks until there is an answer; `None` when told to stop before.
+/// Asks until there is an answer. Returns `None` if `stop` comes first.
 pub async fn first(client: &Client, ignored: &[String], stop: &CancellationToken) -> Option<Facts> {
     loop {
         match ask(client, ignored).await {

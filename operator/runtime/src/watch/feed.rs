@@ -19,12 +19,12 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::api_server::request::{self, RequestError};
 use crate::backoff::{Backoff, spread};
-use crate::execute_error::chain;
-use crate::health::{FeedHealth, Phase};
-use crate::intake::Intake;
-use crate::metrics::Metrics;
-use crate::request::{self, RequestError};
+use crate::error_chain::chain;
+use crate::serve::health::{FeedHealth, Phase};
+use crate::serve::metrics::Metrics;
+use crate::watch::intake::Intake;
 
 /// Servers send a bookmark about once a minute; a watch that is silent for three is taken for dead.
 const LONGEST_SILENCE: Duration = Duration::from_mins(3);
@@ -119,7 +119,7 @@ pub struct Feed {
     intake: Arc<Intake>,
     metrics: Arc<Metrics>,
     health: Arc<FeedHealth>,
-    /// Where the watch goes on; `None` before a list was complete.
+    /// Version from which the watch continues; `None` before a list was complete.
     version: Option<String>,
     can_stream: bool,
     passes: u64,
@@ -300,7 +300,7 @@ impl Feed {
         }
     }
 
-    /// A list is complete: what was not in it is gone, and the watch goes on from its version.
+    /// A list is complete: what was not in it is gone, and the watch continues from its version.
     fn complete(&mut self, seen: &BTreeSet<ObjectKey>, version: String) {
         self.intake.sweep(self.kind, self.namespace.as_deref(), seen);
         self.version = Some(version);

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use plan::{Kind, ObjectKey, Stored};
 use tracing::info;
 
-use crate::gate::Gate;
-use crate::metrics::Metrics;
-use crate::queue::Queue;
-use crate::store::{Change, Store};
+use crate::act::gate::Gate;
+use crate::act::queue::Queue;
+use crate::serve::metrics::Metrics;
+use crate::watch::store::{Change, Store};
 
 /// Store, queue and gate, joined.
 #[derive(Debug)]

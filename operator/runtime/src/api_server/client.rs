@@ -1,4 +1,4 @@
-//! The client everything shares: nothing is tried again behind our back, and every request is counted.
+//! The shared client. It never retries by itself, so the caller sees every failure, and it counts each request.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
 use tower::{Layer, Service};
 
-use crate::metrics::Metrics;
+use crate::serve::metrics::Metrics;
 
 /// A server that does not even accept a connection within this time is taken for unreachable.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use http::{Method, Request, header};
+use jiff::Timestamp;
 use plan::core::kind::{Kind, ObjectKey};
 use plan::core::labels::{MANAGED_BY, OPERATOR};
 use serde::Deserialize;
@@ -120,6 +121,12 @@ pub fn query(pairs: &[(&str, &str)]) -> String {
         }
     }
     text
+}
+
+/// A time as `MicroTime` fields spell it: with six digits of a second.
+#[must_use]
+pub fn micro_time(time: Timestamp) -> String {
+    format!("{time:.6}")
 }
 
 /// The label selector of kinds of which only our own objects are of interest.

@@ -1,4 +1,4 @@
-//! Whether the process lives and whether it is ready, told apart.
+//! Whether the process is alive, and whether it is ready, which are two questions.
 //!
 //! Alive: every feed has moved within its time, or knows when it will try again. An API server that is away does not
 //! make the process unhealthy, a feed that hangs does. Ready: every kind was listed once. Followers are ready too.
@@ -33,7 +33,8 @@ pub enum Phase {
 struct FeedState {
     phase: Phase,
     is_synced: bool,
-    moves_until: Instant,
+    /// A feed without progress by then counts as stalled.
+    stalled_after: Instant,
 }
 
 /// How one feed is.
@@ -76,21 +77,21 @@ impl FeedHealth {
     pub fn progressed(&self, phase: Phase) {
         let mut state = self.lock();
         state.phase = phase;
-        state.moves_until = Instant::now() + LONGEST_STANDSTILL;
+        state.stalled_after = Instant::now() + LONGEST_STANDSTILL;
     }
 
     /// The feed will try again after `delay`.
     pub fn waits(&self, phase: Phase, delay: Duration) {
         let mut state = self.lock();
         state.phase = phase;
-        state.moves_until = Instant::now() + delay + LONGEST_STANDSTILL;
+        state.stalled_after = Instant::now() + delay + LONGEST_STANDSTILL;
     }
 
     /// All objects were listed.
     pub fn synced(&self) {
         let mut state = self.lock();
         state.phase = Phase::Watching;
-        state.moves_until = Instant::now() + LONGEST_STANDSTILL;
+        state.stalled_after = Instant::now() + LONGEST_STANDSTILL;
         if !std::mem::replace(&mut state.is_synced, true) {
             self.synced.send_modify(|count| *count += 1);
         }
@@ -124,7 +125,7 @@ impl Health {
                 let state = FeedState {
                     phase: Phase::Listing,
                     is_synced: false,
-                    moves_until: Instant::now() + LONGEST_STANDSTILL,
+                    stalled_after: Instant::now() + LONGEST_STANDSTILL,
                 };
                 feeds.push(Arc::new(FeedHealth { kind, namespace, state: Mutex::new(state), synced: sender.clone() }));
             }
@@ -168,7 +169,7 @@ impl Health {
     #[must_use]
     pub fn standing_still(&self) -> Vec<String> {
         let now = Instant::now();
-        let stands = self.feeds.iter().filter(|feed| feed.lock().moves_until < now);
+        let stands = self.feeds.iter().filter(|feed| feed.lock().stalled_after < now);
         stands
             .map(|feed| match &feed.namespace {
                 Some(namespace) => format!("{} in {namespace}", feed.kind),

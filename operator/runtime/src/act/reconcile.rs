@@ -9,18 +9,18 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
+use crate::act::execute::{Executor, Failed, Session};
+use crate::act::gate::GateState;
+use crate::act::queue::{Finish, Job};
 use crate::answer::Answerer;
+use crate::api_server::execute_error::{ExecuteError, Recovery};
 use crate::backoff::spread;
 use crate::clock::Clock;
-use crate::execute::{Executor, Failed, Session};
-use crate::execute_error::{ExecuteError, Recovery};
-use crate::gate::Verdict;
-use crate::intake::Intake;
-use crate::metrics::{Metrics, ReconcileResult};
 use crate::notices::{Notices, Regarding};
-use crate::queue::{Finish, Job};
+use crate::serve::metrics::{Metrics, ReconcileResult};
+use crate::watch::intake::Intake;
 
-/// A write that keeps failing is told to people after this many tries.
+/// A write that keeps failing is reported in the status after this many tries.
 const PATIENCE: u32 = 4;
 /// Wake-ups come up to this much later than asked, never earlier: a thousand services that wait for the same instant
 /// are spread out, and a rule like "40 seconds have passed" holds when it is looked at.
@@ -72,7 +72,7 @@ impl Reconciler {
     pub async fn reconcile(&self, job: &Job) -> Finish {
         let root = &job.key;
         let _timer = self.metrics.reconcile(root.kind);
-        if let Verdict::Waiting(object) = self.gate(root) {
+        if let GateState::Waiting(object) = self.gate(root) {
             debug!(kind = root.kind.kind(), name = root.name.as_str(), step = "gate", waits_for = object.to_string());
             self.metrics.reconciled(root.kind, ReconcileResult::Requeue);
             return Finish::Gated;
@@ -84,13 +84,13 @@ impl Reconciler {
         let session = self.executor.session(root, planned.uid(), &self.intake.gate);
         let executed = self.execute(&session, &planned).await;
         let reported = self.report(&session, &planned, &executed, job.failures).await;
-        if is_told(&executed, &reported) {
+        if may_publish(&executed, &reported) {
             self.publish(root, &planned);
         }
         self.finish(root, &planned.plan, executed.and(reported.map(drop)))
     }
 
-    fn gate(&self, root: &ObjectKey) -> Verdict {
+    fn gate(&self, root: &ObjectKey) -> GateState {
         self.intake.store.with(|world| self.intake.gate.check(root, world))
     }
 
@@ -122,8 +122,8 @@ impl Reconciler {
         executed
     }
 
-    /// One status write, if there is anything new to say; answers whether it was made. A failed write that people should know
-    /// of becomes a part of it.
+    /// Writes the status, if it differs from the last one. Returns whether it was written. A failed write that people
+    /// should know of becomes a part of it.
     async fn report(
         &self,
         session: &Session<'_>,
@@ -191,9 +191,10 @@ impl Reconciler {
     }
 }
 
-/// Whether people may be told what the plan says. With the status that has it, also one that says what failed: the next plan
-/// finds it there and does not say it again. When nobody knows whether that was written, rather twice than never.
-fn is_told(executed: &Result<(), Failed>, reported: &Result<bool, Failed>) -> bool {
+/// Whether the notices of a plan may be published: together with the status that has what they say, also one that
+/// reports a failure, so that the next plan finds it there and does not say it again. If the outcome of that write is
+/// not known, rather twice than never.
+fn may_publish(executed: &Result<(), Failed>, reported: &Result<bool, Failed>) -> bool {
     match reported {
         Ok(is_written) => *is_written || executed.is_ok(),
         Err(failed) => matches!(failed.error, ExecuteError::Deadline(_) | ExecuteError::Transport(_)),

@@ -4,7 +4,7 @@ use plan::Kind;
 use tower_test::mock::{Handle, pair};
 
 use super::*;
-use crate::execute_error::Recovery;
+use crate::api_server::execute_error::Recovery;
 
 type Server = Handle<Request<Body>, Response<Body>>;
 
@@ -86,8 +86,8 @@ impl Fixture {
 
     fn waits_for(&self) -> Option<ObjectKey> {
         match self.gate.check(&root(), &plan::core::world::MemoryWorld::default()) {
-            crate::gate::Verdict::Open => None,
-            crate::gate::Verdict::Waiting(key) => Some(key),
+            crate::act::gate::GateState::Open => None,
+            crate::act::gate::GateState::Waiting(key) => Some(key),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The own-write gate: no plan is made on a view of the world that is older than our own last write.
 //!
 //! A create that the cache does not show yet would be decided again; a status that the cache does not show yet would be
-//! counted from again. So each write leaves an expectation, and the root that wrote waits until the watch has caught up.
+//! counted from again. So each write leaves an expectation, and the root that wrote waits until the watch caught up.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,7 +43,7 @@ struct Expectations {
 
 /// Whether a root may be planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum GateState {
     /// The cache shows everything this root wrote.
     Open,
     /// The cache does not show this object's last write yet.
@@ -57,8 +57,8 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Remembers that `root` wrote `key` and that the server answered with this version. A version that is not a decimal
-    /// number cannot be compared and is not waited for.
+    /// Remembers that `root` wrote `key` and that the server answered with this version. A version that is not a
+    /// decimal number cannot be compared and is not waited for.
     pub fn wrote(&self, root: &ObjectKey, key: &ObjectKey, uid: &str, resource_version: &str) {
         if let Ok(version) = resource_version.parse() {
             self.expect(root, key, Expected::Version { uid: uid.to_owned(), version });
@@ -82,24 +82,24 @@ impl Gate {
         }
     }
 
-    /// Whether the object went away lately. Perhaps its owner was deleted, which the watch of another kind has yet to say:
-    /// whoever makes it again must ask the server for the owner first.
+    /// Whether the object went away lately. Perhaps its owner was deleted, which the watch of another kind has yet to
+    /// say: before it is made again, the server must be asked for the owner.
     pub fn was_removed(&self, key: &ObjectKey) -> bool {
         let expectations = self.lock();
         expectations.removed.get(key).is_some_and(|time| time.elapsed() < REMOVAL_MEMORY)
     }
 
     /// Whether the cache shows everything `root` wrote. Expectations that are met, or too old, are dropped.
-    pub fn check(&self, root: &ObjectKey, world: &dyn World) -> Verdict {
+    pub fn check(&self, root: &ObjectKey, world: &dyn World) -> GateState {
         let mut guard = self.lock();
         let Expectations { objects, written_by, .. } = &mut *guard;
-        let Some(keys) = written_by.get_mut(root) else { return Verdict::Open };
+        let Some(keys) = written_by.get_mut(root) else { return GateState::Open };
         let now = Instant::now();
         keys.retain(|key| {
             let Some(expectation) = objects.get(key) else { return false };
             let known = world.get(key);
-            // Pods are never made by us: one that is not there was seen to go, perhaps before the server's answer to the
-            // request that deleted it.
+            // Pods are never made by us: one that is not there was seen to go, perhaps before the server's answer to
+            // the request that deleted it.
             let is_gone = key.kind == Kind::Pod && known.is_none();
             let is_seen = is_gone || expectation.expected.is_met(known);
             let is_late = now >= expectation.until;
@@ -121,7 +121,7 @@ impl Gate {
         if waiting.is_none() {
             written_by.remove(root);
         }
-        waiting.map_or(Verdict::Open, Verdict::Waiting)
+        waiting.map_or(GateState::Open, GateState::Waiting)
     }
 
     fn expect(&self, root: &ObjectKey, key: &ObjectKey, expected: Expected) {
@@ -211,7 +211,7 @@ mod tests {
         for (shown, opens) in table {
             let gate = Gate::default();
             gate.wrote(&root(), &child(), "u", "10");
-            let expected = if opens { Verdict::Open } else { Verdict::Waiting(child()) };
+            let expected = if opens { GateState::Open } else { GateState::Waiting(child()) };
             assert_eq!(gate.check(&root(), &world(shown)), expected, "{shown:?}");
         }
     }
@@ -221,22 +221,22 @@ mod tests {
         let gate = Gate::default();
         let pod = ObjectKey::namespaced(Kind::Pod, "a", "web-1-x");
         gate.wrote(&root(), &pod, "u", "10");
-        assert_eq!(gate.check(&root(), &world(&[])), Verdict::Open);
+        assert_eq!(gate.check(&root(), &world(&[])), GateState::Open);
     }
 
     #[tokio::test]
     async fn when_a_version_is_malformed_then_nothing_is_waited_for() {
         let gate = Gate::default();
         gate.wrote(&root(), &child(), "u", "abc");
-        assert_eq!(gate.check(&root(), &world(&[])), Verdict::Open);
+        assert_eq!(gate.check(&root(), &world(&[])), GateState::Open);
     }
 
     #[tokio::test]
     async fn when_we_deleted_an_object_then_the_root_waits_until_that_incarnation_is_gone() {
         let gate = Gate::default();
         gate.deleted(&root(), &child(), "u");
-        assert_eq!(gate.check(&root(), &world(&[copy("u", "12")])), Verdict::Waiting(child()));
-        assert_eq!(gate.check(&root(), &world(&[copy("successor", "13")])), Verdict::Open);
+        assert_eq!(gate.check(&root(), &world(&[copy("u", "12")])), GateState::Waiting(child()));
+        assert_eq!(gate.check(&root(), &world(&[copy("successor", "13")])), GateState::Open);
     }
 
     #[tokio::test]
@@ -244,9 +244,9 @@ mod tests {
         let gate = Gate::default();
         gate.wrote(&root(), &child(), "u", "10");
         gate.saw_removal(&copy("predecessor", "8"));
-        assert_eq!(gate.check(&root(), &world(&[])), Verdict::Waiting(child()), "another incarnation went");
+        assert_eq!(gate.check(&root(), &world(&[])), GateState::Waiting(child()), "another incarnation went");
         gate.saw_removal(&copy("u", "12"));
-        assert_eq!(gate.check(&root(), &world(&[])), Verdict::Open);
+        assert_eq!(gate.check(&root(), &world(&[])), GateState::Open);
     }
 
     #[tokio::test(start_paused = true)]
@@ -254,9 +254,9 @@ mod tests {
         let gate = Gate::default();
         gate.wrote(&root(), &child(), "u", "10");
         tokio::time::advance(Duration::from_secs(29)).await;
-        assert_eq!(gate.check(&root(), &world(&[])), Verdict::Waiting(child()));
+        assert_eq!(gate.check(&root(), &world(&[])), GateState::Waiting(child()));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(gate.check(&root(), &world(&[])), Verdict::Open);
+        assert_eq!(gate.check(&root(), &world(&[])), GateState::Open);
         assert!(gate.lock().objects.is_empty() && gate.lock().written_by.is_empty(), "nothing is kept");
     }
 
@@ -279,6 +279,6 @@ mod tests {
     async fn when_one_root_waits_then_others_do_not() {
         let gate = Gate::default();
         gate.wrote(&root(), &child(), "u", "10");
-        assert_eq!(gate.check(&ObjectKey::namespaced(Kind::Service, "a", "other"), &world(&[])), Verdict::Open);
+        assert_eq!(gate.check(&ObjectKey::namespaced(Kind::Service, "a", "other"), &world(&[])), GateState::Open);
     }
 }

@@ -3,7 +3,8 @@
 //! Every write replaces the Lease with the version that was read, so that of two candidates one fails. Nobody compares
 //! the wall clocks of two machines: a candidate takes over when it has watched the record stand still, on its own
 //! monotonic clock, for as long as the record says. A leader counts its time from before it sent the renewal, and stops
-//! earlier than anybody can take over: with the defaults it may write for 10 s after its last renewal, others wait 15 s.
+//! earlier than anybody can take over: with the defaults it may write for 10 s after its last renewal, and
+//! others wait 15 s.
 
 use std::time::Duration;
 
@@ -15,11 +16,10 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::api_server::execute_error::ExecuteError;
+use crate::api_server::request::{self, micro_time};
 use crate::clock::Clock;
-use crate::execute_error::ExecuteError;
-use crate::leadership::Leadership;
-use crate::notices::micro_time;
-use crate::request;
+use crate::lead::leadership::Leadership;
 
 /// Which Lease, who we are, and the times.
 #[derive(Clone, Debug)]

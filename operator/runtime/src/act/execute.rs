@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
 
-use crate::execute_error::ExecuteError;
-use crate::gate::Gate;
-use crate::leadership::Leadership;
-use crate::metrics::Metrics;
-use crate::request::{self, Written};
+use crate::act::gate::Gate;
+use crate::api_server::execute_error::ExecuteError;
+use crate::api_server::request::{self, Written};
+use crate::lead::leadership::Leadership;
+use crate::serve::metrics::Metrics;
 
 const JSON: &str = "application/json";
 // The body is JSON, which is YAML; servers before 1.33 know no JSON spelling of this type.
@@ -52,7 +52,7 @@ pub struct Failed {
     pub error: ExecuteError,
 }
 
-/// Writes, on behalf of whoever leads.
+/// Carries out writes while this process leads.
 #[derive(Clone)]
 pub struct Executor {
     client: Client,
@@ -150,7 +150,7 @@ impl Session<'_> {
                 let path = format!("{}?{}", request::item(key)?, request::query(&[("fieldManager", FIELD_MANAGER)]));
                 let body = json!({"metadata": {"uid": uid, "annotations": annotations}});
                 match self.write(op, request::send(Method::PATCH, &path, MERGE, &body)?).await {
-                    // Gone already: nobody has to be told anything about it.
+                    // Gone already: there is nothing to report.
                     Err(ExecuteError::NotFound(_)) => Ok(()),
                     other => other,
                 }
@@ -164,12 +164,13 @@ impl Session<'_> {
         }
     }
 
-    /// Makes an object by server-side apply. What a POST sets belongs to the manager's "Update" entry for good: a field that
-    /// a later apply leaves out would stay, and with it a container, a variable or a privilege that nobody wants any more.
+    /// Makes an object by server-side apply. What a POST sets belongs to the manager's "Update" entry for good: a field
+    /// that a later apply leaves out would stay, and with it a container, a variable or a privilege that nobody wants
+    /// any more.
     ///
     /// An apply changes what is there already, and that may be somebody else's. So the body names version 1, which no
-    /// object ever has: where there is one the server answers with a conflict, where there is none the version counts for
-    /// nothing.
+    /// object ever has: where there is one the server answers with a conflict, where there is none the version counts
+    /// for nothing.
     async fn create_applied(&self, op: &Op, body: &Value) -> Result<(), ExecuteError> {
         let key = op.key();
         let mut body = body.clone();

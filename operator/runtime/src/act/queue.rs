@@ -2,8 +2,8 @@
 //!
 //! Each key is in the queue at most once and runs at most once at a time. A request that arrives while its key runs is
 //! remembered. Three things delay a run: a short trailing debounce (a rollout touches many children at once), a spacing
-//! between two runs of one key that grows under churn (a thousand pods that start within a minute cost a few dozen runs,
-//! not a thousand), and a backoff after failures, which real news may overtake but cannot inflate.
+//! between two runs of one key that grows under churn (a thousand pods that start within a minute cost a few dozen
+//! runs, not a thousand), and a backoff after failures, which real news may overtake but cannot inflate.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,8 +24,8 @@ pub struct Timing {
     pub longest_debounce: Duration,
     /// Least time between the end of one run and the start of the next.
     pub spacing: Duration,
-    /// What the spacing grows to while runs follow each other closely. A service of a thousand tasks takes 50 s to start
-    /// at Kubernetes' own pace of 20 requests a second: 34 runs.
+    /// What the spacing grows to while runs follow each other closely. A service of a thousand tasks takes 50 s to
+    /// start at Kubernetes' own pace of 20 requests a second: 34 runs.
     pub longest_spacing: Duration,
     /// … and for a cluster, whose status only counts what its services and nodes do: 13 runs in these 50 s.
     pub longest_cluster_spacing: Duration,
