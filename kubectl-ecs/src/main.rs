@@ -31,7 +31,7 @@ Exit codes:
   2  the command line is wrong, or an input cannot be read or is no known document
   3  only with --strict: a field does not act as on ECS, or is none of the API";
 
-/// Amazon ECS on Kubernetes: what the operator makes of ECS documents and manifests.
+/// Amazon ECS on Kubernetes: shows what the operator creates from ECS documents and manifests.
 #[derive(Parser)]
 #[command(name = "kubectl-ecs", bin_name = "kubectl ecs", after_help = EXAMPLES, disable_version_flag = true)]
 struct Arguments {
@@ -41,64 +41,64 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print the objects the operator would create, and the status it would report, without a cluster.
+    /// Print the objects that the operator would create and the status it would report, without a cluster.
     ///
-    /// Takes manifests of ecs-operator.dev and the documents of the AWS CLI: inputs (--cli-input-json) and outputs
+    /// Accepts manifests of ecs-operator.dev and the documents of the AWS CLI: inputs (--cli-input-json) and outputs
     /// (describe-…) for task definitions, services, clusters, capacity providers, scalable targets, scaling policies and
-    /// scheduled actions. Annotations of a Namespace among them say what its administrator allows. What is not among the inputs is reported as a condition. Nothing but the operator acts: counts
-    /// of running tasks stay 0.
+    /// scheduled actions. Annotations of a Namespace among them say what its administrator allows. A reference to
+    /// something that is not among the inputs is reported as a condition. Only the operator acts: counts of running tasks
+    /// stay 0.
     #[command(after_help = EXAMPLES)]
     Render {
         #[command(flatten)]
         source: Source,
-        /// Form of the output.
+        /// Output format.
         #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
         output: Format,
-        /// Exit with 3 when a field does not act as on ECS or is none of the API.
+        /// Exit with 3 if a field does not act as on ECS or is not part of the API.
         #[arg(long)]
         strict: bool,
-        /// Time of the pass, such as 2026-01-31T12:00:00Z. Without it, times are left out of the output.
+        /// Time of the pass, such as 2026-01-31T12:00:00Z. Without it, the output has no times.
         #[arg(long, value_name = "TIME")]
         now: Option<Timestamp>,
-        /// Version of the cluster that the objects are for, such as 1.34: older ones lack features.
+        /// Kubernetes version of the target cluster, such as 1.34: older ones lack features.
         #[arg(long, value_name = "VERSION", default_value_t = KubernetesVersion::NEWEST)]
         kubernetes_version: KubernetesVersion,
-        /// A group and version that the cluster serves besides its own, such as external-secrets.io/v1; may be given
-        /// several times.
+        /// Additional API version that the cluster serves, such as external-secrets.io/v1; may be repeated.
         #[arg(long, value_name = "GROUP/VERSION")]
         api_version: Vec<String>,
     },
-    /// Write documents as manifests, with comments above each that say what is lost or acts differently.
+    /// Convert documents to manifests, with comments above each that say what is lost or acts differently.
     ///
-    /// Takes what render takes. Members that only describe commands print are left out; names that Kubernetes does not
-    /// accept get a legal object name, and stay as they are in the spec.
+    /// Accepts what render accepts. Fields that only describe commands print are omitted; names that Kubernetes does
+    /// not accept get a legal object name, and stay unchanged in the spec.
     #[command(after_help = EXAMPLES)]
     Import {
         #[command(flatten)]
         source: Source,
     },
-    /// Write an environment file of S3 as the ConfigMap that containers take its variables from.
+    /// Convert an environment file from S3 to the ConfigMap that containers read its variables from.
     ///
-    /// Reads the file as ECS does: a line counts unless it begins with # or has nothing before its first =; quotes, blanks
-    /// and export are part of names and values. The name of the ConfigMap follows from the ARN.
+    /// Reads the file as ECS does: a line counts unless it starts with # or has nothing before its first =; quotes,
+    /// blanks and export are part of names and values. The name of the ConfigMap is derived from the ARN.
     EnvFile {
-        /// ARN of the file, as environmentFiles has it: arn:aws:s3:::BUCKET/KEY.env.
+        /// ARN of the file, as in environmentFiles: arn:aws:s3:::BUCKET/KEY.env.
         arn: String,
         /// The file, or - for standard input.
         file: String,
-        /// Write a Secret; kubernetes.environmentFiles of the task definition has to name it.
+        /// Write a Secret; kubernetes.environmentFiles of the task definition must name it.
         #[arg(long)]
         secret: bool,
-        /// Name of the object; kubernetes.environmentFiles of the task definition has to name it.
+        /// Name of the object; kubernetes.environmentFiles of the task definition must name it.
         #[arg(long)]
         name: Option<String>,
         /// Namespace of the object.
         #[arg(short, long)]
         namespace: Option<String>,
-        /// Form of the output.
+        /// Output format.
         #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
         output: Format,
-        /// Exit with 3 when a variable has to be left out.
+        /// Exit with 3 if a variable must be omitted.
         #[arg(long)]
         strict: bool,
     },
@@ -108,13 +108,13 @@ enum Command {
 
 #[derive(Args)]
 struct Source {
-    /// File, folder, or - for standard input; may be given several times.
+    /// File, folder, or - for standard input; may be repeated.
     #[arg(short, long = "filename", required = true, value_name = "FILE")]
     filename: Vec<String>,
-    /// Read the folders in folders too.
+    /// Include subfolders.
     #[arg(short = 'R', long)]
     recursive: bool,
-    /// Namespace of objects that name none.
+    /// Namespace of objects without one.
     #[arg(short, long)]
     namespace: Option<String>,
 }

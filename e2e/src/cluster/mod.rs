@@ -42,6 +42,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
 use tokio::process::Command;
 
+pub(crate) use binaries::tail;
 pub use binaries::{Programs, resolve};
 pub use components::{Binary, Component, Version};
 pub use control_plane::{ClientLimits, Plan, Ports, Process};

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod crds;
 pub mod demo;
 mod demo_real;
+mod deny;
 pub mod histories;
 pub mod image;
 mod suite;

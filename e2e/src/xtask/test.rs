@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::process::Command;
 
 use super::suite::{self, Count, Outcome, Show};
-use super::{NodeKind, cargo, image, root};
+use super::{NodeKind, cargo, deny, image, root};
 use crate::cluster::{Cluster, Nodes, Options, RealNodes, real, until};
 use crate::integrations;
 use crate::operator::{self, Launch, NAMESPACE, Operator, RELEASE};
@@ -109,6 +109,7 @@ impl Tests {
         let advice = "run `cargo fmt` and commit what it changes";
         check("formatting", &["fmt", "--all", "--check"], advice).await?;
         let clippy = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+        deny::run().await?;
         check("lints", &clippy, "correct what clippy says; an exception needs a reason as a comment").await?;
         let pure = ["test", "--quiet", "--workspace", "--exclude", "e2e", "--no-fail-fast"];
         self.cargo_test("tests without a cluster", &pure).await?;

@@ -35,8 +35,8 @@ pub const CLUSTER_RULES: &[Rule] = &[
     },
 ];
 
-/// A group of services with its capacity providers and defaults, as CreateCluster and PutClusterCapacityProviders
-/// describe it.
+/// A group of services with its capacity providers and defaults: the input of CreateCluster and
+/// PutClusterCapacityProviders.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "ecs-operator.dev",
@@ -48,7 +48,7 @@ pub const CLUSTER_RULES: &[Rule] = &[
     namespaced,
     status = "ClusterStatus",
     derive = "PartialEq",
-    doc = "A group of services with its capacity providers and defaults, as an Amazon ECS cluster is. The spec is the \
+    doc = "A group of services with its capacity providers and defaults, like an Amazon ECS cluster. The spec is the \
            input of CreateCluster and PutClusterCapacityProviders.",
     validation = kube::core::Rule::new(
         "(has(self.spec.clusterName) ? self.spec.clusterName : self.metadata.name) \
@@ -90,13 +90,13 @@ pub const CLUSTER_RULES: &[Rule] = &[
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether the cluster does what its spec asks for."
+        description = "Whether the cluster is in the state that its spec asks for."
     ),
     printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp",
-        description = "Time since the object was made."
+        description = "Time since the object was created."
     ),
     printcolumn(
         name = "Cluster name",
@@ -116,12 +116,12 @@ pub const CLUSTER_RULES: &[Rule] = &[
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(&[CLUSTER_RULES, CLUSTER_STRATEGY_RULES].concat())))]
 pub struct ClusterSpec {
-    /// ECS name, up to 255 letters, digits, `_` and `-`; `metadata.name` when absent. Cannot be changed.
+    /// ECS name, up to 255 letters, digits, `_` and `-`. Defaults to `metadata.name`. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub cluster_name: Option<String>,
-    /// Name by which PutClusterCapacityProviders addresses the cluster, short or ARN. Accepted so that its input pastes
-    /// as it is; must not contradict `clusterName`.
+    /// Cluster that PutClusterCapacityProviders addresses, by short name or ARN. Accepted so that you can paste its
+    /// input unchanged; must not contradict `clusterName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub cluster: Option<String>,
@@ -129,57 +129,59 @@ pub struct ClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["key"]))]
     pub tags: Option<Vec<Tag>>,
-    /// Settings: `containerInsights`.
+    /// Cluster settings: `containerInsights`. No effect: the metrics pipeline of the Kubernetes cluster collects
+    /// metrics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub settings: Option<Vec<ClusterSetting>>,
-    /// Exec and storage settings.
+    /// Exec and storage settings. No effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration: Option<ClusterConfiguration>,
-    /// Capacity providers that services of the cluster may use, by name; `FARGATE` and `FARGATE_SPOT` as well.
+    /// Names of the capacity providers that services of the cluster may use, including `FARGATE` and `FARGATE_SPOT`; at
+    /// most 100. A provider that you remove stays associated until its last task has stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 255)), extend("x-kubernetes-list-type" = "set"))]
     pub capacity_providers: Option<Vec<String>>,
-    /// Strategy of services that state neither a strategy nor a launch type; may be empty. At most 20 items, each of a
-    /// provider in `capacityProviders`.
+    /// Strategy of services that have neither a strategy nor a launch type; at most 20 items, each with a provider in
+    /// `capacityProviders`. If empty, such services run on any node of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 20),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["capacityProvider"])
     )]
     pub default_capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
-    /// Service Connect namespace of services that turn Service Connect on without naming one.
+    /// Default namespace of services that enable Service Connect without naming one. No effect in this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_connect_defaults: Option<ClusterServiceConnectDefaults>,
-    /// What ECS does not have.
+    /// Settings without an ECS counterpart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<ClusterKubernetes>,
 
-    /// Part of DescribeClusters output: accepted and ignored.
+    /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_arn: Option<Ignored>,
-    /// Part of DescribeClusters output: accepted and ignored.
+    /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Ignored>,
-    /// Part of DescribeClusters output: accepted and ignored.
+    /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_container_instances_count: Option<Ignored>,
-    /// Part of DescribeClusters output: accepted and ignored.
+    /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_tasks_count: Option<Ignored>,
-    /// Part of DescribeClusters output: accepted and ignored.
+    /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_tasks_count: Option<Ignored>,
-    /// Part of DescribeClusters output: accepted and ignored.
+    /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_services_count: Option<Ignored>,
-    /// Part of DescribeClusters output: accepted and ignored.
+    /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statistics: Option<Ignored>,
-    /// Part of DescribeClusters output: accepted and ignored.
+    /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachments: Option<Ignored>,
-    /// Part of DescribeClusters output: accepted and ignored.
+    /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachments_status: Option<Ignored>,
 }
@@ -216,14 +218,14 @@ pub enum ContainerInsights {
     Disabled,
 }
 
-/// Exec and storage settings of a cluster.
+/// Exec and storage settings of a cluster. No effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterConfiguration {
-    /// How commands in containers are encrypted and logged.
+    /// Encryption and logging of commands in containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execute_command_configuration: Option<ExecuteCommandConfiguration>,
-    /// Keys of managed storage.
+    /// KMS keys of managed storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_storage_configuration: Option<ManagedStorageConfiguration>,
 }
@@ -235,19 +237,19 @@ pub const EXECUTE_COMMAND_CONFIGURATION_RULES: &[Rule] = &[Rule {
     cel: "!has(self.logging) || self.logging != 'OVERRIDE' || has(self.logConfiguration)",
 }];
 
-/// How commands in containers are encrypted and logged.
+/// Encryption and logging of commands in containers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(EXECUTE_COMMAND_CONFIGURATION_RULES)))]
 pub struct ExecuteCommandConfiguration {
-    /// Key that encrypts the session.
+    /// KMS key that encrypts the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub kms_key_id: Option<String>,
-    /// Where sessions are logged; `DEFAULT` when absent.
+    /// Where to log sessions. Defaults to `DEFAULT`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logging: Option<ExecuteCommandLogging>,
-    /// The log of `logging: OVERRIDE`.
+    /// Log configuration for `logging: OVERRIDE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_configuration: Option<ExecuteCommandLogConfiguration>,
 }
@@ -256,47 +258,47 @@ pub struct ExecuteCommandConfiguration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ExecuteCommandLogging {
-    /// Nowhere.
+    /// None.
     None,
-    /// In the log of the task definition.
+    /// To the log configuration of the task definition.
     Default,
-    /// In the log that `logConfiguration` names.
+    /// To the destination in `logConfiguration`.
     Override,
 }
 
-/// Log of exec sessions.
+/// Log destination of exec sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExecuteCommandLogConfiguration {
-    /// Name of the log group.
+    /// Name of the CloudWatch log group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub cloud_watch_log_group_name: Option<String>,
     /// Whether the log group is encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_watch_encryption_enabled: Option<bool>,
-    /// Name of the bucket.
+    /// Name of the S3 bucket.
     #[serde(rename = "s3BucketName", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub s3_bucket_name: Option<String>,
-    /// Whether the bucket is encrypted.
+    /// Whether the S3 bucket is encrypted.
     #[serde(rename = "s3EncryptionEnabled", default, skip_serializing_if = "Option::is_none")]
     pub s3_encryption_enabled: Option<bool>,
-    /// Folder in the bucket.
+    /// Key prefix in the S3 bucket.
     #[serde(rename = "s3KeyPrefix", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub s3_key_prefix: Option<String>,
 }
 
-/// Keys of managed storage.
+/// KMS keys of managed storage.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagedStorageConfiguration {
-    /// Key of managed volumes.
+    /// KMS key of managed volumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub kms_key_id: Option<String>,
-    /// Key of the ephemeral storage of Fargate tasks.
+    /// KMS key of the ephemeral storage of Fargate tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub fargate_ephemeral_storage_kms_key_id: Option<String>,
@@ -309,22 +311,22 @@ pub const SERVICE_CONNECT_DEFAULTS_RULES: &[Rule] = &[Rule {
     cel: "self.namespace.startsWith('arn:') || self.namespace.size() <= 1024",
 }];
 
-/// Service Connect defaults of a cluster.
+/// Service Connect defaults of a cluster. No effect in this version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(SERVICE_CONNECT_DEFAULTS_RULES)))]
 pub struct ClusterServiceConnectDefaults {
-    /// Cloud Map namespace, by name, of at most 1024 characters without `<`, `>`, `"` and `/`, or by ARN; an empty text
+    /// Cloud Map namespace: a name of at most 1024 characters without `<`, `>`, `"` and `/`, or an ARN. An empty string
     /// removes the default.
     #[schemars(length(max = 2048), regex(pattern = r#"^(arn:.*|[^<>"/]*)$"#))]
     pub namespace: String,
 }
 
-/// Settings of a cluster that ECS does not have.
+/// Settings of a cluster without an ECS counterpart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterKubernetes {
-    /// Labels of the nodes that count as registered instances of the cluster; every node when absent.
+    /// Labels of the nodes that are container instances of the cluster. Defaults to every node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub node_selector: Option<BTreeMap<String, String>>,
@@ -334,19 +336,19 @@ pub struct ClusterKubernetes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ClusterState {
-    /// Capacity providers are being associated.
+    /// Associating capacity providers.
     Provisioning,
     /// Ready for services.
     Active,
     /// Being deleted.
     Deprovisioning,
-    /// Capacity providers could not be associated.
+    /// The association of capacity providers failed.
     Failed,
     /// Deleted.
     Inactive,
 }
 
-/// What the operator reports about a cluster.
+/// Observed state of a cluster, in the spelling of DescribeClusters.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterStatus {
@@ -354,7 +356,7 @@ pub struct ClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// What is true of the cluster now.
+    /// Current conditions of the cluster.
     #[serde(default, deserialize_with = "crate::conditions::known", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -369,19 +371,19 @@ pub struct ClusterStatus {
     /// State of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<ClusterState>,
-    /// Nodes of the cluster, ready or draining.
+    /// Number of nodes of the cluster, ACTIVE or DRAINING, Ready or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub registered_container_instances_count: Option<i32>,
-    /// Those of them in DRAINING.
+    /// Number of those nodes that are DRAINING.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub draining_container_instances_count: Option<i32>,
-    /// Nodes of the cluster by name, those in DRAINING first; at most 50.
+    /// Nodes of the cluster, DRAINING ones first, then by name; at most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub container_instances: Vec<ContainerInstance>,
-    /// Nodes of the cluster that `containerInstances` has no room for.
+    /// Number of further nodes that are not listed in `containerInstances`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub more_container_instances_count: Option<i32>,
@@ -397,7 +399,7 @@ pub struct ClusterStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub active_services_count: Option<i32>,
-    /// Tasks and services by launch type, as DescribeClusters has them with STATISTICS: `runningEC2TasksCount`,
+    /// Tasks and services by launch type, as DescribeClusters returns them with STATISTICS: `runningEC2TasksCount`,
     /// `drainingFargateServiceCount` and so on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
@@ -412,20 +414,20 @@ pub struct ClusterStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ContainerInstanceStatus {
-    /// Takes tasks.
+    /// Accepts tasks.
     Active,
-    /// Takes no new tasks; those of services are replaced elsewhere.
+    /// Accepts no new tasks; services replace their tasks on other nodes.
     Draining,
 }
 
-/// A node as a container instance. What changes with every task is left out: pods know their nodes.
+/// A node as a container instance, without fields that change with every task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerInstance {
     /// Name of the Node.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// Id of the instance, the last part of the Node's `spec.providerID`.
+    /// Id of the EC2 instance: the last part of the Node's `spec.providerID`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub ec2_instance_id: Option<String>,
@@ -433,19 +435,19 @@ pub struct ContainerInstance {
     pub status: ContainerInstanceStatus,
     /// Whether the Node is Ready.
     pub agent_connected: bool,
-    /// When the Node joined.
+    /// Time when the Node joined.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<MicroTime>,
 }
 
-/// One number about a cluster.
+/// A statistic of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterStatistic {
-    /// What is counted.
+    /// Name of the statistic.
     #[schemars(length(max = 64))]
     pub name: String,
-    /// The number, as text.
+    /// Value of the statistic, as text.
     #[schemars(length(max = 20))]
     pub value: String,
 }
@@ -459,7 +461,7 @@ pub enum ClusterCapacityProviderState {
     NotFound,
     /// The ECSCapacityProvider does not allow this namespace.
     NotAllowed,
-    /// Taken off the list while services still use it: kept until they do not.
+    /// Removed from the list while services still use it; stays associated until they no longer do.
     InUse,
 }
 

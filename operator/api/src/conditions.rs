@@ -57,7 +57,7 @@ macro_rules! spelled_enum {
     };
 }
 
-/// A word that this version does not use as condition type or reason.
+/// A word that is not a condition type or reason of this version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownSpelling;
 
@@ -70,49 +70,49 @@ impl std::fmt::Display for UnknownSpelling {
 impl std::error::Error for UnknownSpelling {}
 
 spelled_enum! {
-    /// What a condition is about.
+    /// Type of a condition.
     ConditionType {
-        /// The object does what its spec asks for: the summary to wait for.
+        /// The object is in the state that its spec asks for: the summary to wait for.
         Ready,
-        /// Work is under way; gone or False when settled (kstatus).
+        /// Work is in progress; absent or False once settled (kstatus).
         Reconciling,
-        /// Nothing will happen until somebody changes something (kstatus).
+        /// Nothing happens until somebody changes something (kstatus).
         Stalled,
         /// The spec is valid: False carries the ECS exception that the ECS API would have thrown.
         Accepted,
-        /// True lists the fields that are set and have no effect here.
+        /// True: the message lists the fields that are set and have no effect, or an approximate one.
         FieldsNotApplied,
         /// The service runs as many tasks as desired and no deployment is in progress.
         SteadyState,
         /// The bounds of the deployment leave no room to start or stop a task.
         DeploymentStuck,
-        /// Every secret that a container names exists.
+        /// Every secret that a container references exists.
         SecretsResolved,
         /// Scaling policies act on the service.
         ScalingActive,
         /// The capacity provider has nodes to place tasks on.
         CapacityAvailable,
-        /// Deletion waits for objects that still use this one.
+        /// Deletion waits until no other object uses this one.
         DeletionBlocked,
         /// Image tags of the deployment are resolved to digests.
         ImagesResolved,
         /// The deployment waits for tasks that are protected from scale-in.
         DeploymentBlocked,
-        /// Running tasks are placed by settings that have changed since.
+        /// Placement settings have changed and apply from the next deployment on.
         PlacementPending,
     }
 }
 
 spelled_enum! {
-    /// Why a condition has its status: one closed list for conditions, events and metrics.
+    /// Reason for the status of a condition: one closed list for conditions, events and metrics.
     Reason {
-        /// The last reconcile did everything it wanted.
+        /// The last reconcile completed.
         ReconcileCompleted,
-        /// Children are being brought to what the spec asks for.
+        /// Child objects are being brought to the state that the spec asks for.
         Progressing,
         /// A deployment replaces tasks.
         DeploymentInProgress,
-        /// The last deployment was given up.
+        /// The last deployment failed.
         DeploymentFailed,
         /// Running tasks equal desired tasks and nothing is pending.
         SteadyState,
@@ -126,9 +126,10 @@ spelled_enum! {
         ClientException,
         /// ECS exception: the feature does not exist here.
         UnsupportedFeatureException,
-        /// ECS exception: somebody with more rights has to allow it first.
+        /// ECS exception: an administrator has to allow it first.
         AccessDeniedException,
-        /// ECS exception: the task definition cannot run on the platform asked for.
+        /// ECS exception: the task definition cannot run on the requested platform. Reserved: this version never
+        /// reports it.
         PlatformTaskDefinitionIncompatibilityException,
         /// Application Auto Scaling exception: a parameter is outside of what the API allows.
         ValidationException,
@@ -152,11 +153,11 @@ spelled_enum! {
         VolumeConfigurationMissing,
         /// A secret, or its key, does not exist.
         SecretNotFound,
-        /// Kubernetes has nothing that the field could become.
+        /// Kubernetes has no equivalent of the field.
         NoKubernetesEquivalent,
         /// Every field that is set has its effect.
         AllFieldsApplied,
-        /// Minimum healthy and maximum percent leave neither a start nor a stop.
+        /// Minimum healthy and maximum percent allow neither a start nor a stop.
         BoundsLeaveNoRoom,
         /// The deployment bounds leave room.
         NotStuck,
@@ -176,7 +177,7 @@ spelled_enum! {
         ServiceSchedulerInitiated,
         /// No node meets the requirements of a task.
         TaskPlacementFailure,
-        /// The cluster's admission policy refuses the pods or another child.
+        /// The API server or an admission policy denies the pods or another child.
         AdmissionDenied,
         /// Scaling policies are in effect.
         ScalingActive,
@@ -192,45 +193,45 @@ spelled_enum! {
         InUse,
         /// Another object in the namespace already has this ECS name.
         NameTaken,
-        /// An object of the name that a child needs exists and belongs to somebody else.
+        /// An object with the name of a child exists and has another owner.
         ConflictingObject,
         /// The object is being deleted.
         Deleting,
-        /// Every secret that is named exists.
+        /// Every referenced secret exists.
         SecretsResolved,
-        /// A deployment waits for registries to say which digests its image tags name.
+        /// A deployment waits for registries to resolve its image tags to digests.
         ResolvingImages,
         /// Every image tag of the deployment is pinned to a digest.
         ImagesResolved,
-        /// A registry did not say which digest a tag names: the tag is pulled at every start.
+        /// A registry did not resolve a tag to a digest: tasks pull the tag at every start.
         ImageDigestUnresolved,
         /// Task starts are slowed down after repeated failures.
         Throttled,
         /// Tasks fail to start or to stay healthy again and again.
         TaskStartImpaired,
-        /// The circuit breaker gave the deployment up: as many tasks failed as its threshold says.
+        /// The circuit breaker failed the deployment: the number of failed tasks reached its threshold.
         CircuitBreakerTriggered,
-        /// An alarm gave the deployment up.
+        /// An alarm failed the deployment.
         AlarmTriggered,
-        /// No source says what state an alarm of the deployment is in.
+        /// The state of an alarm of the deployment cannot be determined.
         AlarmsUnknown,
-        /// The service goes back to the last deployment that completed.
+        /// Rolls the service back to the last completed deployment.
         RollingBack,
-        /// A rollback was asked for and no deployment ever completed.
+        /// A rollback was due, but no deployment ever completed.
         NoRollbackCandidate,
         /// Somebody stopped the deployment.
         DeploymentStopped,
-        /// The service revision that the service asks for is not among its deployments.
+        /// The requested service revision is not among the deployments of the service.
         ServiceRevisionNotFound,
-        /// Every new task is healthy and the alarms are watched until the bake time is over.
+        /// All new tasks are healthy, and alarms are monitored until the bake time is over.
         Baking,
-        /// Tasks that are protected from scale-in keep the deployment from going on.
+        /// Tasks that are protected from scale-in block the deployment.
         TasksProtected,
-        /// No protected task is in the way of a deployment.
+        /// No protected task blocks a deployment.
         NotBlocked,
-        /// Placement settings changed: they count from the next deployment on.
+        /// Placement settings changed and apply from the next deployment on.
         PlacementPendingNextDeployment,
-        /// Running tasks are placed by the settings of now.
+        /// Running tasks are placed by the current settings.
         PlacementApplied,
         /// Nodes with tasks are draining: their tasks are replaced elsewhere.
         InstancesDraining,
@@ -240,11 +241,11 @@ spelled_enum! {
 /// Status of a condition, spelled as in every Kubernetes API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum ConditionStatus {
-    /// It is so.
+    /// The condition holds.
     True,
-    /// It is not so.
+    /// The condition does not hold.
     False,
-    /// Not known.
+    /// Unknown.
     Unknown,
 }
 
@@ -254,26 +255,26 @@ impl From<bool> for ConditionStatus {
     }
 }
 
-/// One statement about the object, with since when and why.
+/// A condition of the object.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// What the condition is about, for example Ready.
+    /// Type of the condition, for example Ready.
     #[serde(rename = "type")]
     #[schemars(schema_with = "type_schema")]
     pub type_: ConditionType,
     /// True, False or Unknown.
     pub status: ConditionStatus,
-    /// `metadata.generation` of the spec that this condition judges.
+    /// `metadata.generation` of the spec that this condition describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// When the status last changed; a new reason or message does not move it.
+    /// Time when the status last changed; a new reason or message does not change it.
     pub last_transition_time: Time,
-    /// One CamelCase word for the status, stable for scripts and alerts.
+    /// Reason in CamelCase, stable for scripts and alerts.
     #[schemars(schema_with = "reason_schema")]
     pub reason: Reason,
-    /// Sentence for people, with field paths and names.
+    /// Human-readable message with field paths and names.
     #[schemars(length(max = 32768))]
     pub message: String,
 }
@@ -310,15 +311,16 @@ pub fn get(conditions: &[Condition], type_: ConditionType) -> Option<&Condition>
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
-/// Takes the condition of type `type_` away.
+/// Removes the condition of type `type_`.
 pub fn remove(conditions: &mut Vec<Condition>, type_: ConditionType) {
     conditions.retain(|condition| condition.type_ != type_);
 }
 
-/// Reads conditions and leaves out those that this version does not know: `#[serde(default, deserialize_with = "conditions::known")]`.
+/// Reads conditions and skips those that this version does not know: `#[serde(default, deserialize_with =
+/// "conditions::known")]`.
 ///
-/// Another version of the operator, or somebody by hand, may have written them; that must not make the object
-/// unreadable. They disappear with the next status write.
+/// Another version of the operator, or a person, may have written them; that must not make the object unreadable. They
+/// disappear with the next status write.
 ///
 /// # Errors
 /// When the value is neither a list nor null.

@@ -100,7 +100,10 @@ fn definition<K: CustomResourceExt + JsonSchema>() -> Result<CustomResourceDefin
 
 /// `spec` and `status` get the words of their types from the derive; the root alone has nothing to say about them.
 fn describe_root(root: &mut Value) {
-    for (name, text) in [("spec", "What is asked for, in the spelling of the ECS API."), ("status", "What is there.")] {
+    for (name, text) in [
+        ("spec", "Desired state, in the spelling of the ECS API."),
+        ("status", "Observed state, in the spelling of the ECS Describe calls."),
+    ] {
         if let Some(property) = root.pointer_mut(&format!("/properties/{name}")).and_then(Value::as_object_mut) {
             property.entry("description").or_insert_with(|| Value::from(text));
         }

@@ -52,21 +52,23 @@ pub struct TaskDefinitionRevisionSpec {
     /// Family of the revision.
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub family: String,
-    /// Number of the revision in the family, from 1.
+    /// Number of the revision in the family, starting at 1.
     #[schemars(range(min = 1))]
     pub revision: i64,
     /// The task definition exactly as it was applied.
     pub task_definition: StoredTaskDefinition,
-    /// SHA-256 of what the revision means for tasks, in hexadecimal; equal hashes register nothing new.
+    /// SHA-256 of what the revision means for tasks, in hexadecimal; a change that leaves the hash equal registers
+    /// nothing.
     #[schemars(length(min = 1, max = 128))]
     pub content_hash: String,
-    /// `metadata.generation` of the family that it was registered from. An older copy of the family registers nothing.
+    /// `metadata.generation` of the ECSTaskDefinition that this revision was registered from; an older copy of it
+    /// registers nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub family_generation: Option<i64>,
 }
 
-/// A task definition exactly as it was applied, members that this version does not know included.
+/// A task definition exactly as it was applied, including fields that this version does not know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StoredTaskDefinition(pub Value);
@@ -101,32 +103,32 @@ impl JsonSchema for StoredTaskDefinition {
     }
 }
 
-/// What is known about a revision.
+/// Observed state of a revision, in the spelling of DescribeTaskDefinition.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RevisionState {
-    /// `metadata.generation` that this status is about.
+    /// `metadata.generation` of the spec that this status describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// Whether something new may use the revision.
+    /// ACTIVE, or INACTIVE once deregistered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<RevisionStatus>,
-    /// ARN in the long format.
+    /// ARN of the revision, in the long format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub task_definition_arn: Option<String>,
-    /// When the revision was registered.
+    /// Time when the revision was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Time>,
-    /// When the revision was deregistered.
+    /// Time when the revision was deregistered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deregistered_at: Option<Time>,
-    /// Platforms on which the revision can run.
+    /// Launch types whose rules the revision meets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub compatibilities: Vec<Compatibility>,
-    /// What is true of the revision now.
+    /// Current conditions of the revision.
     #[serde(default, deserialize_with = "conditions::known", skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 32),

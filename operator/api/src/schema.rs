@@ -39,7 +39,7 @@ pub const MAP_MAX_PROPERTIES: u64 = 1_000;
 
 /// One CEL rule, kept as data so that the list of rules reads like a table.
 ///
-/// The planner checks the same rules in Rust, because admission can be bypassed.
+/// The planner evaluates the same CEL again, because admission can be bypassed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// The field that an error names, relative to the object that carries the rule (`.healthCheck`); empty for the
@@ -72,10 +72,10 @@ pub fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
 }
 
-/// A number that ECS takes as a string and that many tools write as a number: task-level `cpu` and `memory`.
+/// A number that ECS accepts as a string and that many tools write as a number: task-level `cpu` and `memory`.
 ///
-/// Keeps what was written. `"512"`, `"0.5 vCPU"`, `512` and `"1GB"` are all fine here; what they mean is decided where
-/// the unit is known.
+/// Keeps the value as written. `"512"`, `"0.5 vCPU"`, `512` and `"1GB"` are all valid here; what they mean is decided
+/// where the unit is known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(untagged)]
 pub enum StringOrInteger {
@@ -150,7 +150,7 @@ impl JsonSchema for StringOrInteger {
     }
 }
 
-/// A member of `describe-…` output that is accepted, so that the output pastes as it is, and has no effect.
+/// A member of `describe-…` output. Accepted, so that you can paste the output unchanged, and without effect.
 ///
 /// Use as `Option<Ignored>` at the end of a spec. The value is kept as written: a round trip loses nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! ECSServiceDeployment: one rollout of a service, with the inputs it was made of. Written by the operator only.
+//! ECSServiceDeployment: one rollout of a service, with the inputs it was created from. Written by the operator only.
 
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -16,7 +16,7 @@ pub const SERVICE_DEPLOYMENT_RULES: &[Rule] = &[Rule {
     cel: "self == oldSelf",
 }];
 
-/// One rollout of a service: what started it and the inputs it was made of. Made by the operator and never changed.
+/// One rollout of a service: what started it and the inputs it was created from. Created by the operator and immutable.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "ecs-operator.dev",
@@ -28,25 +28,25 @@ pub const SERVICE_DEPLOYMENT_RULES: &[Rule] = &[Rule {
     namespaced,
     status = "ServiceDeploymentStatus",
     derive = "PartialEq",
-    doc = "One rollout of an ECSService, with the inputs it was made of, as the service deployments and service \
+    doc = "One rollout of an ECSService, with the inputs it was created from, like the service deployments and service \
            revisions of Amazon ECS. Written by the operator only.",
     printcolumn(
         name = "Service",
         type_ = "string",
         json_path = ".spec.service",
-        description = "ECSService that is rolled out."
+        description = "ECSService of the rollout."
     ),
     printcolumn(
         name = "Task definition",
         type_ = "string",
         json_path = ".spec.taskDefinition",
-        description = "Revision that is rolled out."
+        description = "Revision to roll out."
     ),
     printcolumn(
         name = "Status",
         type_ = "string",
         json_path = ".status.status",
-        description = "How far the rollout is."
+        description = "State of the rollout."
     ),
     printcolumn(
         name = "Running",
@@ -59,7 +59,7 @@ pub const SERVICE_DEPLOYMENT_RULES: &[Rule] = &[Rule {
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp",
-        description = "Time since the rollout began."
+        description = "Time since the rollout started."
     ),
     printcolumn(
         name = "Deployment",
@@ -79,7 +79,7 @@ pub const SERVICE_DEPLOYMENT_RULES: &[Rule] = &[Rule {
         name = "Reason",
         type_ = "string",
         json_path = ".status.statusReason",
-        description = "Why the rollout is there.",
+        description = "Reason for the current status, in ECS's words.",
         priority = 1
     )
 )]
@@ -95,21 +95,21 @@ pub struct ServiceDeploymentSpec {
     /// ECS name of the cluster.
     #[schemars(length(min = 1, max = 255))]
     pub cluster: String,
-    /// `ecs-svc/` and 19 digits.
+    /// ECS id of the deployment: `ecs-svc/` and 19 digits.
     #[schemars(length(min = 1, max = 64))]
     pub deployment_id: String,
-    /// When the deployment was made.
+    /// Time when the deployment was created.
     pub created_at: MicroTime,
-    /// What started the deployment, for people: `taskDefinition changed`.
+    /// What started the deployment, as text for people, such as `taskDefinition changed`.
     #[schemars(length(max = 4096))]
     pub trigger: String,
-    /// Revision that is rolled out, `family:N`.
+    /// Revision to roll out, `family:N`.
     #[schemars(length(min = 1, max = 300))]
     pub task_definition: String,
-    /// Hash of the members of the service that start a deployment.
+    /// Hash of the fields of the service whose change starts a deployment.
     #[schemars(length(max = 255))]
     pub trigger_hash: String,
-    /// Hash of the forced-deployment members of the service.
+    /// Hash of the fields of the service that force a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub force_hash: Option<String>,
@@ -117,48 +117,48 @@ pub struct ServiceDeploymentSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub previous_deployment: Option<String>,
-    /// ECSServiceDeployment that was given up or stopped and that this one undoes; absent for any other deployment.
+    /// Failed or stopped ECSServiceDeployment that this one rolls back; absent for all other deployments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub rollback_of: Option<String>,
-    /// The service revision: the frozen inputs that new tasks of this deployment are made of.
+    /// Service revision: the frozen inputs that new tasks of this deployment are created from.
     #[schemars(schema_with = "any_object")]
     pub service_revision: Value,
 }
 
-/// How far a service deployment is.
+/// State of a service deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ServiceDeploymentState {
-    /// Not begun.
+    /// Not started.
     Pending,
     /// Completed.
     Successful,
-    /// Stopped, by somebody, by a newer deployment or by a failure without rollback.
+    /// Stopped by a user, by a newer deployment, or by a failure without rollback.
     Stopped,
-    /// Asked to stop.
+    /// Stop requested.
     StopRequested,
     /// Tasks are being replaced.
     InProgress,
-    /// Asked to roll back.
+    /// Rollback requested.
     RollbackRequested,
-    /// Going back to the last completed deployment.
+    /// Rolling back to the last completed deployment.
     RollbackInProgress,
-    /// Went back to the last completed deployment.
+    /// Rolled back to the last completed deployment.
     RollbackSuccessful,
-    /// Could not go back.
+    /// The rollback failed.
     RollbackFailed,
 }
 
-/// What the circuit breaker or the alarms of a deployment do.
+/// State of the circuit breaker or of the alarms of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ServiceDeploymentRollbackMonitorsStatus {
-    /// The deployment was failed.
+    /// Failed the deployment.
     Triggered,
-    /// Watching.
+    /// Monitoring the deployment.
     Monitoring,
-    /// Watched until the deployment was completed.
+    /// Monitored the deployment until it completed.
     MonitoringComplete,
     /// Switched off.
     Disabled,
@@ -168,7 +168,7 @@ pub enum ServiceDeploymentRollbackMonitorsStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceDeploymentCircuitBreaker {
-    /// What the breaker does.
+    /// State of the circuit breaker.
     pub status: ServiceDeploymentRollbackMonitorsStatus,
     /// Failures counted so far.
     #[schemars(range(min = 0))]
@@ -182,9 +182,9 @@ pub struct ServiceDeploymentCircuitBreaker {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceDeploymentAlarms {
-    /// What the alarms do; `DISABLED` too for a deployment that began while one of them was in ALARM.
+    /// State of the alarms; also `DISABLED` for a deployment that started while one of them was in ALARM.
     pub status: ServiceDeploymentRollbackMonitorsStatus,
-    /// Names of the alarms that are watched.
+    /// Names of the monitored alarms.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(max = 255)))]
     pub alarm_names: Vec<String>,
@@ -224,27 +224,27 @@ pub enum DeploymentEndRollback {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentEnd {
-    /// What ended it.
+    /// Cause of the end.
     pub cause: DeploymentEndCause,
     /// What follows.
     pub rollback: DeploymentEndRollback,
 }
 
-/// How a deployment was undone.
+/// How a deployment was rolled back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rollback {
-    /// Why, in a sentence.
+    /// Reason for the rollback.
     #[schemars(length(max = 4096))]
     pub reason: String,
-    /// When the service began to go back.
+    /// Time when the rollback started.
     pub started_at: MicroTime,
-    /// ECSServiceDeployment whose service revision the service went back to.
+    /// ECSServiceDeployment whose service revision the service rolled back to.
     #[schemars(length(max = 253))]
     pub service_revision: String,
 }
 
-/// What the operator reports about a rollout.
+/// Observed state of a rollout.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceDeploymentStatus {
@@ -252,27 +252,27 @@ pub struct ServiceDeploymentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// What is true of the rollout now.
+    /// Current conditions of the rollout.
     #[serde(default, deserialize_with = "crate::conditions::known", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// How far the rollout is, as DescribeServiceDeployments says it.
+    /// State of the rollout, in the spelling of DescribeServiceDeployments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<ServiceDeploymentState>,
-    /// Why the rollout is there.
+    /// Reason for the current `rolloutState`, in ECS's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub status_reason: Option<String>,
-    /// How far the rollout is, as DescribeServices says it.
+    /// State of the rollout, in the spelling of DescribeServices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout_state: Option<DeploymentRolloutState>,
-    /// When the first task of the deployment was asked for.
+    /// Time when the operator requested the first task of the deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,
-    /// When the rollout was completed, failed or replaced.
+    /// Time when the rollout completed, failed or was replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
-    /// When anything here last changed.
+    /// Time of the last change to this status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<MicroTime>,
     /// Tasks that the deployment should run.
@@ -300,37 +300,37 @@ pub struct ServiceDeploymentStatus {
     /// How the deployment ended; absent while it is in progress and after it completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<DeploymentEnd>,
-    /// How the deployment was undone; absent unless it was.
+    /// How the deployment was rolled back; absent unless it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Rollback>,
-    /// When the deployment was stopped by somebody, or by a failure without rollback.
+    /// Time when a user, or a failure without rollback, stopped the deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<MicroTime>,
-    /// Since when enough tasks have been healthy and alarms have been watched for the bake time.
+    /// Time when enough tasks were healthy and the bake time began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bake_started_at: Option<MicroTime>,
-    /// Starts that failed before RUNNING since the last one that did not: what the pause before the next one grows with.
+    /// Consecutive task starts that failed before RUNNING; the pause before the next start grows with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub start_attempts: Option<i32>,
-    /// When the next task may be started; absent while starts are not slowed down.
+    /// Time from which the operator may start the next task; absent while starts are not throttled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<MicroTime>,
-    /// Uids of pods that are counted as failed and still exist. Internal: each failure counts once across restarts of the
-    /// operator.
+    /// Internal: UIDs of existing pods that count as failed already, so that each failure counts once across restarts
+    /// of the operator; at most 5000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5000), inner(length(max = 128)))]
     pub counted_tasks: Vec<String>,
-    /// Marks of tasks that were healthy when the first failure of `failureCount` was counted, or later. Internal: only a
-    /// task that becomes healthy afterwards sets the count to 0.
+    /// Internal: marks of tasks that were healthy when the first failure of `failureCount` was counted, or later; only
+    /// a task that becomes healthy afterwards resets the count. At most 5000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5000))]
     pub healthy_tasks: Vec<i64>,
-    /// Failures since a task last became healthy: what the circuit breaker compares with its threshold. Internal.
+    /// Internal: failures since a task last became healthy, which the circuit breaker compares with its threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub failure_count: Option<i32>,
 }
 
-/// At most this many uids are kept in [`ServiceDeploymentStatus::counted_tasks`].
+/// Largest number of UIDs in [`ServiceDeploymentStatus::counted_tasks`].
 pub const MAX_COUNTED_TASKS: usize = 5000;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema::{Rule, validations};
 
-/// ECS accepts at most this many tags on one resource.
+/// Largest number of tags that ECS accepts on one resource.
 pub const MAX_TAGS: usize = 50;
 
 /// Rules that one tag must meet by itself.
@@ -15,7 +15,7 @@ pub const TAG_RULES: &[Rule] = &[Rule {
     cel: "!self.key.lowerAscii().startsWith('aws:')",
 }];
 
-/// A key and an optional value that help to find and group resources.
+/// A key and an optional value for finding and grouping resources.
 ///
 /// A list of tags has at most 50 entries and each key once:
 /// `#[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["key"]))]`.
@@ -23,10 +23,10 @@ pub const TAG_RULES: &[Rule] = &[Rule {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(TAG_RULES)))]
 pub struct Tag {
-    /// Name of the tag, 1 to 128 characters: letters, digits, spaces and `_ . : / = + - @`.
+    /// Key of the tag, 1 to 128 characters: letters, digits, spaces and `_ . : / = + - @`.
     #[schemars(length(min = 1, max = 128), regex(pattern = r"^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$"))]
     pub key: String,
-    /// Value of the tag, 0 to 256 characters of the same set as the key; absent and empty are the same.
+    /// Value of the tag, 0 to 256 characters from the same set as the key. Defaults to the empty string.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256), regex(pattern = r"^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$"))]
     pub value: Option<String>,

@@ -11,7 +11,7 @@ use runtime::answer::alarms::{Alertmanager, Source};
 use runtime::answer::images::{Lookup, Registry, RegistryOptions};
 use runtime::{AlarmSource, Election, ImageResolution, Options};
 
-/// Gives Kubernetes the semantics of Amazon ECS.
+/// Brings the semantics of Amazon ECS to Kubernetes.
 #[derive(Debug, Parser)]
 #[command(name = "ecs-operator", version)]
 pub(crate) struct Arguments {
@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Work in the cluster of the kubeconfig, or in the one this process runs in
+    /// Run the operator, in the cluster of the kubeconfig or the one that this process runs in
     Run(Box<RunArguments>),
     /// Print the CustomResourceDefinitions
     Crd(CrdArguments),
@@ -31,7 +31,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct CrdArguments {
-    /// Write one file per definition here, instead of all to the standard output
+    /// Write one file per CRD to this folder instead of all to standard output
     #[arg(long = "dir", value_name = "DIRECTORY")]
     pub(crate) directory: Option<PathBuf>,
 }
@@ -44,7 +44,7 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// Namespaces to work in, separated by commas; all if empty
+    /// Namespaces to work in, separated by commas; empty means all
     #[arg(long, env = "ECS_OPERATOR_NAMESPACES", value_delimiter = ',')]
     namespaces: Vec<String>,
 
@@ -52,7 +52,7 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "ECS_OPERATOR_BIND_ADDRESS", default_value = "0.0.0.0:8080")]
     bind_address: SocketAddr,
 
-    /// Form of the log
+    /// Log format
     #[arg(long, env = "ECS_OPERATOR_LOG_FORMAT", value_enum, default_value = "json")]
     pub(crate) log_format: LogFormat,
 
@@ -60,11 +60,11 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub(crate) log_level: String,
 
-    /// Objects reconciled at the same time
+    /// Number of objects to reconcile at the same time
     #[arg(long, env = "ECS_OPERATOR_WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
 
-    /// Whether only one of several processes works; `false` only where there is certainly no other
+    /// Whether to elect a leader among several processes; use `false` only if there is certainly no other process
     #[arg(
         long,
         env = "ECS_OPERATOR_LEADER_ELECT",
@@ -80,7 +80,7 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "ECS_OPERATOR_LEASE_NAME", default_value = "ecs-operator")]
     lease_name: String,
 
-    /// Namespace of the Lease; the pod's own in a cluster
+    /// Namespace of the Lease; in a cluster, that of the pod
     #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
     lease_namespace: String,
 
@@ -88,11 +88,11 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "ECS_OPERATOR_LEASE_DURATION", default_value_t = 15, value_parser = clap::value_parser!(u64).range(3..=3600))]
     lease_duration: u64,
 
-    /// Seconds without renewal after which this process stops; less than the lease's
+    /// Seconds without renewal after which this process stops; less than the lease duration
     #[arg(long, env = "ECS_OPERATOR_LEASE_RENEW_DEADLINE", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=3599))]
     lease_renew_deadline: u64,
 
-    /// Seconds between two renewals, or two looks at the lease of another
+    /// Seconds between two renewals, or two checks of another process's Lease
     #[arg(long, env = "ECS_OPERATOR_LEASE_RETRY_PERIOD", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
     lease_retry_period: u64,
 
@@ -112,24 +112,24 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "ECS_OPERATOR_AWS_ACCOUNT_ID", default_value = "000000000000", value_parser = account)]
     aws_account_id: String,
 
-    /// API groups that are not used although the cluster serves them, separated by commas
+    /// API groups to ignore although the cluster serves them, separated by commas
     #[arg(long, env = "ECS_OPERATOR_IGNORED_API_GROUPS", value_delimiter = ',')]
     ignored_api_groups: Vec<String>,
 
-    /// Whose image tags are pinned to digests: `off`, or registries separated by commas, `*` for any characters, with a
-    /// slash also parts of names (`ghcr.io/team/*`)
+    /// Registries whose image tags are pinned to digests: `off`, or patterns separated by commas; `*` matches any
+    /// characters, and a pattern with a slash also matches the name (`ghcr.io/team/*`)
     #[arg(long, env = "ECS_OPERATOR_IMAGE_RESOLUTION", value_name = "off|PATTERNS", default_value = "*")]
     image_resolution: String,
 
-    /// Registries that are asked without TLS, separated by commas, with port, `*` for any characters
+    /// Registries to ask without TLS, with port, separated by commas; `*` matches any characters
     #[arg(long, env = "ECS_OPERATOR_INSECURE_REGISTRIES", value_delimiter = ',', value_name = "PATTERNS")]
     insecure_registries: Vec<String>,
 
-    /// Docker configuration with the operator's own credentials for registries
+    /// Docker configuration file with the operator's own credentials for registries
     #[arg(long, env = "ECS_OPERATOR_DOCKER_CONFIG", value_name = "FILE")]
     docker_config: Option<PathBuf>,
 
-    /// Whether registries are asked with the Secrets that pods pull with, which the operator must be allowed to get
+    /// Whether to ask registries with the Secrets that pods pull with, which requires the right to get them
     #[arg(
         long,
         env = "ECS_OPERATOR_IMAGE_PULL_SECRETS",
@@ -141,17 +141,17 @@ pub(crate) struct RunArguments {
     )]
     image_pull_secrets: bool,
 
-    /// URL of the Alertmanager that knows the alarms of deployments; without one, services that name some are told that none
-    /// is watched
+    /// URL of the Alertmanager with the alarms of deployments; without one, affected services report that alarms are
+    /// not monitored
     #[arg(long, env = "ECS_OPERATOR_ALERTMANAGER_URL", value_name = "URL", default_value = "")]
     alertmanager_url: String,
 
-    /// An alert that always fires as long as whatever sends alerts is well; while it does not, no alarm is known
+    /// Alert that always fires while alerting works; while it does not fire, the state of all alarms is unknown
     #[arg(long, env = "ECS_OPERATOR_ALERTMANAGER_WATCHDOG", value_name = "ALERT", default_value = "")]
     alertmanager_watchdog: String,
 
     /// Whether a scheduler with the profiles `ecs-binpack-cpu`, `ecs-binpack-memory`, `ecs-spread-binpack-cpu` and
-    /// `ecs-spread-binpack-memory` runs: tasks with the placement strategy binpack then name them
+    /// `ecs-spread-binpack-memory` runs: tasks with the placement strategy binpack then use them
     #[arg(
         long,
         env = "ECS_OPERATOR_BINPACK_SCHEDULER",
@@ -163,7 +163,7 @@ pub(crate) struct RunArguments {
     )]
     binpack_scheduler: bool,
 
-    /// Name of this process in Events and in the Lease; the pod's in a cluster
+    /// Name of this process in Events and in the Lease; in a cluster, that of the pod
     #[arg(long, env = "POD_NAME", default_value = "ecs-operator")]
     instance: String,
 }

@@ -37,7 +37,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     let mut refusals = validate::object(Kind::CapacityProvider, &root.object);
     // Names of providers are unique in a cluster: a second FARGATE must not draw anybody's tasks to its nodes.
     if let Some(other) = root.older_namesake(world, &[Term::EcsName(ecs_name.to_owned())]) {
-        let message = format!("capacity provider {ecs_name} is ECSCapacityProvider {other} already");
+        let message = format!("ECSCapacityProvider {other} already has the ECS name {ecs_name}");
         refusals.push(crate::core::report::Refusal {
             path: "spec.name".to_owned(),
             exception: Reason::NameTaken,
@@ -63,7 +63,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
             let message = "at least one node matches";
             conditions.set(ConditionType::CapacityAvailable, true, Reason::NodesAvailable, message);
         } else {
-            let message = "no node matches; tasks of this provider wait until one does";
+            let message = "no node matches: tasks of this provider stay pending until one does";
             conditions.set(ConditionType::CapacityAvailable, false, Reason::NoMatchingNodes, message);
         }
         conditions.ready(Reason::ReconcileCompleted, "services may use this provider");

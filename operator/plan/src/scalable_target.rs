@@ -148,7 +148,7 @@ fn scale(
     status.hpa = Some(key.name.clone());
     let view = if let Some(live) = live {
         if !Metadata::of(&live).is_owned_by(&metadata.uid) {
-            let message = format!("{key} exists and belongs to somebody else");
+            let message = format!("{key} exists and has another owner");
             conditions.set(ConditionType::ScalingActive, false, Reason::ConflictingObject, &message);
             return conditions.stalled(Reason::ConflictingObject, &message);
         }
@@ -209,7 +209,7 @@ fn scaled_already(world: &dyn World, root: &Root) -> Option<Refusal> {
     root.older_namesake(world, &terms).map(|other| Refusal {
         path: "spec.ResourceId".to_owned(),
         exception: Reason::NameTaken,
-        message: format!("the service is scaled by ECSScalableTarget {other} already"),
+        message: format!("ECSScalableTarget {other} already scales the service"),
     })
 }
 
@@ -241,7 +241,7 @@ fn track(index: usize, policy: &ScalingPolicy, findings: &mut Vec<Finding>) -> O
         findings.push(Finding {
             path: format!("ScalingPolicies[{index}].TargetTrackingScalingPolicyConfiguration.TargetValue"),
             is_approximated: true,
-            why: format!("a HorizontalPodAutoscaler takes whole percents; {} is used", utilization.percent),
+            why: format!("a HorizontalPodAutoscaler accepts whole percentages only: {} is used", utilization.percent),
         });
     }
     Some(Tracked {

@@ -13,21 +13,24 @@ pub const AUTO_SCALING_GROUP_PROVIDER_RULES: &[Rule] = &[Rule {
           (has(self.managedScaling) && has(self.managedScaling.status) && self.managedScaling.status == 'ENABLED')",
 }];
 
-/// An Auto Scaling group whose nodes run the tasks.
+/// An Auto Scaling group (node group) whose nodes run the tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(AUTO_SCALING_GROUP_PROVIDER_RULES)))]
 pub struct AutoScalingGroupProvider {
-    /// ARN or name of the Auto Scaling group.
+    /// ARN or name of the Auto Scaling group. The nodes of the group are those with the label
+    /// `ecs-operator.dev/capacity-provider`, or those that `kubernetes.nodeSelector` selects.
     #[schemars(length(min = 1, max = 2048))]
     pub auto_scaling_group_arn: String,
-    /// How the number of nodes follows the tasks.
+    /// How the number of nodes follows the tasks. No effect in this version: the node autoscaler of the cluster
+    /// decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_scaling: Option<ManagedScaling>,
-    /// Whether nodes with tasks are kept when the group shrinks; `DISABLED` when absent. Needs managed scaling.
+    /// Whether nodes with tasks are protected from scale-in; requires managed scaling. Defaults to `DISABLED`;
+    /// `ENABLED` has no effect in this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_termination_protection: Option<ManagedTerminationProtection>,
-    /// Whether a node is drained before it goes away; `ENABLED` when absent.
+    /// Whether a node is drained before it is terminated. Defaults to `ENABLED`; `DISABLED` has no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_draining: Option<ManagedDraining>,
 }
@@ -40,7 +43,7 @@ pub const MANAGED_SCALING_RULES: &[Rule] = &[Rule {
           self.maximumScalingStepSize",
 }];
 
-/// How the number of nodes follows the tasks.
+/// How the number of nodes follows the tasks. No effect in this version: the node autoscaler of the cluster decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(MANAGED_SCALING_RULES)))]
@@ -48,19 +51,19 @@ pub struct ManagedScaling {
     /// Whether managed scaling is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<ManagedScalingStatus>,
-    /// Percent of the nodes that should be in use, 1 to 100; 100 when absent. 90 keeps 10 percent spare.
+    /// Target utilization of the nodes in percent, 1 to 100; 90 keeps 10 percent spare. Defaults to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub target_capacity: Option<i32>,
-    /// Fewest nodes to add at a time, 1 to 10000; 1 when absent.
+    /// Smallest number of nodes to add at a time, 1 to 10000. Defaults to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub minimum_scaling_step_size: Option<i32>,
-    /// Most nodes to add at a time, 1 to 10000; 10000 when absent.
+    /// Largest number of nodes to add at a time, 1 to 10000. Defaults to 10000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub maximum_scaling_step_size: Option<i32>,
-    /// Seconds for which a new node does not count, 0 to 10000; 300 when absent.
+    /// Seconds after launch during which a new node does not count, 0 to 10000. Defaults to 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10000))]
     pub instance_warmup_period: Option<i32>,
@@ -76,22 +79,22 @@ pub enum ManagedScalingStatus {
     Disabled,
 }
 
-/// Whether nodes with tasks are kept when the group shrinks.
+/// Whether nodes with tasks are protected from scale-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ManagedTerminationProtection {
-    /// They are kept.
+    /// Protected.
     Enabled,
-    /// They are not.
+    /// Disabled.
     Disabled,
 }
 
-/// Whether a node is drained before it goes away.
+/// Whether a node is drained before it is terminated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ManagedDraining {
-    /// It is drained.
+    /// Drained.
     Enabled,
-    /// It is not.
+    /// Not drained.
     Disabled,
 }

@@ -36,7 +36,7 @@ pub const RANGE_WITH_MIN_RULES: &[Rule] = &[Rule {
     cel: "!has(self.max) || self.min <= self.max",
 }];
 
-/// Which instance types may be launched.
+/// Instance types that may be launched.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(INSTANCE_REQUIREMENTS_REQUEST_RULES)))]
@@ -46,34 +46,33 @@ pub struct InstanceRequirementsRequest {
     /// Memory in MiB.
     #[serde(rename = "memoryMiB")]
     pub memory_mib: MemoryMiBRequest,
-    /// Makers of the CPU; any when absent.
+    /// Manufacturers of the CPU. Defaults to any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub cpu_manufacturers: Option<Vec<CpuManufacturer>>,
     /// Memory in GiB per vCPU.
     #[serde(rename = "memoryGiBPerVCpu", default, skip_serializing_if = "Option::is_none")]
     pub memory_gib_per_v_cpu: Option<MemoryGiBPerVCpuRequest>,
-    /// Instance types that are left out, with `*` as wildcard; at most 400. Not
-    /// together with `allowedInstanceTypes`.
+    /// Instance types to exclude, with `*` as wildcard; at most 400. Mutually exclusive with `allowedInstanceTypes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 400), inner(length(min = 1, max = 30), regex(pattern = r"^[a-zA-Z0-9\.\*\-]+$")))]
     pub excluded_instance_types: Option<Vec<String>>,
-    /// Generations of instance types; any when absent.
+    /// Generations of instance types. Defaults to any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub instance_generations: Option<Vec<InstanceGeneration>>,
-    /// Price limit of Spot instances in percent over the cheapest.
+    /// Price limit of Spot instances, as a percentage above the cheapest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub spot_max_price_percentage_over_lowest_price: Option<i32>,
-    /// Price limit of on-demand instances in percent over the cheapest.
+    /// Price limit of on-demand instances, as a percentage above the cheapest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub on_demand_max_price_percentage_over_lowest_price: Option<i32>,
-    /// Bare metal instances; `excluded` when absent.
+    /// Whether bare metal instances are included, excluded or required. Defaults to `excluded`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bare_metal: Option<BareMetal>,
-    /// Burstable instances; `excluded` when absent.
+    /// Whether burstable instances are included, excluded or required. Defaults to `excluded`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burstable_performance: Option<BurstablePerformance>,
     /// Whether instances must support hibernation.
@@ -82,10 +81,10 @@ pub struct InstanceRequirementsRequest {
     /// Number of network interfaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_interface_count: Option<NetworkInterfaceCountRequest>,
-    /// Instances with instance store; `included` when absent.
+    /// Whether instances with instance store are included, excluded or required. Defaults to `included`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local_storage: Option<LocalStorage>,
-    /// Kinds of instance store; any when absent.
+    /// Types of instance store. Defaults to any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub local_storage_types: Option<Vec<LocalStorageType>>,
@@ -95,172 +94,172 @@ pub struct InstanceRequirementsRequest {
     /// Baseline bandwidth to EBS in Mbps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_ebs_bandwidth_mbps: Option<BaselineEbsBandwidthMbpsRequest>,
-    /// Kinds of accelerators; any when absent.
+    /// Types of accelerators. Defaults to any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub accelerator_types: Option<Vec<AcceleratorType>>,
     /// Number of accelerators.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accelerator_count: Option<AcceleratorCountRequest>,
-    /// Makers of the accelerators; any when absent.
+    /// Manufacturers of the accelerators. Defaults to any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub accelerator_manufacturers: Option<Vec<AcceleratorManufacturer>>,
-    /// Models of the accelerators; any when absent.
+    /// Models of the accelerators. Defaults to any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub accelerator_names: Option<Vec<AcceleratorName>>,
-    /// Memory of all accelerators in MiB.
+    /// Total memory of the accelerators in MiB.
     #[serde(rename = "acceleratorTotalMemoryMiB", default, skip_serializing_if = "Option::is_none")]
     pub accelerator_total_memory_mib: Option<AcceleratorTotalMemoryMiBRequest>,
     /// Network bandwidth in Gbps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_bandwidth_gbps: Option<NetworkBandwidthGbpsRequest>,
-    /// Instance types that may be launched, with `*` as wildcard; at most 400. Not
-    /// together with `excludedInstanceTypes`.
+    /// Instance types that may be launched, with `*` as wildcard; at most 400. Mutually exclusive with
+    /// `excludedInstanceTypes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 400), inner(length(min = 1, max = 30), regex(pattern = r"^[a-zA-Z0-9\.\*\-]+$")))]
     pub allowed_instance_types: Option<Vec<String>>,
-    /// Price limit of Spot instances in percent of the best on-demand price.
+    /// Price limit of Spot instances, as a percentage of the optimal on-demand price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_spot_price_as_percentage_of_optimal_on_demand_price: Option<i32>,
 }
 
-/// Number of vCPUs, from and to inclusive.
+/// Number of vCPUs, bounds included.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(RANGE_WITH_MIN_RULES)))]
 pub struct VCpuCountRangeRequest {
-    /// The least.
+    /// Minimum.
     #[schemars(range(min = 0))]
     pub min: i32,
-    /// The most; no limit when absent.
+    /// Maximum. Defaults to no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max: Option<i32>,
 }
 
-/// Memory in MiB, from and to inclusive.
+/// Memory in MiB, bounds included.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(RANGE_WITH_MIN_RULES)))]
 pub struct MemoryMiBRequest {
-    /// The least.
+    /// Minimum.
     #[schemars(range(min = 0))]
     pub min: i32,
-    /// The most; no limit when absent.
+    /// Maximum. Defaults to no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max: Option<i32>,
 }
 
-/// Memory in GiB per vCPU, from and to inclusive.
+/// Memory in GiB per vCPU, bounds included.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(RANGE_RULES)))]
 pub struct MemoryGiBPerVCpuRequest {
-    /// The least.
+    /// Minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min: Option<f64>,
-    /// The most; no limit when absent.
+    /// Maximum. Defaults to no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max: Option<f64>,
 }
 
-/// Number of network interfaces, from and to inclusive.
+/// Number of network interfaces, bounds included.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(RANGE_RULES)))]
 pub struct NetworkInterfaceCountRequest {
-    /// The least.
+    /// Minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min: Option<i32>,
-    /// The most; no limit when absent.
+    /// Maximum. Defaults to no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max: Option<i32>,
 }
 
-/// Instance store in GB, from and to inclusive.
+/// Instance store in GB, bounds included.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(RANGE_RULES)))]
 pub struct TotalLocalStorageGBRequest {
-    /// The least.
+    /// Minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min: Option<f64>,
-    /// The most; no limit when absent.
+    /// Maximum. Defaults to no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max: Option<f64>,
 }
 
-/// Baseline bandwidth to EBS in Mbps, from and to inclusive.
+/// Baseline bandwidth to EBS in Mbps, bounds included.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(RANGE_RULES)))]
 pub struct BaselineEbsBandwidthMbpsRequest {
-    /// The least.
+    /// Minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min: Option<i32>,
-    /// The most; no limit when absent.
+    /// Maximum. Defaults to no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max: Option<i32>,
 }
 
-/// Number of accelerators, from and to inclusive.
+/// Number of accelerators, bounds included.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(RANGE_RULES)))]
 pub struct AcceleratorCountRequest {
-    /// The least.
+    /// Minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min: Option<i32>,
-    /// The most; no limit when absent.
+    /// Maximum. Defaults to no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max: Option<i32>,
 }
 
-/// Memory of all accelerators in MiB, from and to inclusive.
+/// Total memory of the accelerators in MiB, bounds included.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(RANGE_RULES)))]
 pub struct AcceleratorTotalMemoryMiBRequest {
-    /// The least.
+    /// Minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min: Option<i32>,
-    /// The most; no limit when absent.
+    /// Maximum. Defaults to no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max: Option<i32>,
 }
 
-/// Network bandwidth in Gbps, from and to inclusive.
+/// Network bandwidth in Gbps, bounds included.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(RANGE_RULES)))]
 pub struct NetworkBandwidthGbpsRequest {
-    /// The least.
+    /// Minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min: Option<f64>,
-    /// The most; no limit when absent.
+    /// Maximum. Defaults to no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max: Option<f64>,
 }
 
-/// Maker of a CPU.
+/// Manufacturer of a CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CpuManufacturer {
@@ -286,11 +285,11 @@ pub enum InstanceGeneration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BareMetal {
-    /// They are possible.
+    /// Included.
     Included,
-    /// Nothing else is possible.
+    /// Required.
     Required,
-    /// They are not possible.
+    /// Excluded.
     Excluded,
 }
 
@@ -298,11 +297,11 @@ pub enum BareMetal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BurstablePerformance {
-    /// They are possible.
+    /// Included.
     Included,
-    /// Nothing else is possible.
+    /// Required.
     Required,
-    /// They are not possible.
+    /// Excluded.
     Excluded,
 }
 
@@ -310,15 +309,15 @@ pub enum BurstablePerformance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LocalStorage {
-    /// They are possible.
+    /// Included.
     Included,
-    /// Nothing else is possible.
+    /// Required.
     Required,
-    /// They are not possible.
+    /// Excluded.
     Excluded,
 }
 
-/// Kind of instance store.
+/// Type of instance store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LocalStorageType {
@@ -328,7 +327,7 @@ pub enum LocalStorageType {
     Ssd,
 }
 
-/// Kind of accelerator.
+/// Type of accelerator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AcceleratorType {
@@ -340,7 +339,7 @@ pub enum AcceleratorType {
     Inference,
 }
 
-/// Maker of an accelerator.
+/// Manufacturer of an accelerator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AcceleratorManufacturer {

@@ -12,26 +12,27 @@ use crate::schema::{Rule, validations};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CapacityProviderKubernetes {
-    /// Labels that a node of the provider has. Tasks of the provider run on such nodes only.
+    /// Labels of the nodes of the provider. Its tasks run on such nodes only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub node_selector: Option<BTreeMap<String, String>>,
-    /// Terms of which a node of the provider meets at least one, beside `nodeSelector`.
+    /// Node selector terms. A node of the provider must match at least one, in addition to `nodeSelector`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub node_affinity: Option<Vec<NodeSelectorTerm>>,
-    /// Taints of the nodes that tasks of the provider tolerate.
+    /// Tolerations of the tasks of the provider for taints of its nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub tolerations: Option<Vec<NodeToleration>>,
-    /// Capacity type of the nodes, by the labels that Karpenter and EKS set; any when absent.
+    /// Capacity type of the nodes, by the labels that Karpenter and EKS set. Defaults to any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_type: Option<CapacityType>,
-    /// Namespaces whose clusters and services may use the provider; every namespace when absent, none when empty.
+    /// Namespaces whose clusters and services may use the provider. Defaults to all namespaces; an empty list allows
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
     pub allowed_namespaces: Option<Vec<String>>,
-    /// True for FARGATE and FARGATE_SPOT, which exist without having been created; set by the chart.
+    /// True for FARGATE and FARGATE_SPOT, which on ECS exist without being created; set by the Helm chart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predefined: Option<bool>,
 }
@@ -39,17 +40,17 @@ pub struct CapacityProviderKubernetes {
 /// Capacity type of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum CapacityType {
-    /// Kept until it is given back.
+    /// On-demand: runs until it is terminated.
     OnDemand,
-    /// Can be taken away with two minutes' notice.
+    /// Spot: can be interrupted with two minutes' notice.
     Spot,
 }
 
-/// Requirements that a node meets all at once.
+/// Requirements that a node must all meet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeSelectorTerm {
-    /// Requirements about the labels of a node. A term without any matches no node.
+    /// Requirements on the labels of a node. A term without requirements matches no node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub match_expressions: Vec<NodeSelectorRequirement>,
@@ -75,7 +76,7 @@ pub const NODE_SELECTOR_REQUIREMENT_RULES: &[Rule] = &[
     },
 ];
 
-/// A requirement about one label of a node.
+/// A requirement on one label of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(NODE_SELECTOR_REQUIREMENT_RULES)))]
@@ -83,24 +84,24 @@ pub struct NodeSelectorRequirement {
     /// Label of the node.
     #[schemars(length(min = 1, max = 317))]
     pub key: String,
-    /// How the label is compared.
+    /// How to compare the label.
     pub operator: NodeSelectorOperator,
-    /// What the label is compared with.
+    /// Values to compare the label with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(max = 63)))]
     pub values: Vec<String>,
 }
 
-/// How a label is compared.
+/// How to compare a label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum NodeSelectorOperator {
     /// One of the values.
     In,
     /// None of the values, or no such label.
     NotIn,
-    /// There is such a label.
+    /// The label exists.
     Exists,
-    /// There is no such label.
+    /// The label does not exist.
     DoesNotExist,
     /// An integer greater than the value.
     Gt,
@@ -127,31 +128,31 @@ pub const NODE_TOLERATION_RULES: &[Rule] = &[
     },
 ];
 
-/// A taint that tasks tolerate.
+/// A taint that tasks tolerate; a toleration of a pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(NODE_TOLERATION_RULES)))]
 pub struct NodeToleration {
-    /// Key of the taint; every taint when absent.
+    /// Key of the taint. Defaults to every taint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 317))]
     pub key: Option<String>,
-    /// How the value is compared; `Equal` when absent.
+    /// How to compare the value. Defaults to `Equal`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<TolerationOperator>,
     /// Value of the taint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub value: Option<String>,
-    /// Effect of the taint; every effect when absent.
+    /// Effect of the taint. Defaults to every effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effect: Option<TaintEffect>,
-    /// Seconds for which a NoExecute taint is tolerated; for ever when absent.
+    /// Seconds for which to tolerate a NoExecute taint. Defaults to forever.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub toleration_seconds: Option<i64>,
 }
 
-/// How the value of a taint is compared.
+/// How to compare the value of a taint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum TolerationOperator {
     /// Any value.
@@ -163,9 +164,9 @@ pub enum TolerationOperator {
 /// Effect of a taint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum TaintEffect {
-    /// Nothing new is scheduled.
+    /// New pods are not scheduled.
     NoSchedule,
-    /// Nothing new is scheduled if there is another node.
+    /// New pods are scheduled only if no other node fits.
     PreferNoSchedule,
     /// Running pods are evicted too.
     NoExecute,

@@ -5,19 +5,20 @@ use serde::{Deserialize, Serialize};
 
 use super::InstanceRequirementsRequest;
 
-/// Instances that are launched and taken away for the tasks. `CreateManagedInstancesProviderConfiguration` of ECS.
+/// ECS Managed Instances: instances that ECS launches and terminates for the tasks
+/// (`CreateManagedInstancesProviderConfiguration`). No effect in this version.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagedInstancesProvider {
-    /// Role with which instances are launched; no effect here.
+    /// IAM role that ECS uses to launch instances. No effect.
     #[schemars(length(max = 2048))]
     pub infrastructure_role_arn: String,
-    /// What is launched.
+    /// Launch template of the instances.
     pub instance_launch_template: InstanceLaunchTemplate,
-    /// Where the tags of instances are copied from.
+    /// Source of the tags of instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub propagate_tags: Option<PropagateMITags>,
-    /// When idle instances are taken away.
+    /// When idle instances are terminated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub infrastructure_optimization: Option<InfrastructureOptimization>,
     /// Whether unhealthy instances are replaced.
@@ -25,11 +26,11 @@ pub struct ManagedInstancesProvider {
     pub auto_repair_configuration: Option<AutoRepairConfiguration>,
 }
 
-/// What is launched.
+/// Launch template of the instances.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceLaunchTemplate {
-    /// Instance profile; no effect here.
+    /// Instance profile. No effect.
     #[serde(rename = "ec2InstanceProfileArn")]
     #[schemars(length(max = 2048))]
     pub ec2_instance_profile_arn: String,
@@ -41,16 +42,16 @@ pub struct InstanceLaunchTemplate {
     /// Use of instance store volumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local_storage_configuration: Option<ManagedInstancesLocalStorageConfiguration>,
-    /// Detail of the instances' metrics; `BASIC` when absent.
+    /// Detail of the metrics of the instances. Defaults to `BASIC`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<ManagedInstancesMonitoringOptions>,
-    /// Kind of purchase; `ON_DEMAND` when absent.
+    /// Purchase option. Defaults to `ON_DEMAND`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_option_type: Option<CapacityOptionType>,
     /// Whether tags can be read from the instance metadata.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_metadata_tags_propagation: Option<bool>,
-    /// Which instance types are launched.
+    /// Instance types to launch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance_requirements: Option<InstanceRequirementsRequest>,
     /// Whether instances run in FIPS mode.
@@ -92,7 +93,7 @@ pub struct ManagedInstancesStorageConfiguration {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagedInstancesLocalStorageConfiguration {
-    /// Whether they are used.
+    /// Whether to use them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub use_local_storage: Option<bool>,
 }
@@ -107,7 +108,7 @@ pub enum ManagedInstancesMonitoringOptions {
     Detailed,
 }
 
-/// Kind of purchase of managed instances.
+/// Purchase option of managed instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum CapacityOptionType {
@@ -127,7 +128,7 @@ pub struct CapacityReservationRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub reservation_group_arn: Option<String>,
-    /// Whether reservations are used first, only or never.
+    /// Whether to use reservations first, only or never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reservation_preference: Option<CapacityReservationPreference>,
 }
@@ -144,21 +145,21 @@ pub enum CapacityReservationPreference {
     ReservationsExcluded,
 }
 
-/// Where the tags of managed instances are copied from.
+/// Source of the tags of managed instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PropagateMITags {
     /// The capacity provider.
     CapacityProvider,
-    /// Nowhere.
+    /// None.
     None,
 }
 
-/// When idle managed instances are taken away.
+/// When idle managed instances are terminated.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InfrastructureOptimization {
-    /// Seconds an instance must be idle, 0 to 3600; -1 never takes an instance away.
+    /// Seconds that an instance must be idle, 0 to 3600; -1 never terminates an instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -1, max = 3600))]
     pub scale_in_after: Option<i32>,
@@ -168,7 +169,7 @@ pub struct InfrastructureOptimization {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AutoRepairConfiguration {
-    /// Whether they are.
+    /// Whether unhealthy instances are replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actions_status: Option<AutoRepairActionsStatus>,
 }
@@ -177,8 +178,8 @@ pub struct AutoRepairConfiguration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum AutoRepairActionsStatus {
-    /// They are.
+    /// Enabled.
     Enabled,
-    /// They are not.
+    /// Disabled.
     Disabled,
 }

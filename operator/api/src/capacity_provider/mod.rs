@@ -40,7 +40,7 @@ pub const CAPACITY_PROVIDER_RULES: &[Rule] = &[
     },
 ];
 
-/// Nodes that tasks can be placed on, as CreateCapacityProvider describes them.
+/// Nodes that tasks can be placed on: the input of CreateCapacityProvider.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "ecs-operator.dev",
@@ -51,7 +51,7 @@ pub const CAPACITY_PROVIDER_RULES: &[Rule] = &[
     category = "ecs",
     status = "CapacityProviderStatus",
     derive = "PartialEq",
-    doc = "Nodes that tasks can be placed on, as an Amazon ECS capacity provider is. Belongs to the administrator, \
+    doc = "Nodes that tasks can be placed on, like an Amazon ECS capacity provider. Belongs to the administrator, \
            because it chooses nodes. The spec is the input of CreateCapacityProvider.",
     validation = kube::core::Rule::new(
         "(has(self.spec.name) ? self.spec.name : self.metadata.name) \
@@ -69,7 +69,7 @@ pub const CAPACITY_PROVIDER_RULES: &[Rule] = &[
         name = "Provider",
         type_ = "string",
         json_path = ".spec.name",
-        description = "ECS name; the object's name when empty."
+        description = "ECS name; empty means the name of the object."
     ),
     printcolumn(
         name = "Status",
@@ -93,7 +93,7 @@ pub const CAPACITY_PROVIDER_RULES: &[Rule] = &[
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp",
-        description = "Time since the object was made."
+        description = "Time since the object was created."
     ),
     printcolumn(
         name = "Managed scaling",
@@ -106,49 +106,52 @@ pub const CAPACITY_PROVIDER_RULES: &[Rule] = &[
         name = "Capacity",
         type_ = "string",
         json_path = ".spec.kubernetes.capacityType",
-        description = "OnDemand or Spot; any when empty.",
+        description = "OnDemand or Spot; empty means any.",
         priority = 1
     )
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(CAPACITY_PROVIDER_RULES)))]
 pub struct CapacityProviderSpec {
-    /// ECS name, up to 255 letters, digits, `_` and `-`; `metadata.name` when absent. Must not start with `aws`, `ecs`
+    /// ECS name, up to 255 letters, digits, `_` and `-`. Defaults to `metadata.name`. Must not start with `aws`, `ecs`
     /// or `fargate`. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub name: Option<String>,
-    /// The one cluster that may use a managed instances provider, by name.
+    /// Name of the cluster that may use a managed instances provider. No effect: `capacityProviders` of each cluster
+    /// decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub cluster: Option<String>,
-    /// An Auto Scaling group whose nodes run the tasks. Exactly one of this and `managedInstancesProvider`.
+    /// Auto Scaling group (node group) whose nodes run the tasks. Set exactly one of this and
+    /// `managedInstancesProvider`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auto_scaling_group_provider: Option<AutoScalingGroupProvider>,
-    /// Instances that are launched for the tasks.
+    /// ECS Managed Instances to launch for the tasks. No effect in this version: the node autoscaler of the cluster
+    /// launches nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed_instances_provider: Option<ManagedInstancesProvider>,
     /// Tags of the capacity provider; at most 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["key"]))]
     pub tags: Option<Vec<Tag>>,
-    /// What ECS does not have: which nodes belong to the provider and who may use it.
+    /// Settings without an ECS counterpart: which nodes belong to the provider and who may use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<CapacityProviderKubernetes>,
 
-    /// Part of DescribeCapacityProviders output: accepted and ignored.
+    /// Returned by DescribeCapacityProviders; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_provider_arn: Option<Ignored>,
-    /// Part of DescribeCapacityProviders output: accepted and ignored.
+    /// Returned by DescribeCapacityProviders; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Ignored>,
-    /// Part of DescribeCapacityProviders output: accepted and ignored.
+    /// Returned by DescribeCapacityProviders; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_status: Option<Ignored>,
-    /// Part of DescribeCapacityProviders output: accepted and ignored.
+    /// Returned by DescribeCapacityProviders; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_status_reason: Option<Ignored>,
-    /// Part of DescribeCapacityProviders output: accepted and ignored.
+    /// Returned by DescribeCapacityProviders; accepted and ignored.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<Ignored>,
 }
@@ -157,7 +160,7 @@ pub struct CapacityProviderSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum CapacityProviderState {
-    /// Being made.
+    /// Being created.
     Provisioning,
     /// Usable.
     Active,
@@ -170,23 +173,23 @@ pub enum CapacityProviderState {
 /// What makes a node belong to a capacity provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum NodeSource {
-    /// Karpenter's label of the capacity type.
+    /// Capacity type label that Karpenter sets.
     #[serde(rename = "karpenter.sh/capacity-type")]
     KarpenterCapacityType,
-    /// The label of the capacity type that EKS managed node groups have.
+    /// Capacity type label that EKS managed node groups set.
     #[serde(rename = "eks.amazonaws.com/capacityType")]
     EksCapacityType,
-    /// What `spec.kubernetes` says.
+    /// Selector in `spec.kubernetes`.
     #[serde(rename = "kubernetes.nodeSelector")]
     NodeSelector,
-    /// The label that an administrator puts on nodes for a provider.
+    /// Label `ecs-operator.dev/capacity-provider` that an administrator sets on nodes.
     #[serde(rename = "ecs-operator.dev/capacity-provider")]
     CapacityProviderLabel,
-    /// Every node: no node has one of the labels above.
+    /// Every node, because no node has any of the labels above.
     AnyNode,
 }
 
-/// What the operator reports about a capacity provider.
+/// Observed state of a capacity provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CapacityProviderStatus {
@@ -194,7 +197,7 @@ pub struct CapacityProviderStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// What is true of the capacity provider now.
+    /// Current conditions of the capacity provider.
     #[serde(default, deserialize_with = "crate::conditions::known", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -208,7 +211,8 @@ pub struct CapacityProviderStatus {
     /// What makes a node belong to the capacity provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_source: Option<NodeSource>,
-    /// Node selector terms that pods of the capacity provider get: a node must meet one of them. Empty for any node.
+    /// Required node affinity of the pods of this capacity provider: a node must match at least one term. Empty for any
+    /// node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub node_selector_terms: Vec<NodeSelectorTerm>,

@@ -4,23 +4,23 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A strategy has at most this many capacity providers.
+/// Largest number of capacity providers in a strategy.
 pub const MAX_STRATEGY_ITEMS: usize = 20;
 
-/// One capacity provider of a strategy. Tasks first fill `base`, the rest is divided by `weight`.
+/// A capacity provider of a strategy. Tasks first fill `base`; `weight` divides the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CapacityProviderStrategyItem {
     /// Name of the capacity provider: the `name` of an ECSCapacityProvider, `FARGATE` or `FARGATE_SPOT`.
     #[schemars(length(min = 1, max = 255))]
     pub capacity_provider: String,
-    /// Share of the tasks that remain after every base is filled, relative to the other weights. 0 to 1000; 0 when
-    /// absent, which gives the provider nothing beyond its base.
+    /// Share of the tasks that remain after the base is filled, relative to the other weights, 0 to 1000. Defaults to
+    /// 0, which gives the provider nothing beyond its base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub weight: Option<i32>,
-    /// Number of tasks that go to this provider before any weight counts. 0 to 100000; 0 when absent. At most one item
-    /// of a strategy may have a base.
+    /// Number of tasks that go to this provider before weights apply, 0 to 100000. Defaults to 0. Only one item of a
+    /// strategy may have a base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100_000))]
     pub base: Option<i32>,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema::{Rule, validations};
 
-/// A name and a value that are part of the identity of a metric.
+/// A name and a value that identify a metric.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct MetricDimension {
@@ -35,7 +35,7 @@ pub struct Metric {
     pub namespace: Option<String>,
 }
 
-/// A metric with the statistic that is taken of it.
+/// A metric and its statistic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct MetricStat {
@@ -69,14 +69,14 @@ pub struct MetricDataQuery {
     /// Identifier that expressions use.
     #[schemars(length(min = 1, max = 255))]
     pub id: String,
-    /// Text for people.
+    /// Human-readable label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub label: Option<String>,
     /// The metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric_stat: Option<MetricStat>,
-    /// Whether this query is the result; true when absent.
+    /// Whether this query is the result. Defaults to true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_data: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! ECSScalableTarget: limits of a service's desired count and the policies that move it. The spec is the input of
+//! ECSScalableTarget: limits of a service's desired count and the policies that change it. The spec is the input of
 //! RegisterScalableTarget with the inputs of PutScalingPolicy and PutScheduledAction in it, in the spelling of
 //! Application Auto Scaling.
 
@@ -71,8 +71,8 @@ pub const SCALABLE_TARGET_RULES: &[Rule] = &[
     },
 ];
 
-/// Limits of a service's desired count and the policies that move it, as RegisterScalableTarget, PutScalingPolicy and
-/// PutScheduledAction describe them.
+/// Limits of the desired count of a service and the policies that change it: the inputs of RegisterScalableTarget,
+/// PutScalingPolicy and PutScheduledAction.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "ecs-operator.dev",
@@ -84,16 +84,26 @@ pub const SCALABLE_TARGET_RULES: &[Rule] = &[
     namespaced,
     status = "ScalableTargetStatus",
     derive = "PartialEq",
-    doc = "Limits of an ECSService's desired count and the policies that move it. The spec is the input of \
+    doc = "Limits of an ECSService's desired count and the policies that change it. The spec is the input of \
            RegisterScalableTarget with the inputs of PutScalingPolicy and PutScheduledAction in it.",
     printcolumn(
         name = "Resource",
         type_ = "string",
         json_path = ".spec.ResourceId",
-        description = "The service that is scaled."
+        description = "Service to scale."
     ),
-    printcolumn(name = "Min", type_ = "integer", json_path = ".spec.MinCapacity", description = "Fewest tasks."),
-    printcolumn(name = "Max", type_ = "integer", json_path = ".spec.MaxCapacity", description = "Most tasks."),
+    printcolumn(
+        name = "Min",
+        type_ = "integer",
+        json_path = ".spec.MinCapacity",
+        description = "Minimum number of tasks."
+    ),
+    printcolumn(
+        name = "Max",
+        type_ = "integer",
+        json_path = ".spec.MaxCapacity",
+        description = "Maximum number of tasks."
+    ),
     printcolumn(
         name = "Current",
         type_ = "integer",
@@ -104,19 +114,19 @@ pub const SCALABLE_TARGET_RULES: &[Rule] = &[
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether the target does what its spec asks for."
+        description = "Whether the scalable target is in the state that its spec asks for."
     ),
     printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp",
-        description = "Time since the object was made."
+        description = "Time since the object was created."
     ),
     printcolumn(
         name = "Desired",
         type_ = "integer",
         json_path = ".status.desiredReplicas",
-        description = "Tasks that the policies ask for.",
+        description = "Number of tasks that the policies ask for.",
         priority = 1
     ),
     printcolumn(
@@ -130,59 +140,61 @@ pub const SCALABLE_TARGET_RULES: &[Rule] = &[
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(SCALABLE_TARGET_RULES)))]
 pub struct ScalableTargetSpec {
-    /// Always `ecs`, also when absent.
+    /// Always `ecs`; optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "open_name")]
     pub service_namespace: Option<ServiceNamespace>,
-    /// The service, `service/<cluster>/<service>` with the ECS names of both. Cannot be changed.
+    /// Service to scale: `service/<cluster>/<service>` with the ECS names of both. Cannot be changed.
     #[schemars(length(min = 1, max = 1600), regex(pattern = r"^service/[A-Za-z0-9_-]{1,255}/[A-Za-z0-9_-]{1,255}$"))]
     pub resource_id: String,
-    /// Always `ecs:service:DesiredCount`, also when absent.
+    /// Always `ecs:service:DesiredCount`; optional.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "open_name")]
     pub scalable_dimension: Option<ScalableDimension>,
-    /// Fewest tasks; 0 or more.
+    /// Minimum number of tasks, 0 or more. A HorizontalPodAutoscaler keeps at least one.
     #[schemars(range(min = 0))]
     pub min_capacity: i32,
-    /// Most tasks; not less than `MinCapacity`.
+    /// Maximum number of tasks; not less than `MinCapacity`.
     #[schemars(range(min = 0))]
     pub max_capacity: i32,
-    /// Role with which the service is scaled; no effect here.
+    /// IAM role for scaling the service. No effect.
     #[serde(rename = "RoleARN", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1600))]
     pub role_arn: Option<String>,
-    /// Which kinds of scaling are suspended.
+    /// Kinds of scaling to suspend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended_state: Option<SuspendedState>,
-    /// Tags of the scalable target; at most 50. Keys have 1 to 128 characters, values at most 256.
+    /// Tags of the scalable target; at most 50. Keys have 1 to 128 characters, values at most 256. No effect beyond the
+    /// spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 50, "additionalProperties" = { "type": "string", "maxLength": 256 }))]
     pub tags: Option<BTreeMap<String, String>>,
-    /// Scaling policies, as PutScalingPolicy takes them; at most 50.
+    /// Scaling policies: inputs of PutScalingPolicy; at most 50. Target tracking on CPU and memory becomes metrics of a
+    /// HorizontalPodAutoscaler.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 50),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["PolicyName"])
     )]
     pub scaling_policies: Option<Vec<ScalingPolicy>>,
-    /// Scheduled actions, as PutScheduledAction takes them; at most 200.
+    /// Scheduled actions: inputs of PutScheduledAction; at most 200. They do not run in this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 200),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["ScheduledActionName"])
     )]
     pub scheduled_actions: Option<Vec<ScheduledAction>>,
-    /// What ECS does not have.
+    /// Settings without an ECS counterpart.
     #[serde(rename = "kubernetes", default, skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<ScalableTargetKubernetes>,
 
-    /// Part of DescribeScalableTargets output: accepted and ignored.
+    /// Returned by DescribeScalableTargets; accepted and ignored.
     #[serde(rename = "ScalableTargetARN", default, skip_serializing_if = "Option::is_none")]
     pub scalable_target_arn: Option<Ignored>,
-    /// Part of DescribeScalableTargets output: accepted and ignored.
+    /// Returned by DescribeScalableTargets; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_time: Option<Ignored>,
-    /// Part of DescribeScalableTargets output: accepted and ignored.
+    /// Returned by DescribeScalableTargets; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predicted_capacity: Option<Ignored>,
 }
@@ -193,7 +205,7 @@ fn open_name(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "string", "maxLength": 128, "nullable": true })
 }
 
-/// The AWS service whose resource is scaled.
+/// AWS service of the resource to scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ServiceNamespace {
     /// Amazon ECS.
@@ -201,7 +213,7 @@ pub enum ServiceNamespace {
     Ecs,
 }
 
-/// What of the resource is scaled.
+/// Property of the resource to scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ScalableDimension {
     /// Desired count of an ECS service.
@@ -209,36 +221,36 @@ pub enum ScalableDimension {
     DesiredCount,
 }
 
-/// Which kinds of scaling are suspended.
+/// Kinds of scaling to suspend.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct SuspendedState {
-    /// Whether policies do not scale in; false when absent.
+    /// Whether to suspend scaling in by policies. Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dynamic_scaling_in_suspended: Option<bool>,
-    /// Whether policies do not scale out; false when absent.
+    /// Whether to suspend scaling out by policies. Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dynamic_scaling_out_suspended: Option<bool>,
-    /// Whether scheduled actions do not run; false when absent.
+    /// Whether to suspend scheduled actions. Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled_scaling_suspended: Option<bool>,
 }
 
-/// Settings of a scalable target that ECS does not have.
+/// Settings of a scalable target without an ECS counterpart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalableTargetKubernetes {
-    /// What moves the count; `HPA` when absent.
+    /// Autoscaler that changes the desired count. Defaults to `HPA`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoscaler: Option<Autoscaler>,
-    /// Seconds for which the metric must stay low before tasks are removed; 900, as ECS waits 15 one-minute points, when
-    /// absent.
+    /// Seconds for which a metric must stay low before the HorizontalPodAutoscaler scales in. Defaults to 900, because
+    /// ECS waits for 15 data points of one minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 3600))]
     pub scale_in_stabilization_seconds: Option<i32>,
 }
 
-/// What moves the desired count.
+/// Autoscaler that changes the desired count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Autoscaler {
@@ -247,7 +259,7 @@ pub enum Autoscaler {
     Hpa,
 }
 
-/// What the operator reports about a scalable target.
+/// Observed state of a scalable target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScalableTargetStatus {
@@ -255,7 +267,7 @@ pub struct ScalableTargetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// What is true of the scalable target now.
+    /// Current conditions of the scalable target.
     #[serde(default, deserialize_with = "crate::conditions::known", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -263,7 +275,7 @@ pub struct ScalableTargetStatus {
     #[serde(rename = "scalableTargetARN", default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub scalable_target_arn: Option<String>,
-    /// The service, `service/<cluster>/<service>`.
+    /// Service to scale: `service/<cluster>/<service>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1600))]
     pub resource_id: Option<String>,
@@ -275,11 +287,11 @@ pub struct ScalableTargetStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub hpa: Option<String>,
-    /// Tasks of the service, as the autoscaler sees them.
+    /// Number of tasks of the service, as the autoscaler reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub current_replicas: Option<i32>,
-    /// Tasks that the policies ask for.
+    /// Number of tasks that the policies ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub desired_replicas: Option<i32>,

@@ -42,7 +42,7 @@ pub const SCALING_POLICY_RULES: &[Rule] = &[
     },
 ];
 
-/// How a metric changes the desired count.
+/// A scaling policy: how a metric changes the desired count.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(SCALING_POLICY_RULES)))]
@@ -50,49 +50,50 @@ pub struct ScalingPolicy {
     /// Name of the policy, unique in the target; up to 256 characters.
     #[schemars(length(min = 1, max = 256), regex(pattern = r"^[\x20-\x7E]+$"))]
     pub policy_name: String,
-    /// Always `ecs`. Accepted so that PutScalingPolicy input pastes as it is.
+    /// Always `ecs`. Accepted so that you can paste PutScalingPolicy input unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "open_name")]
     pub service_namespace: Option<ServiceNamespace>,
-    /// The target's `ResourceId`. Accepted so that PutScalingPolicy input pastes as it is; must be the target's.
+    /// `ResourceId` of the target. Accepted so that you can paste PutScalingPolicy input unchanged; must equal that of
+    /// the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1600))]
     pub resource_id: Option<String>,
-    /// Always `ecs:service:DesiredCount`. Accepted so that PutScalingPolicy input pastes as it is.
+    /// Always `ecs:service:DesiredCount`. Accepted so that you can paste PutScalingPolicy input unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "open_name")]
     pub scalable_dimension: Option<ScalableDimension>,
-    /// Kind of the policy; the configuration of that kind must be there and no other.
+    /// Type of the policy; requires the configuration of that type and allows no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_type: Option<PolicyType>,
-    /// Adjusts the count by the size of the breach of an alarm.
+    /// Step scaling: adjusts the count by the size of an alarm breach. No effect in this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_scaling_policy_configuration: Option<StepScalingPolicyConfiguration>,
-    /// Keeps a metric at a value.
+    /// Target tracking: keeps a metric at a value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_tracking_scaling_policy_configuration: Option<TargetTrackingScalingPolicyConfiguration>,
-    /// Sets the capacity from a forecast.
+    /// Predictive scaling: sets the capacity from a forecast. No effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predictive_scaling_policy_configuration: Option<PredictiveScalingPolicyConfiguration>,
 
-    /// Part of DescribeScalingPolicies output: accepted and ignored.
+    /// Returned by DescribeScalingPolicies; accepted and ignored.
     #[serde(rename = "PolicyARN", default, skip_serializing_if = "Option::is_none")]
     pub policy_arn: Option<Ignored>,
-    /// Part of DescribeScalingPolicies output: accepted and ignored.
+    /// Returned by DescribeScalingPolicies; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarms: Option<Ignored>,
-    /// Part of DescribeScalingPolicies output: accepted and ignored.
+    /// Returned by DescribeScalingPolicies; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_time: Option<Ignored>,
 }
 
-/// Kind of a scaling policy.
+/// Type of a scaling policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum PolicyType {
-    /// Adjusts the count by the size of the breach of an alarm.
+    /// Step scaling: adjusts the count by the size of an alarm breach. No effect in this version.
     StepScaling,
-    /// Keeps a metric at a value.
+    /// Target tracking: keeps a metric at a value.
     TargetTrackingScaling,
-    /// Sets the capacity from a forecast.
+    /// Predictive scaling: sets the capacity from a forecast. No effect.
     PredictiveScaling,
 }

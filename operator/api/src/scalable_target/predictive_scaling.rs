@@ -21,25 +21,25 @@ pub const PREDICTIVE_SCALING_RULES: &[Rule] = &[
     },
 ];
 
-/// Sets the capacity from a forecast. Recorded only.
+/// Predictive scaling: sets the capacity from a forecast. Recorded, without effect.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(PREDICTIVE_SCALING_RULES)))]
 pub struct PredictiveScalingPolicyConfiguration {
-    /// What is forecast; one item.
+    /// Metrics to forecast; one item.
     #[schemars(length(max = 10))]
     pub metric_specifications: Vec<PredictiveScalingMetricSpecification>,
-    /// Whether the forecast only reports or also scales; `ForecastOnly` when absent.
+    /// Whether the forecast also scales. Defaults to `ForecastOnly`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<PredictiveScalingMode>,
-    /// Seconds by which capacity is there earlier, 0 to 3600; 300 when absent.
+    /// Seconds by which capacity is available early, 0 to 3600. Defaults to 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 3600))]
     pub scheduling_buffer_time: Option<i32>,
-    /// What happens when the forecast is above the maximum capacity; `HonorMaxCapacity` when absent.
+    /// What happens when the forecast exceeds the maximum capacity. Defaults to `HonorMaxCapacity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_capacity_breach_behavior: Option<PredictiveScalingMaxCapacityBreachBehavior>,
-    /// Percent above the forecast by which the maximum may rise, 0 to 100; with `IncreaseMaxCapacity` only.
+    /// Percentage above the forecast up to which the maximum may rise, 0 to 100; with `IncreaseMaxCapacity` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub max_capacity_buffer: Option<i32>,
@@ -48,13 +48,13 @@ pub struct PredictiveScalingPolicyConfiguration {
 /// Whether a forecast scales.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum PredictiveScalingMode {
-    /// It only reports.
+    /// Reports only.
     ForecastOnly,
-    /// It scales out.
+    /// Reports and scales out.
     ForecastAndScale,
 }
 
-/// What happens when a forecast is above the maximum capacity.
+/// What happens when a forecast exceeds the maximum capacity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum PredictiveScalingMaxCapacityBreachBehavior {
     /// The maximum stays.
@@ -70,34 +70,34 @@ pub const PREDICTIVE_METRIC_RULES: &[Rule] = &[Rule {
     cel: "self.TargetValue > 0.0",
 }];
 
-/// What is forecast.
+/// Metrics to forecast.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(PREDICTIVE_METRIC_RULES)))]
 pub struct PredictiveScalingMetricSpecification {
-    /// Value to keep the scaling metric at; greater than 0.
+    /// Target value of the scaling metric; greater than 0.
     pub target_value: f64,
     /// A pair of load and scaling metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predefined_metric_pair_specification: Option<PredictiveScalingPredefinedMetric>,
-    /// A scaling metric that ECS defines.
+    /// A predefined scaling metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predefined_scaling_metric_specification: Option<PredictiveScalingPredefinedMetric>,
-    /// A load metric that ECS defines.
+    /// A predefined load metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predefined_load_metric_specification: Option<PredictiveScalingPredefinedMetric>,
-    /// A scaling metric of one's own.
+    /// A custom scaling metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customized_scaling_metric_specification: Option<PredictiveScalingCustomizedMetric>,
-    /// A load metric of one's own.
+    /// A custom load metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customized_load_metric_specification: Option<PredictiveScalingCustomizedMetric>,
-    /// A capacity metric of one's own.
+    /// A custom capacity metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customized_capacity_metric_specification: Option<PredictiveScalingCustomizedMetric>,
 }
 
-/// A metric that ECS defines for forecasts.
+/// A predefined metric for forecasts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct PredictiveScalingPredefinedMetric {
@@ -110,7 +110,7 @@ pub struct PredictiveScalingPredefinedMetric {
     pub resource_label: Option<String>,
 }
 
-/// A metric of one's own for forecasts.
+/// A custom metric for forecasts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 pub struct PredictiveScalingCustomizedMetric {

@@ -36,7 +36,7 @@ pub const SCHEDULED_ACTION_RULES: &[Rule] = &[
     },
 ];
 
-/// Changes the limits of the count at a time.
+/// Changes the limits of the desired count at scheduled times. Does not run in this version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(SCHEDULED_ACTION_RULES)))]
@@ -48,15 +48,16 @@ pub struct ScheduledAction {
         regex(pattern = r"^[^:/| \x00-\x1f\x7f-\x{9f}]([^:/|\x00-\x1f\x7f-\x{9f}]*[^:/| \x00-\x1f\x7f-\x{9f}])?$")
     )]
     pub scheduled_action_name: String,
-    /// Always `ecs`. Accepted so that PutScheduledAction input pastes as it is.
+    /// Always `ecs`. Accepted so that you can paste PutScheduledAction input unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "open_name")]
     pub service_namespace: Option<ServiceNamespace>,
-    /// The target's `ResourceId`. Accepted so that PutScheduledAction input pastes as it is; must be the target's.
+    /// `ResourceId` of the target. Accepted so that you can paste PutScheduledAction input unchanged; must equal that
+    /// of the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1600))]
     pub resource_id: Option<String>,
-    /// Always `ecs:service:DesiredCount`. Accepted so that PutScheduledAction input pastes as it is.
+    /// Always `ecs:service:DesiredCount`. Accepted so that you can paste PutScheduledAction input unchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "open_name")]
     pub scalable_dimension: Option<ScalableDimension>,
@@ -64,24 +65,24 @@ pub struct ScheduledAction {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1600))]
     pub schedule: Option<String>,
-    /// IANA time zone of `at` and `cron`; UTC when absent.
+    /// IANA time zone of `at` and `cron`. Defaults to UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 1600))]
     pub timezone: Option<String>,
-    /// When the schedule begins, in UTC: RFC 3339, or seconds since 1970.
+    /// Start of the schedule, in UTC: RFC 3339 or seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_time: Option<StringOrInteger>,
-    /// When the schedule ends, in UTC: RFC 3339, or seconds since 1970. The limits stay as the last run left them.
+    /// End of the schedule, in UTC: RFC 3339 or seconds since 1970. The limits stay as the last run set them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_time: Option<StringOrInteger>,
-    /// The new limits.
+    /// New limits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scalable_target_action: Option<ScalableTargetAction>,
 
-    /// Part of DescribeScheduledActions output: accepted and ignored.
+    /// Returned by DescribeScheduledActions; accepted and ignored.
     #[serde(rename = "ScheduledActionARN", default, skip_serializing_if = "Option::is_none")]
     pub scheduled_action_arn: Option<Ignored>,
-    /// Part of DescribeScheduledActions output: accepted and ignored.
+    /// Returned by DescribeScheduledActions; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_time: Option<Ignored>,
 }
@@ -93,16 +94,16 @@ pub const SCALABLE_TARGET_ACTION_RULES: &[Rule] = &[Rule {
     cel: "!has(self.MinCapacity) || !has(self.MaxCapacity) || self.MinCapacity <= self.MaxCapacity",
 }];
 
-/// New limits of the count. The count is brought inside them at once.
+/// New limits of the desired count, which is adjusted to them immediately.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(SCALABLE_TARGET_ACTION_RULES)))]
 pub struct ScalableTargetAction {
-    /// Fewest tasks; stays when absent.
+    /// Minimum number of tasks. Defaults to the current minimum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min_capacity: Option<i32>,
-    /// Most tasks; stays when absent.
+    /// Maximum number of tasks. Defaults to the current maximum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_capacity: Option<i32>,

@@ -53,50 +53,51 @@ pub const STEP_SCALING_RULES: &[Rule] = &[
     },
 ];
 
-/// Adjusts the count by the size of the breach of an alarm.
+/// Step scaling: adjusts the count by the size of an alarm breach. No effect in this version.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(STEP_SCALING_RULES)))]
 pub struct StepScalingPolicyConfiguration {
-    /// How `ScalingAdjustment` is read.
+    /// How to interpret `ScalingAdjustment`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adjustment_type: Option<AdjustmentType>,
-    /// Bands of the metric, relative to the threshold of the alarm; at most 20, without gaps and overlaps.
+    /// Adjustments by intervals of the metric, relative to the threshold of the alarm; at most 20, without gaps or
+    /// overlaps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]
     pub step_adjustments: Option<Vec<StepAdjustment>>,
-    /// Fewest tasks to change with `PercentChangeInCapacity`; no effect with the others.
+    /// Minimum number of tasks to change; with `PercentChangeInCapacity` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub min_adjustment_magnitude: Option<i32>,
-    /// Seconds for which a scaling activity takes effect before the next; 300 when absent.
+    /// Cooldown: seconds between two scaling activities. Defaults to 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub cooldown: Option<i32>,
-    /// How the values of the metric become one; `Average` when absent.
+    /// How to aggregate the values of the metric. Defaults to `Average`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric_aggregation_type: Option<MetricAggregationType>,
 }
 
-/// How a scaling adjustment is read.
+/// How to interpret a scaling adjustment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum AdjustmentType {
-    /// Tasks more or fewer.
+    /// Number of tasks to add or remove.
     ChangeInCapacity,
-    /// Percent of the tasks more or fewer.
+    /// Percentage of the tasks to add or remove.
     PercentChangeInCapacity,
-    /// Number of tasks.
+    /// Number of tasks to set.
     ExactCapacity,
 }
 
-/// How the values of a metric become one.
+/// How to aggregate the values of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum MetricAggregationType {
-    /// Mean.
+    /// Average.
     Average,
-    /// Least.
+    /// Minimum.
     Minimum,
-    /// Most.
+    /// Maximum.
     Maximum,
 }
 
@@ -115,17 +116,17 @@ pub const STEP_ADJUSTMENT_RULES: &[Rule] = &[
     },
 ];
 
-/// An adjustment for one band of the metric.
+/// An adjustment for one interval of the metric.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(STEP_ADJUSTMENT_RULES)))]
 pub struct StepAdjustment {
-    /// Start of the band, relative to the threshold; without a limit when absent.
+    /// Lower bound of the interval, relative to the threshold. Defaults to no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric_interval_lower_bound: Option<f64>,
-    /// End of the band, relative to the threshold; without a limit when absent.
+    /// Upper bound of the interval, relative to the threshold. Defaults to no bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric_interval_upper_bound: Option<f64>,
-    /// What changes, read as `AdjustmentType` says.
+    /// Adjustment, in the unit of `AdjustmentType`.
     pub scaling_adjustment: i32,
 }

@@ -21,29 +21,33 @@ pub const TARGET_TRACKING_RULES: &[Rule] = &[
     },
 ];
 
-/// Keeps a metric at a value: out when it is above for 3 minutes, in when it is below 90 percent of the value for 15.
+/// Target tracking: keeps a metric at a value. ECS scales out when the metric is above it for 3 minutes, and in when it
+/// is below 90 percent of it for 15 minutes. Becomes a HorizontalPodAutoscaler.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(TARGET_TRACKING_RULES)))]
 pub struct TargetTrackingScalingPolicyConfiguration {
-    /// Value to keep the metric at: percent for utilisation, requests per task and minute for `ALBRequestCountPerTarget`.
-    /// Greater than 0.
+    /// Target value of the metric, greater than 0: a percentage for utilization, requests per task and minute for
+    /// `ALBRequestCountPerTarget`.
     pub target_value: f64,
-    /// A metric that ECS defines.
+    /// A predefined metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predefined_metric_specification: Option<PredefinedMetricSpecification>,
-    /// A metric of one's own.
+    /// A custom metric. No effect in this version: only the average CPU and memory utilization of the service are
+    /// tracked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub customized_metric_specification: Option<CustomizedMetricSpecification>,
-    /// Seconds after scaling out for which only a larger need scales out again; 300 when absent.
+    /// Scale-out cooldown in seconds. Defaults to 300. No effect: the HorizontalPodAutoscaler adds tasks as soon as the
+    /// metric asks for more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub scale_out_cooldown: Option<i32>,
-    /// Seconds after scaling in for which nothing scales in again; 300 when absent.
+    /// Scale-in cooldown in seconds. Defaults to 300. Approximated: at most a tenth of the tasks is removed within this
+    /// time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub scale_in_cooldown: Option<i32>,
-    /// Whether this policy never scales in; false when absent.
+    /// Whether to disable scaling in by this policy. Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disable_scale_in: Option<bool>,
 }
@@ -69,7 +73,7 @@ pub const PREDEFINED_METRIC_RULES: &[Rule] = &[
     },
 ];
 
-/// A metric that ECS defines.
+/// A predefined metric.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(PREDEFINED_METRIC_RULES)))]
@@ -88,22 +92,22 @@ fn metric_type(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "string", "maxLength": 128 })
 }
 
-/// A metric that ECS defines for services.
+/// A predefined metric of services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum MetricType {
-    /// Requests per task and minute.
+    /// Requests per task and minute. Not counted in this version.
     #[serde(rename = "ALBRequestCountPerTarget")]
     AlbRequestCountPerTarget,
-    /// CPU used by the tasks in percent of what they reserve.
+    /// CPU used by the tasks, as a percentage of what they reserve.
     #[serde(rename = "ECSServiceAverageCPUUtilization")]
     EcsServiceAverageCpuUtilization,
-    /// Memory used by the tasks in percent of what they reserve.
+    /// Memory used by the tasks, as a percentage of what they reserve.
     #[serde(rename = "ECSServiceAverageMemoryUtilization")]
     EcsServiceAverageMemoryUtilization,
-    /// The same as the CPU metric, every 20 seconds.
+    /// The CPU metric at a resolution of 20 seconds.
     #[serde(rename = "ECSServiceAverageCPUUtilizationHighResolution")]
     EcsServiceAverageCpuUtilizationHighResolution,
-    /// The same as the memory metric, every 20 seconds.
+    /// The memory metric at a resolution of 20 seconds.
     #[serde(rename = "ECSServiceAverageMemoryUtilizationHighResolution")]
     EcsServiceAverageMemoryUtilizationHighResolution,
 }
@@ -116,7 +120,7 @@ pub const CUSTOMIZED_METRIC_RULES: &[Rule] = &[Rule {
           !has(self.Statistic) : has(self.MetricName) && has(self.Namespace) && has(self.Statistic)",
 }];
 
-/// A metric of one's own.
+/// A custom metric. No effect in this version: only the average CPU and memory utilization of the service are tracked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "PascalCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(CUSTOMIZED_METRIC_RULES)))]
@@ -149,11 +153,11 @@ pub struct CustomizedMetricSpecification {
 /// Statistic of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum MetricStatistic {
-    /// Mean.
+    /// Average.
     Average,
-    /// Least.
+    /// Minimum.
     Minimum,
-    /// Most.
+    /// Maximum.
     Maximum,
     /// Number of values.
     SampleCount,

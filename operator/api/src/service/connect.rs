@@ -6,27 +6,28 @@ use serde::{Deserialize, Serialize};
 use crate::schema::{Rule, validations};
 use crate::task_definition::LogConfiguration;
 
-/// Service Connect of a service. A service with `enabled` and no `services` is a client only.
+/// Service Connect of a service. No aliases are created in this version. A service with `enabled` and no `services` is
+/// a client only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceConnectConfiguration {
     /// Whether Service Connect is on.
     pub enabled: bool,
-    /// Cloud Map namespace, by name or ARN; the cluster's `serviceConnectDefaults.namespace` when absent.
+    /// Cloud Map namespace, by name or ARN. Defaults to `serviceConnectDefaults.namespace` of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub namespace: Option<String>,
-    /// Ports that other services can reach.
+    /// Ports that other services can connect to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub services: Option<Vec<ServiceConnectService>>,
-    /// Log settings of the proxy; no effect without a mesh.
+    /// Log configuration of the proxy. No effect: there is no proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_configuration: Option<LogConfiguration>,
-    /// Access log of the proxy; no effect without a mesh.
+    /// Access log of the proxy. No effect: there is no proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_log_configuration: Option<ServiceConnectAccessLogConfiguration>,
-    /// Settings of the proxy container; at most 10. No effect without a mesh.
+    /// Settings of the proxy container; at most 10. No effect: there is no proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub container_configurations: Option<Vec<ServiceConnectContainerConfiguration>>,
@@ -39,7 +40,7 @@ pub const SERVICE_CONNECT_SERVICE_RULES: &[Rule] = &[Rule {
     cel: "has(self.clientAliases) && self.clientAliases.size() == 1",
 }];
 
-/// A port of the tasks that clients reach by name.
+/// A port of the tasks that clients connect to by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(SERVICE_CONNECT_SERVICE_RULES)))]
@@ -47,22 +48,22 @@ pub struct ServiceConnectService {
     /// Name of the port mapping in the task definition.
     #[schemars(length(min = 1, max = 255))]
     pub port_name: String,
-    /// Name in the namespace, unique there; the port name when absent.
+    /// Name of the service in the namespace, unique there. Defaults to the port name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), regex(pattern = r"^[a-z0-9_][a-z0-9_-]*$"))]
     pub discovery_name: Option<String>,
-    /// The name and port that clients use; exactly one.
+    /// Name and port that clients use; exactly one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub client_aliases: Option<Vec<ServiceConnectClientAlias>>,
-    /// Port on which the proxy listens; no effect, because there is no proxy.
+    /// Port that the proxy listens on. No effect: there is no proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 65535))]
     pub ingress_port_override: Option<i32>,
     /// Timeouts of the proxy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<TimeoutConfiguration>,
-    /// Encryption between proxies.
+    /// TLS between proxies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<ServiceConnectTlsConfiguration>,
 }
@@ -74,36 +75,36 @@ pub struct ServiceConnectClientAlias {
     /// Port that clients connect to.
     #[schemars(range(min = 0, max = 65535))]
     pub port: i32,
-    /// DNS name that clients use; `discoveryName.namespace` when absent. Up to 127 characters.
+    /// DNS name that clients use, up to 127 characters. Defaults to `discoveryName.namespace`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 127))]
     pub dns_name: Option<String>,
-    /// Which requests are test traffic in a blue/green deployment.
+    /// Requests that count as test traffic in a blue/green deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_traffic_rules: Option<ServiceConnectTestTrafficRules>,
 }
 
-/// Which requests are test traffic.
+/// Requests that count as test traffic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceConnectTestTrafficRules {
-    /// The header of a test request.
+    /// Header of a test request.
     pub header: ServiceConnectTestTrafficHeaderRules,
 }
 
-/// The header that marks a request as test traffic.
+/// Header that marks a request as test traffic.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceConnectTestTrafficHeaderRules {
     /// Name of the header.
     #[schemars(length(max = 255))]
     pub name: String,
-    /// Value of the header; any value when absent.
+    /// Value of the header. Defaults to any value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<ServiceConnectTestTrafficHeaderMatchRules>,
 }
 
-/// How the value of a header is compared.
+/// How to compare the value of a header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceConnectTestTrafficHeaderMatchRules {
@@ -116,33 +117,34 @@ pub struct ServiceConnectTestTrafficHeaderMatchRules {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimeoutConfiguration {
-    /// Seconds that an idle connection stays open; 0 disables. 300 for HTTP, HTTP/2 and gRPC, 3600 for TCP when absent.
+    /// Seconds that an idle connection stays open; 0 disables the timeout. Defaults to 300 for HTTP, HTTP/2 and gRPC,
+    /// and to 3600 for TCP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub idle_timeout_seconds: Option<i32>,
-    /// Seconds for one answer; 0 disables. Not for TCP.
+    /// Seconds to wait for a response; 0 disables the timeout. Not for TCP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub per_request_timeout_seconds: Option<i32>,
 }
 
-/// Encryption between Service Connect proxies.
+/// TLS between Service Connect proxies.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceConnectTlsConfiguration {
-    /// The certificate authority.
+    /// Certificate authority.
     pub issuer_certificate_authority: ServiceConnectTlsCertificateAuthority,
-    /// Key that encrypts the certificate's private key.
+    /// KMS key that encrypts the private key of the certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub kms_key: Option<String>,
-    /// Role with which certificates are issued; no effect here.
+    /// IAM role that ECS uses to issue certificates. No effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub role_arn: Option<String>,
 }
 
-/// The certificate authority of Service Connect.
+/// Certificate authority of Service Connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceConnectTlsCertificateAuthority {
@@ -158,7 +160,7 @@ pub struct ServiceConnectTlsCertificateAuthority {
 pub struct ServiceConnectAccessLogConfiguration {
     /// Format of a line.
     pub format: ServiceConnectAccessLoggingFormat,
-    /// Whether query parameters are logged; `DISABLED` when absent.
+    /// Whether to log query parameters. Defaults to `DISABLED`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include_query_parameters: Option<ServiceConnectIncludeQueryParameters>,
 }
@@ -173,13 +175,13 @@ pub enum ServiceConnectAccessLoggingFormat {
     Json,
 }
 
-/// Whether the access log has query parameters.
+/// Whether the access log includes query parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ServiceConnectIncludeQueryParameters {
-    /// Without.
+    /// Without query parameters.
     Disabled,
-    /// With.
+    /// With query parameters.
     Enabled,
 }
 
@@ -187,7 +189,7 @@ pub enum ServiceConnectIncludeQueryParameters {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceConnectContainerConfiguration {
-    /// Log level of the proxy; `info` when absent.
+    /// Log level of the proxy. Defaults to `info`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_level: Option<ServiceConnectContainerLogLevel>,
 }

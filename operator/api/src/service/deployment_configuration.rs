@@ -52,45 +52,46 @@ pub const DEPLOYMENT_CONFIGURATION_RULES: &[Rule] = &[
     },
 ];
 
-/// How a service replaces its tasks. Changing it starts no deployment.
+/// How a service replaces its tasks. Changing it does not start a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(DEPLOYMENT_CONFIGURATION_RULES)))]
 pub struct DeploymentConfiguration {
-    /// Fails a deployment whose tasks do not start or stay healthy; `ROLLING` only.
+    /// Circuit breaker: fails a deployment whose tasks do not start or do not stay healthy; `ROLLING` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_circuit_breaker: Option<DeploymentCircuitBreaker>,
-    /// Most tasks in RUNNING or PENDING during a deployment, in percent of the desired count, rounded down. REPLICA: 200
-    /// when absent; DAEMON: 100. Example: 150 of 3 desired tasks are 4 tasks.
+    /// Upper bound on RUNNING and PENDING tasks during a deployment, as a percentage of the desired count, rounded
+    /// down: 150 with 3 desired tasks allows 4. Defaults to 200 for REPLICA and 100 for DAEMON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub maximum_percent: Option<i32>,
-    /// Fewest healthy tasks during a deployment, in percent of the desired count, rounded up. REPLICA: 100 when absent;
-    /// DAEMON: 0. Example: 50 of 3 desired tasks are 2 tasks.
+    /// Lower bound on healthy tasks during a deployment, as a percentage of the desired count, rounded up: 50 with 3
+    /// desired tasks requires 2. Defaults to 100 for REPLICA and 0 for DAEMON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub minimum_healthy_percent: Option<i32>,
-    /// Alarms that fail a deployment.
+    /// Alarms that fail a deployment: alerts of the Alertmanager that the operator is configured with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarms: Option<DeploymentAlarms>,
-    /// Kind of deployment; `ROLLING` when absent.
+    /// Deployment strategy. Defaults to `ROLLING`; all others are refused in this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<DeploymentStrategy>,
-    /// Minutes for which both revisions run after production traffic has moved; 0 to 1440.
+    /// Minutes between the moment all new tasks are healthy (and production traffic has shifted) and the completion of
+    /// the deployment, 0 to 1440. Alarms are monitored until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1440))]
     pub bake_time_in_minutes: Option<i32>,
-    /// Hooks and pauses at stages of the deployment.
+    /// Hooks and pauses at lifecycle stages of the deployment. Refused in this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub lifecycle_hooks: Option<Vec<DeploymentLifecycleHook>>,
-    /// Steps of strategy `LINEAR`.
+    /// Steps of strategy `LINEAR`, which this version refuses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linear_configuration: Option<LinearConfiguration>,
-    /// Steps of strategy `CANARY`.
+    /// Steps of strategy `CANARY`, which this version refuses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary_configuration: Option<CanaryConfiguration>,
-    /// When a rolling deployment counts as completed before it is finished.
+    /// When a rolling deployment counts as completed before all tasks are replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_success_criteria: Option<DeploymentEarlySuccessCriteria>,
 }
@@ -99,13 +100,13 @@ pub struct DeploymentConfiguration {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeploymentStrategy {
-    /// Tasks are replaced step by step within the bounds.
+    /// Replaces tasks step by step within the bounds.
     Rolling,
-    /// A complete second revision, then all traffic at once.
+    /// Starts a complete second revision, then shifts all traffic at once.
     BlueGreen,
-    /// A complete second revision, then traffic in equal steps.
+    /// Starts a complete second revision, then shifts traffic in equal steps.
     Linear,
-    /// A complete second revision, then a small share of the traffic, then the rest.
+    /// Starts a complete second revision, then shifts a small share of the traffic, then the rest.
     Canary,
 }
 
@@ -113,39 +114,39 @@ pub enum DeploymentStrategy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentCircuitBreaker {
-    /// Whether failures are counted.
+    /// Whether the circuit breaker is on.
     pub enable: bool,
-    /// Whether a failed deployment goes back to the last deployment that completed.
+    /// Whether to roll a failed deployment back to the last completed deployment.
     pub rollback: bool,
-    /// Whether a task that becomes healthy sets the count of failures to 0; true when absent.
+    /// Whether a task that becomes healthy resets the failure count to 0. Defaults to true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_on_healthy_task: Option<bool>,
-    /// How many failures fail the deployment; `BOUNDED_PERCENT` 50 when absent.
+    /// Number of failures that fail the deployment. Defaults to `BOUNDED_PERCENT` 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold_configuration: Option<ThresholdConfiguration>,
 }
 
-/// How many failed tasks fail a deployment.
+/// Number of failed tasks that fail a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ThresholdConfiguration {
-    /// How `value` is read.
+    /// How to interpret `value`.
     #[serde(rename = "type")]
     pub type_: ThresholdType,
-    /// A number of tasks for `COUNT`, otherwise percent of the latest desired count, rounded up.
+    /// Number of tasks for `COUNT`, otherwise a percentage of the latest desired count, rounded up.
     #[schemars(range(min = 1))]
     pub value: i32,
 }
 
-/// How the value of a threshold is read.
+/// How to interpret the value of a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ThresholdType {
-    /// The number itself.
+    /// Number of tasks to set.
     Count,
-    /// Percent of the desired count, at least 3 and at most 200 tasks.
+    /// Percentage of the desired count, at least 3 and at most 200 tasks.
     BoundedPercent,
-    /// Percent of the desired count.
+    /// Percentage of the desired count, without bounds.
     UnboundedPercent,
 }
 
@@ -156,18 +157,18 @@ pub const DEPLOYMENT_ALARMS_RULES: &[Rule] = &[Rule {
     cel: "!self.enable || self.alarmNames.size() > 0",
 }];
 
-/// Alarms that fail a deployment while it runs or bakes. An alarm that is already firing when the deployment starts is
-/// ignored.
+/// Alarms that fail a deployment while it is in progress or baking. If one fires already when the deployment starts,
+/// all are ignored for that deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(DEPLOYMENT_ALARMS_RULES)))]
 pub struct DeploymentAlarms {
-    /// Names of the alarms.
+    /// Names of the alarms, or ARNs: the label `alertname` of the alerts.
     #[schemars(length(max = 100), inner(length(max = 255)))]
     pub alarm_names: Vec<String>,
-    /// Whether a failed deployment goes back to the last deployment that completed.
+    /// Whether to roll a failed deployment back to the last completed deployment.
     pub rollback: bool,
-    /// Whether alarms are watched.
+    /// Whether the alarms are monitored.
     pub enable: bool,
 }
 
@@ -193,19 +194,19 @@ pub const DEPLOYMENT_LIFECYCLE_HOOK_RULES: &[Rule] = &[
     },
 ];
 
-/// A hook or a pause at stages of a deployment.
+/// A hook or a pause at lifecycle stages of a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(DEPLOYMENT_LIFECYCLE_HOOK_RULES)))]
 pub struct DeploymentLifecycleHook {
-    /// A call or a pause; `AWS_LAMBDA` when absent.
+    /// What the hook does. Defaults to `AWS_LAMBDA`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_type: Option<DeploymentLifecycleHookTargetType>,
-    /// Function that is called.
+    /// Function to call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub hook_target_arn: Option<String>,
-    /// Role with which the function is called; no effect here.
+    /// IAM role that ECS uses to call the function. No effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub role_arn: Option<String>,
@@ -213,11 +214,11 @@ pub struct DeploymentLifecycleHook {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     pub lifecycle_stages: Option<Vec<DeploymentLifecycleHookStage>>,
-    /// Any JSON that is passed to the function.
+    /// Any JSON to pass to the function.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "hook_details")]
     pub hook_details: Option<Value>,
-    /// How long the hook may take.
+    /// Timeout of the hook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_configuration: Option<DeploymentLifecycleHookTimeoutConfiguration>,
 }
@@ -232,7 +233,7 @@ fn hook_details(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 pub enum DeploymentLifecycleHookTargetType {
     /// Calls a function.
     AwsLambda,
-    /// Waits for somebody to continue or roll back.
+    /// Waits until somebody continues the deployment or rolls it back.
     Pause,
 }
 
@@ -240,44 +241,44 @@ pub enum DeploymentLifecycleHookTargetType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeploymentLifecycleHookStage {
-    /// The service is brought to one revision first.
+    /// Before the deployment, if the service runs several revisions.
     ReconcileService,
     /// Before the new revision starts.
     PreScaleUp,
-    /// After the new revision runs completely.
+    /// After the new revision is fully scaled up.
     PostScaleUp,
-    /// While test traffic moves.
+    /// While test traffic shifts.
     TestTrafficShift,
-    /// After test traffic has moved.
+    /// After test traffic has shifted.
     PostTestTrafficShift,
-    /// Before production traffic moves.
+    /// Before production traffic shifts.
     PreProductionTrafficShift,
-    /// While production traffic moves.
+    /// While production traffic shifts.
     ProductionTrafficShift,
-    /// After production traffic has moved.
+    /// After production traffic has shifted.
     PostProductionTrafficShift,
 }
 
-/// How long a lifecycle hook may take and what happens then.
+/// Timeout of a lifecycle hook and what happens after it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeploymentLifecycleHookTimeoutConfiguration {
-    /// Minutes, 1 to 20160; 1440 when absent.
+    /// Timeout in minutes, 1 to 20160. Defaults to 1440.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 20160))]
     pub timeout_in_minutes: Option<i32>,
-    /// What happens after that time; `ROLLBACK` when absent.
+    /// What happens after the timeout. Defaults to `ROLLBACK`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<DeploymentLifecycleHookAction>,
 }
 
-/// What happens when a lifecycle hook takes too long.
+/// What happens when a lifecycle hook times out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum DeploymentLifecycleHookAction {
-    /// The deployment is rolled back.
+    /// Rolls the deployment back.
     Rollback,
-    /// The deployment goes on.
+    /// Continues the deployment.
     Continue,
 }
 
@@ -290,15 +291,15 @@ pub const LINEAR_CONFIGURATION_RULES: &[Rule] = &[Rule {
           double(int(self.stepPercent * 10.0 + 0.5)) > -0.000001)",
 }];
 
-/// Steps of strategy `LINEAR`.
+/// Steps of strategy `LINEAR`, which this version refuses.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(LINEAR_CONFIGURATION_RULES)))]
 pub struct LinearConfiguration {
-    /// Percent of the traffic that moves in each step, 3.0 to 100.0 in tenths; 10 when absent.
+    /// Percentage of the traffic to shift in each step, 3.0 to 100.0 in steps of 0.1. Defaults to 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_percent: Option<f64>,
-    /// Minutes between two steps, 0 to 1440; 6 when absent.
+    /// Minutes between two steps, 0 to 1440. Defaults to 6.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1440))]
     pub step_bake_time_in_minutes: Option<i32>,
@@ -313,15 +314,15 @@ pub const CANARY_CONFIGURATION_RULES: &[Rule] = &[Rule {
           double(int(self.canaryPercent * 10.0 + 0.5)) > -0.000001)",
 }];
 
-/// Steps of strategy `CANARY`.
+/// Steps of strategy `CANARY`, which this version refuses.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(CANARY_CONFIGURATION_RULES)))]
 pub struct CanaryConfiguration {
-    /// Percent of the traffic that moves first, 0.1 to 100.0 in tenths; 5 when absent.
+    /// Percentage of the traffic to shift first, 0.1 to 100.0 in steps of 0.1. Defaults to 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary_percent: Option<f64>,
-    /// Minutes before the rest of the traffic moves, 0 to 1440; 10 when absent.
+    /// Minutes before the rest of the traffic shifts, 0 to 1440. Defaults to 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1440))]
     pub canary_bake_time_in_minutes: Option<i32>,
@@ -334,38 +335,39 @@ pub const DEPLOYMENT_EARLY_SUCCESS_CRITERIA_RULES: &[Rule] = &[Rule {
     cel: "!self.enable || (has(self.healthyPercent) && has(self.sourceServiceRevisionCleanup))",
 }];
 
-/// When a rolling deployment counts as completed before every task is replaced.
+/// When a rolling deployment counts as completed before all tasks are replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(DEPLOYMENT_EARLY_SUCCESS_CRITERIA_RULES)))]
 pub struct DeploymentEarlySuccessCriteria {
-    /// Whether the criteria count.
+    /// Whether the criteria are on.
     pub enable: bool,
-    /// Healthy tasks of the new revision in percent of the desired count; not less than `minimumHealthyPercent`.
+    /// Healthy tasks of the new revision that complete the deployment, as a percentage of the desired count; not less
+    /// than `minimumHealthyPercent`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub healthy_percent: Option<i32>,
-    /// Whether old tasks are removed before or after the deployment counts as completed.
+    /// Whether old tasks are stopped before or after the deployment counts as completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_service_revision_cleanup: Option<ServiceRevisionCleanup>,
 }
 
-/// When old tasks are removed, relative to the completion of a deployment.
+/// When old tasks are stopped, relative to the completion of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ServiceRevisionCleanup {
-    /// Before.
+    /// Before completion.
     Blocking,
-    /// After.
+    /// After completion.
     Deferred,
 }
 
-/// Who runs deployments.
+/// Deployment controller of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(DEPLOYMENT_CONTROLLER_RULES)))]
 pub struct DeploymentController {
-    /// `ECS`; the others are refused.
+    /// Type of the controller: `ECS`; all others are refused.
     #[serde(rename = "type")]
     pub type_: DeploymentControllerType,
 }
@@ -377,14 +379,14 @@ pub const DEPLOYMENT_CONTROLLER_RULES: &[Rule] = &[Rule {
     cel: "self.type == 'ECS'",
 }];
 
-/// Who runs deployments.
+/// Deployment controller of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeploymentControllerType {
-    /// The service scheduler.
+    /// The service scheduler of ECS.
     Ecs,
     /// AWS CodeDeploy: refused.
     CodeDeploy,
-    /// Task sets made by somebody else: refused.
+    /// Task sets created by a third party: refused.
     External,
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A named port of the tasks that a gateway sends traffic to.
+/// A named port of the tasks that a gateway routes traffic to. No effect in this version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayConnector {
@@ -13,10 +13,10 @@ pub struct GatewayConnector {
     /// Health checks by the gateway.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<GatewayConnectorHealthCheck>,
-    /// Who may reach the port.
+    /// Kinds of clients that may reach the port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filters: Option<GatewayConnectorFilters>,
-    /// How long a leaving target keeps its connections.
+    /// How long a deregistered target keeps its connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deregistration_delay: Option<GatewayConnectorDeregistrationDelay>,
 }
@@ -25,22 +25,22 @@ pub struct GatewayConnector {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayConnectorHealthCheck {
-    /// Protocol of the check.
+    /// Protocol of the health check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check_protocol: Option<GatewayConnectorHealthCheckProtocol>,
-    /// Port of the check.
+    /// Port of the health check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 65535))]
     pub health_check_port: Option<i32>,
-    /// Path of the check.
+    /// Path of the health check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub health_check_path: Option<String>,
-    /// Seconds without an answer after which a check has failed.
+    /// Seconds without a response after which a health check fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub health_check_timeout_seconds: Option<i32>,
-    /// Seconds between two checks of one target.
+    /// Seconds between two health checks of a target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub health_check_interval_seconds: Option<i32>,
@@ -52,7 +52,7 @@ pub struct GatewayConnectorHealthCheck {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub unhealthy_threshold_count: Option<i32>,
-    /// Answers that count as success.
+    /// Responses that count as success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matcher: Option<GatewayConnectorHealthCheckMatcher>,
 }
@@ -67,7 +67,7 @@ pub enum GatewayConnectorHealthCheckProtocol {
     Https,
 }
 
-/// Answers that count as a successful health check.
+/// Responses that count as a successful health check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayConnectorHealthCheckMatcher {
@@ -81,7 +81,7 @@ pub struct GatewayConnectorHealthCheckMatcher {
     pub grpc_code: Option<String>,
 }
 
-/// Who may reach a port through the gateway.
+/// Kinds of clients that may reach a port through the gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayConnectorFilters {
@@ -101,11 +101,11 @@ pub enum AccessType {
     Private,
 }
 
-/// How long a target that leaves keeps its open connections.
+/// How long a deregistered target keeps its connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GatewayConnectorDeregistrationDelay {
-    /// Seconds; 0 to 3600, 300 when absent.
+    /// Seconds, 0 to 3600. Defaults to 300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 3600))]
     pub timeout_seconds: Option<i32>,

@@ -5,118 +5,119 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Settings of a service that ECS does not have.
+/// Settings of a service without an ECS counterpart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceKubernetes {
-    /// When a family without a revision is resolved; `FollowLatest` when absent.
+    /// When to resolve a `taskDefinition` that names a family without a revision. Defaults to `FollowLatest`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_definition_resolution: Option<TaskDefinitionResolution>,
-    /// Any text; each new text starts a deployment, as `forceNewDeployment` does on ECS. A time is a good choice.
+    /// Any text; each change to another text starts a deployment, as `forceNewDeployment` does on ECS. A timestamp is a
+    /// good choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub force_new_deployment: Option<String>,
-    /// What deletion of the object does with running tasks; `Force` when absent.
+    /// What happens to running tasks when you delete the object. Defaults to `Force`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
-    /// The Kubernetes Service in front of the tasks.
+    /// Kubernetes Service in front of the tasks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<KubernetesService>,
-    /// The PodDisruptionBudget that guards the minimum healthy percent.
+    /// PodDisruptionBudget that upholds `minimumHealthyPercent` during voluntary disruptions such as `kubectl drain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_disruption_budget: Option<KubernetesPodDisruptionBudget>,
-    /// PriorityClass of the pods; none when absent. With a high one the tasks of a DAEMON service start before those of
-    /// other services on a node that has not room for all. Classes of the system, whose names begin with `system-`, are
-    /// refused. Changing it starts no deployment: new tasks of the next deployment have it.
+    /// PriorityClass of the pods. Give DAEMON services a high one so that their tasks start first on a node without
+    /// room for all tasks. System classes, whose names start with `system-`, are refused. Changing it does not start a
+    /// deployment: it applies to tasks of the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub priority_class_name: Option<String>,
-    /// Annotations of the pods. Changing them starts no deployment: new tasks of the next deployment have them.
+    /// Annotations of the pods. Changing them does not start a deployment: they apply to tasks of the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub pod_annotations: Option<BTreeMap<String, String>>,
-    /// Labels of the pods, beside the operator's own. Changing them starts no deployment: new tasks of the next
-    /// deployment have them.
+    /// Labels of the pods, in addition to the operator's own. Changing them does not start a deployment: they apply to
+    /// tasks of the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub pod_labels: Option<BTreeMap<String, String>>,
-    /// Number of finished ECSServiceDeployments that are kept, 0 to 100; 10 when absent. Those that are in use are kept
-    /// beyond it.
+    /// Number of finished ECSServiceDeployments to keep, 0 to 100, in addition to those still in use. Defaults to 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub deployment_history_limit: Option<i32>,
-    /// Name of an ECSServiceDeployment of this service, or its `ecs-svc/…` id, whose service revision runs instead of what
-    /// the spec describes, until the field is removed: a rollback by one field, with the task definition left as it is.
-    /// The counts of the spec go on to apply. Setting, changing or removing it starts a deployment if that is another
-    /// revision than the one that runs.
+    /// Rolls back to an earlier deployment: name of an ECSServiceDeployment of this service, or its `ecs-svc/…` id.
+    /// Until you remove the field, the service runs that service revision instead of what the spec describes; the
+    /// counts in the spec still apply. Setting, changing or removing it starts a deployment unless that revision is
+    /// running already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_revision: Option<String>,
-    /// Stops a deployment, as StopServiceDeployment does. Acts only while the deployment that it names is in progress, so
-    /// it can stay in the spec.
+    /// Stops a deployment, as StopServiceDeployment does. It acts only while the named deployment is in progress, so
+    /// you can leave it in the spec.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_service_deployment: Option<StopServiceDeployment>,
 }
 
-/// Which deployment is stopped and what becomes of its tasks: the input of StopServiceDeployment.
+/// Deployment to stop and what happens to its tasks: the input of StopServiceDeployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StopServiceDeployment {
     /// Name of the ECSServiceDeployment, or its `ecs-svc/…` id.
     #[schemars(length(min = 1, max = 253))]
     pub service_deployment: String,
-    /// What becomes of the tasks; `ROLLBACK` when absent.
+    /// What happens to the tasks. Defaults to `ROLLBACK`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_type: Option<StopType>,
 }
 
-/// What becomes of the tasks of a deployment that is stopped: StopServiceDeploymentStopType of the ECS API.
+/// What happens to the tasks of a stopped deployment: StopServiceDeploymentStopType of the ECS API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum StopType {
-    /// Nothing more is started or stopped: both revisions stay as they are.
+    /// Starts and stops nothing more: both revisions stay as they are.
     Abort,
-    /// The service goes back to the last deployment that completed.
+    /// Rolls the service back to the last completed deployment.
     #[default]
     Rollback,
 }
 
-/// When a family without a revision is resolved to a revision.
+/// When a family name without a revision is resolved to a revision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum TaskDefinitionResolution {
     /// Whenever the family has a newer ACTIVE revision.
     #[default]
     FollowLatest,
-    /// As on ECS: when `taskDefinition` is changed or a deployment is forced.
+    /// As on ECS: when `taskDefinition` changes or a deployment is forced.
     OnServiceUpdate,
 }
 
-/// What deletion of a service does with running tasks.
+/// What happens to running tasks when a service is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
-    /// The tasks are stopped, as DeleteService with `force` does.
+    /// Stops the tasks, as DeleteService with `force` does.
     #[default]
     Force,
-    /// Deletion is refused above a desired count of 0, as DeleteService without `force` does. The chart's admission policy
-    /// refuses; without it the service is deleted.
+    /// Refuses deletion while the desired count is above 0, as DeleteService without `force` does. Enforced by the
+    /// admission policy of the Helm chart; without it the service is deleted.
     RefuseWhileScaled,
 }
 
-/// The Kubernetes Service in front of the tasks of a service.
+/// Kubernetes Service in front of the tasks of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesService {
-    /// Whether there is one; when absent there is one as soon as a container has port mappings or a load balancer.
+    /// Whether the operator creates the Service. Defaults to true; a task definition without port mappings never has
+    /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Type of the Service; `ClusterIP` when absent.
+    /// Type of the Service. Defaults to `ClusterIP`.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<KubernetesServiceType>,
-    /// Annotations of the Service, for controllers of load balancers and DNS.
+    /// Annotations of the Service, for example for a load balancer controller or external-dns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub annotations: Option<BTreeMap<String, String>>,
-    /// Labels of the Service, beside the operator's own.
+    /// Labels of the Service, in addition to the operator's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub labels: Option<BTreeMap<String, String>>,
@@ -128,17 +129,17 @@ pub enum KubernetesServiceType {
     /// Reachable inside the cluster.
     #[default]
     ClusterIP,
-    /// Reachable at a port of every node.
+    /// Reachable on a port of every node.
     NodePort,
-    /// Reachable through a load balancer of the cloud.
+    /// Reachable through a load balancer of the cloud provider.
     LoadBalancer,
 }
 
-/// The PodDisruptionBudget of a service.
+/// PodDisruptionBudget of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubernetesPodDisruptionBudget {
-    /// Whether there is one; true when absent.
+    /// Whether the operator creates the PodDisruptionBudget. Defaults to true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
 }

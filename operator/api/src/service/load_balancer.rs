@@ -30,12 +30,13 @@ pub const LOAD_BALANCER_RULES: &[Rule] = &[
     },
 ];
 
-/// A target group that the service's tasks are registered in.
+/// A target group for the tasks of the service. No targets are registered in this version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(LOAD_BALANCER_RULES)))]
 pub struct LoadBalancer {
-    /// ARN of the target group. Mapped to a Kubernetes Service, and to a TargetGroupBinding where that kind exists.
+    /// ARN of the target group. No effect in this version: no targets are registered. To expose the tasks, use
+    /// `kubernetes.service` or an Ingress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub target_group_arn: Option<String>,
@@ -47,11 +48,11 @@ pub struct LoadBalancer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub container_name: Option<String>,
-    /// Port of that container; must be one of its `portMappings`.
+    /// Port of that container; must be in its `portMappings`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 65535))]
     pub container_port: Option<i32>,
-    /// Traffic shifting for blue/green, linear and canary deployments.
+    /// Traffic shifting for blue/green, linear and canary deployments. No effect in this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advanced_configuration: Option<AdvancedConfiguration>,
 }
@@ -72,7 +73,7 @@ pub struct AdvancedConfiguration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub test_listener_rule: Option<String>,
-    /// Role with which ECS changes the listener; no effect here.
+    /// IAM role that ECS uses to change the listener. No effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub role_arn: Option<String>,
@@ -92,7 +93,7 @@ pub const SERVICE_REGISTRY_RULES: &[Rule] = &[
     },
 ];
 
-/// A Cloud Map registry of the service. Mapped to a headless Service.
+/// A Cloud Map registry of the service. No names are registered in this version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(SERVICE_REGISTRY_RULES)))]
@@ -115,11 +116,11 @@ pub struct ServiceRegistry {
     pub container_port: Option<i32>,
 }
 
-/// A VPC Lattice target group that a named port of the tasks is registered in.
+/// A VPC Lattice target group for a named port of the tasks. No targets are registered in this version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VpcLatticeConfiguration {
-    /// Role with which ECS manages the target group; no effect here.
+    /// IAM role that ECS uses to manage the target group. No effect.
     #[schemars(length(max = 2048))]
     pub role_arn: String,
     /// ARN of the target group.
@@ -128,7 +129,7 @@ pub struct VpcLatticeConfiguration {
     /// Name of the port mapping.
     #[schemars(length(max = 255))]
     pub port_name: String,
-    /// Traffic shifting for blue/green, linear and canary deployments.
+    /// Traffic shifting for blue/green, linear and canary deployments. No effect in this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub advanced_configuration: Option<VpcLatticeAdvancedConfiguration>,
 }

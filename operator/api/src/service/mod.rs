@@ -33,7 +33,7 @@ use crate::schema::{Ignored, validations};
 use crate::tags::Tag;
 use rules::{SERVICE_RULES, SERVICE_STRATEGY_RULES};
 
-/// A number of tasks that is kept running, as CreateService and UpdateService describe it.
+/// A number of tasks to keep running: the input of CreateService and UpdateService.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "ecs-operator.dev",
@@ -45,8 +45,8 @@ use rules::{SERVICE_RULES, SERVICE_STRATEGY_RULES};
     namespaced,
     status = "ServiceStatus",
     derive = "PartialEq",
-    doc = "Keeps a number of tasks of one task definition running and replaces them when it changes, as an Amazon ECS \
-           service does. The spec is the input of CreateService and UpdateService.",
+    doc = "Keeps a number of tasks of one task definition running and replaces them when it changes, like an Amazon \
+           ECS service. The spec is the input of CreateService and UpdateService.",
     scale(
         spec_replicas_path = ".spec.desiredCount",
         status_replicas_path = ".status.replicas",
@@ -92,19 +92,19 @@ use rules::{SERVICE_RULES, SERVICE_STRATEGY_RULES};
         name = "Rollout",
         type_ = "string",
         json_path = ".status.deployments[?(@.status==\"PRIMARY\")].rolloutState",
-        description = "How far the PRIMARY deployment is."
+        description = "Rollout state of the PRIMARY deployment."
     ),
     printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether the service does what its spec asks for."
+        description = "Whether the service is in the state that its spec asks for."
     ),
     printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp",
-        description = "Time since the object was made."
+        description = "Time since the object was created."
     ),
     printcolumn(
         name = "Service name",
@@ -117,7 +117,7 @@ use rules::{SERVICE_RULES, SERVICE_STRATEGY_RULES};
         name = "Cluster",
         type_ = "string",
         json_path = ".spec.cluster",
-        description = "Cluster of the service; default when empty.",
+        description = "Cluster of the service; empty means default.",
         priority = 1
     ),
     printcolumn(
@@ -131,7 +131,7 @@ use rules::{SERVICE_RULES, SERVICE_STRATEGY_RULES};
         name = "Scheduling",
         type_ = "string",
         json_path = ".spec.schedulingStrategy",
-        description = "REPLICA or DAEMON; REPLICA when empty.",
+        description = "REPLICA or DAEMON; empty means REPLICA.",
         priority = 1
     ),
     printcolumn(
@@ -145,179 +145,192 @@ use rules::{SERVICE_RULES, SERVICE_STRATEGY_RULES};
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(&[SERVICE_RULES, SERVICE_STRATEGY_RULES].concat())))]
 pub struct ServiceSpec {
-    /// Cluster, by short name or ARN: the ECSCluster of that name in the same namespace. `default` when absent.
+    /// Cluster, by short name or ARN: the ECSCluster with that ECS name in the same namespace. Defaults to `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048), regex(pattern = r"^(arn:[^ ]+:cluster/)?[A-Za-z0-9_-]{1,255}$"))]
     pub cluster: Option<String>,
-    /// ECS name, up to 255 letters, digits, `_` and `-`; `metadata.name` when absent. Cannot be changed.
+    /// ECS name, up to 255 letters, digits, `_` and `-`. Defaults to `metadata.name`. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub service_name: Option<String>,
-    /// Name by which UpdateService addresses the service, short or ARN. Accepted so that its input pastes as it is;
-    /// must not contradict `serviceName`.
+    /// Service that UpdateService addresses, by short name or ARN. Accepted so that you can paste UpdateService input
+    /// unchanged; must not contradict `serviceName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub service: Option<String>,
-    /// Task definition: `family` follows the latest ACTIVE revision, `family:N` stays; an ARN is fine too. Changing it
-    /// starts a deployment.
+    /// Task definition: `family` follows the latest ACTIVE revision, `family:N` pins one; ARNs are accepted too.
+    /// Changing it starts a deployment.
     #[schemars(
         length(min = 1, max = 2048),
         regex(pattern = r"^(arn:[^ ]+:task-definition/)?[A-Za-z0-9_-]{1,255}(:[0-9]{1,10})?$")
     )]
     pub task_definition: String,
-    /// Whether tasks are moved until every zone has as many. `ENABLED` when absent and the service is compatible.
+    /// Whether a steady service moves tasks, one at a time, until the number of tasks per Availability Zone differs by
+    /// at most one. Defaults to `DISABLED`, unlike on ECS, where a new compatible service defaults to `ENABLED`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub availability_zone_rebalancing: Option<AvailabilityZoneRebalancing>,
-    /// Target groups; at most 5. Changing them starts a deployment.
+    /// Target groups; at most 5. No targets are registered in this version: use `kubernetes.service` or an Ingress.
+    /// Changing them starts a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 5))]
     pub load_balancers: Option<Vec<LoadBalancer>>,
-    /// Cloud Map registry; at most 1. Changing it starts a deployment.
+    /// Cloud Map registry; at most 1. No names are registered in this version: use the name of the Kubernetes Service.
+    /// Changing it starts a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1))]
     pub service_registries: Option<Vec<ServiceRegistry>>,
-    /// Number of tasks to keep running; required for REPLICA, ignored for DAEMON. Changing it starts no deployment. An
-    /// autoscaler changes it through the scale subresource.
+    /// Number of tasks to keep running; required for REPLICA, ignored for DAEMON. Changing it does not start a
+    /// deployment. A HorizontalPodAutoscaler and `kubectl scale` set it through the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "desired_count")]
     pub desired_count: Option<i32>,
-    /// Idempotency token of CreateService, up to 36 characters. The object's name does its work here.
+    /// Idempotency token of CreateService, up to 36 characters. No effect: the name of the object makes applying it
+    /// idempotent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 36))]
     pub client_token: Option<String>,
-    /// Kind of capacity; not together with `capacityProviderStrategy`. Cannot be changed to another one: a strategy takes
-    /// its place, as in UpdateService.
+    /// Launch type; mutually exclusive with `capacityProviderStrategy`. Cannot be changed to another launch type, only
+    /// replaced by a strategy, as with UpdateService.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub launch_type: Option<LaunchType>,
-    /// How tasks are divided over capacity providers; at most 20. The cluster's default strategy when this and
-    /// `launchType` are absent. Changing it starts no deployment.
+    /// How to divide the tasks among capacity providers; at most 20 items. Each provider becomes a Deployment with
+    /// required node affinity. Defaults to the strategy of the cluster if `launchType` is absent too. Changing it does
+    /// not start a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 20),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["capacityProvider"])
     )]
     pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
-    /// Fargate platform version; recorded only. Changing it starts a deployment.
+    /// Fargate platform version; recorded, without effect. Changing it starts a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub platform_version: Option<String>,
-    /// IAM role with which ECS calls the load balancer; no effect here.
+    /// IAM role that ECS uses to call the load balancer. No effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub role: Option<String>,
-    /// How tasks are replaced. Changing it starts no deployment.
+    /// How deployments replace tasks. Changing it does not start a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_configuration: Option<DeploymentConfiguration>,
-    /// Binding rules about nodes; at most 10 together with those of the task definition. Changing them starts no
-    /// deployment.
+    /// Constraints on the nodes that may run the tasks; at most 10, including those of the task definition. They become
+    /// node affinity and pod anti-affinity of the tasks. Changing them does not start a deployment: they apply from the
+    /// next deployment on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub placement_constraints: Option<Vec<PlacementConstraint>>,
-    /// Best-effort rules about the distribution of tasks, in order; at most 5. Changing them starts no deployment.
+    /// Best-effort rules for distributing tasks across nodes; at most 5. `spread` becomes topology spread constraints,
+    /// `binpack` a scheduler profile. Changing them does not start a deployment: they apply from the next deployment
+    /// on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 5))]
     pub placement_strategy: Option<Vec<PlacementStrategy>>,
-    /// Network of awsvpc tasks. Changing it starts a deployment.
+    /// Network of tasks with network mode `awsvpc`. Subnets and security groups have no effect on a pod. Changing it
+    /// starts a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_configuration: Option<NetworkConfiguration>,
-    /// Seconds after the start of a task for which failing health checks are ignored, 0 to 2147483647; 0 when absent.
-    /// Changing it starts no deployment.
+    /// Seconds after the start of a task during which failing health checks are ignored, 0 to 2147483647. Defaults to
+    /// 0. Changing it does not start a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub health_check_grace_period_seconds: Option<i32>,
-    /// A number of tasks or one task per node; `REPLICA` when absent. Cannot be changed.
+    /// `REPLICA` keeps `desiredCount` tasks running; `DAEMON` becomes a DaemonSet that runs one task on each eligible
+    /// node. Defaults to `REPLICA`. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduling_strategy: Option<SchedulingStrategy>,
-    /// Who runs deployments; `ECS` when absent, the others are refused.
+    /// Deployment controller. Defaults to `ECS`; all others are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_controller: Option<DeploymentController>,
     /// Tags of the service; at most 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["key"]))]
     pub tags: Option<Vec<Tag>>,
-    /// Whether tasks carry the tags `aws:ecs:clusterName` and `aws:ecs:serviceName`; false when absent.
+    /// Whether tasks carry the tags `aws:ecs:clusterName` and `aws:ecs:serviceName` in the pod annotation
+    /// `ecs-operator.dev/tags`. Defaults to false.
     #[serde(rename = "enableECSManagedTags", default, skip_serializing_if = "Option::is_none")]
     pub enable_ecs_managed_tags: Option<bool>,
-    /// Where the tags of tasks are copied from when they are created; `NONE` when absent.
+    /// Source of the tags that new tasks carry in the pod annotation `ecs-operator.dev/tags`. Defaults to `NONE`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub propagate_tags: Option<PropagateTags>,
-    /// Whether commands may be run in the containers; false when absent. Changing it starts no deployment: tasks of the next
-    /// one have it. Refusing commands where it is false takes the chart's `admission.executeCommand`.
+    /// Whether users may run commands in the containers (`kubectl exec`). Defaults to false. Changing it does not start
+    /// a deployment: it applies to tasks of the next one. It is enforced only if `admission.executeCommand` is set in
+    /// the Helm chart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_execute_command: Option<bool>,
-    /// Names and ports under which services reach each other. Changing it starts a deployment.
+    /// Service Connect: names and ports under which services reach each other. No aliases are created in this version:
+    /// use the name of the Kubernetes Service. Changing it starts a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_connect_configuration: Option<ServiceConnectConfiguration>,
-    /// Settings of the volume that the task definition declares as `configuredAtLaunch`; REPLICA only. Changing them
-    /// starts a deployment.
+    /// Settings of the volume that the task definition declares as `configuredAtLaunch`; REPLICA only. The volume
+    /// becomes an ephemeral PersistentVolumeClaim per task. Changing them starts a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 10),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub volume_configurations: Option<Vec<ServiceVolumeConfiguration>>,
-    /// VPC Lattice target groups. Changing them starts a deployment.
+    /// VPC Lattice target groups. No targets are registered in this version. Changing them starts a deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub vpc_lattice_configurations: Option<Vec<VpcLatticeConfiguration>>,
-    /// Gateway that sends traffic to a named port; at most 1.
+    /// Gateway that routes traffic to a named port; at most 1. No effect in this version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1))]
     pub gateway_connectors: Option<Vec<GatewayConnector>>,
-    /// Resolution of the service's metrics.
+    /// Resolution of the service's metrics. No effect: the metrics pipeline of the cluster decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub monitoring: Option<MonitoringConfiguration>,
-    /// Member of UpdateService: true, where the newest deployment was started without it, starts one deployment.
-    /// `kubernetes.forceNewDeployment` can be used again and again.
+    /// Member of UpdateService: true starts one deployment, unless the newest deployment was started with it. To force
+    /// deployments repeatedly, change `kubernetes.forceNewDeployment`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub force_new_deployment: Option<bool>,
-    /// What ECS does not have.
+    /// Settings without an ECS counterpart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<ServiceKubernetes>,
 
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_arn: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_arn: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running_count: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_count: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform_family: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_sets: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployments: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_service_deployment: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_service_revisions: Option<Ignored>,
-    /// Part of DescribeServices output: accepted and ignored.
+    /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_management_type: Option<Ignored>,
 }
@@ -332,13 +345,13 @@ fn desired_count(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum AvailabilityZoneRebalancing {
-    /// They are.
+    /// Enabled.
     Enabled,
-    /// They are not.
+    /// Disabled.
     Disabled,
 }
 
-/// Kind of capacity that tasks run on.
+/// Launch type: the kind of capacity that tasks run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum LaunchType {
@@ -346,13 +359,13 @@ pub enum LaunchType {
     Ec2,
     /// Fargate on-demand capacity.
     Fargate,
-    /// Machines of one's own.
+    /// External (on-premises) instances.
     External,
-    /// Managed instances: only through a capacity provider strategy.
+    /// ECS Managed Instances, selected through a capacity provider strategy only.
     ManagedInstances,
 }
 
-/// How the number of tasks is decided.
+/// How many tasks a service runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SchedulingStrategy {
@@ -362,7 +375,7 @@ pub enum SchedulingStrategy {
     Daemon,
 }
 
-/// Where the tags of a task are copied from.
+/// Source of the tags of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PropagateTags {
@@ -370,6 +383,6 @@ pub enum PropagateTags {
     TaskDefinition,
     /// The service.
     Service,
-    /// Nowhere.
+    /// None.
     None,
 }

@@ -1,11 +1,11 @@
-//! Resolution of the service's metrics.
+//! Resolution of the service's metrics. No effect: the metrics pipeline of the cluster decides.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{Rule, validations};
 
-/// Metrics that the service publishes at a chosen resolution.
+/// Resolution of the metrics of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MonitoringConfiguration {
@@ -22,7 +22,7 @@ pub const METRIC_CONFIGURATION_RULES: &[Rule] = &[Rule {
     cel: "self.resolutionSeconds in [20, 60]",
 }];
 
-/// The resolution of some metrics.
+/// Resolution of some metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(METRIC_CONFIGURATION_RULES)))]
@@ -30,7 +30,7 @@ pub struct MetricConfiguration {
     /// Names of the metrics; 1 to 5.
     #[schemars(length(min = 1, max = 5), inner(length(min = 1, max = 255)))]
     pub metric_names: Vec<String>,
-    /// Seconds between two values: 20 or 60.
+    /// Seconds between two data points: 20 or 60.
     #[schemars(range(min = 20, max = 60))]
     pub resolution_seconds: i32,
 }

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema::{Rule, validations};
 
-/// What a placement constraint asks for.
+/// Type of a placement constraint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum PlacementConstraintType {
-    /// No two tasks of the service on one node.
+    /// Each task of the service on a different node.
     #[serde(rename = "distinctInstance")]
     DistinctInstance,
     /// Only nodes for which the expression is true.
@@ -35,8 +35,7 @@ pub const PLACEMENT_CONSTRAINT_RULES: &[Rule] = &[
     },
 ];
 
-/// A binding rule about the nodes that may run a task. Several constraints must all hold, together with those of the
-/// task definition.
+/// A constraint on the nodes that may run a task. All constraints of the service and of its task definition must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(PLACEMENT_CONSTRAINT_RULES)))]
@@ -50,7 +49,7 @@ pub struct PlacementConstraint {
     pub expression: Option<String>,
 }
 
-/// How tasks are distributed over the nodes that may run them.
+/// How tasks are distributed across the nodes that may run them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PlacementStrategyType {
@@ -87,7 +86,7 @@ pub const PLACEMENT_STRATEGY_RULES: &[Rule] = &[
     },
 ];
 
-/// A best-effort rule about the distribution of tasks. The list is applied in order, each entry refining the previous.
+/// A best-effort rule for distributing tasks across nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(PLACEMENT_STRATEGY_RULES)))]

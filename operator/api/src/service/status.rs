@@ -1,4 +1,4 @@
-//! What the operator reports about a service: the members of DescribeServices, plus conditions.
+//! Observed state of a service: the members of DescribeServices, plus conditions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,11 +8,11 @@ use crate::capacity_provider::CapacityProviderStrategyItem;
 use crate::conditions::Condition;
 use crate::schema::MicroTime;
 
-/// At most this many deployments are reported.
+/// Largest number of deployments in the status.
 pub const MAX_DEPLOYMENTS: usize = 10;
-/// At most this many events are reported, the newest first.
+/// Largest number of events in the status, newest first.
 pub const MAX_EVENTS: usize = 25;
-/// At most this many stopped tasks are reported, the newest first.
+/// Largest number of stopped tasks in the status, newest first.
 pub const MAX_STOPPED_TASKS: usize = 10;
 
 /// State of a service.
@@ -27,7 +27,7 @@ pub enum ServiceState {
     Inactive,
 }
 
-/// What the operator reports about a service.
+/// Observed state of a service, in the spelling of DescribeServices.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceStatus {
@@ -35,7 +35,7 @@ pub struct ServiceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// What is true of the service now.
+    /// Current conditions of the service.
     #[serde(default, deserialize_with = "crate::conditions::known", skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -66,11 +66,12 @@ pub struct ServiceStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub pending_count: Option<i32>,
-    /// Tasks of the service, of any deployment, that are RUNNING or on their way there: what the scale subresource reports.
+    /// Tasks of all deployments of the service that are RUNNING or on their way there: the count of the scale
+    /// subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub replicas: Option<i32>,
-    /// Label selector of those tasks' pods, as the scale subresource reports it.
+    /// Label selector of the pods of those tasks, for the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub selector: Option<String>,
@@ -93,37 +94,37 @@ pub struct ServiceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub deployments: Vec<Deployment>,
-    /// Events with the wording of ECS, newest first; at most 25.
+    /// Events in ECS's words, newest first; at most 25.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 25))]
     pub events: Vec<ServiceEvent>,
-    /// Tasks that ended or were stopped because they failed, newest first; at most 10. Tasks that a rollout or a scale-in
-    /// stopped are not among them.
+    /// Tasks that ended, or that the operator stopped, because they failed, newest first; at most 10. Excludes tasks
+    /// that a rollout or a scale-in stopped.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub stopped_tasks: Vec<StoppedTask>,
-    /// When the service was first seen.
+    /// Time when the operator first saw the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<MicroTime>,
     /// ECSServiceDeployment of the rollout in progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub current_service_deployment: Option<String>,
-    /// How far started and stopped tasks are told in `events`. Internal: it makes each event appear once across
+    /// Internal: which started and stopped tasks `events` covers already, so that each event appears once across
     /// restarts of the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_watermark: Option<TaskWatermark>,
-    /// Since when the service has been in a steady state.
+    /// Time since which the service has been in a steady state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_since: Option<MicroTime>,
-    /// Events about lasting conditions, which are repeated after six hours at the earliest. Internal.
+    /// Internal: events about lasting conditions, which are repeated after six hours at the earliest; at most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub announcements: Vec<Announcement>,
-    /// What Availability Zone rebalancing remembers. Internal.
+    /// Internal: what Availability Zone rebalancing remembers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rebalancing: Option<RebalancingStatus>,
-    /// When the steady state was last told; ECS repeats it about every 6 hours.
+    /// Time of the last steady state event; ECS repeats it about every 6 hours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_announced_at: Option<MicroTime>,
 }
@@ -132,9 +133,9 @@ pub struct ServiceStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AnnouncementTopic {
-    /// The deployment configuration lets no task start or stop.
+    /// The deployment configuration allows no task to start or stop.
     DeploymentStuck,
-    /// Tasks fail to start again and again.
+    /// Tasks repeatedly fail to start.
     TaskStartImpaired,
     /// No container instance has room for a task.
     TaskPlacementFailure,
@@ -146,17 +147,17 @@ pub enum AnnouncementTopic {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Announcement {
-    /// What it is about.
+    /// Subject of the event.
     pub topic: AnnouncementTopic,
-    /// The deployment it names, `ecs-svc/` and 19 digits, for `SCALE_IN_BLOCKED`.
+    /// Deployment that the event names, `ecs-svc/` and 19 digits; for `SCALE_IN_BLOCKED`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub deployment: Option<String>,
-    /// The number of tasks it names, for `SCALE_IN_BLOCKED`.
+    /// Number of tasks that the event names; for `SCALE_IN_BLOCKED`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub tasks: Option<i32>,
-    /// When it was last written.
+    /// Time when the event was last written.
     pub announced_at: MicroTime,
 }
 
@@ -167,7 +168,7 @@ pub struct RebalancingStatus {
     /// Whether the zones were last reported as not balanced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unbalanced: bool,
-    /// Moves that were tried in the last 30 minutes, newest first: the same distribution is not tried again meanwhile.
+    /// Moves tried in the last 30 minutes, newest first: the same distribution is not tried again within that time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub tries: Vec<RebalancingTry>,
@@ -180,7 +181,7 @@ pub struct RebalancingTry {
     /// Tasks per zone before the move.
     #[schemars(length(max = 64))]
     pub distribution: Vec<ZoneTasks>,
-    /// When the move began.
+    /// Time when the move started.
     pub tried_at: MicroTime,
 }
 
@@ -191,7 +192,7 @@ pub struct ZoneTasks {
     /// Name of the zone.
     #[schemars(length(max = 63))]
     pub zone: String,
-    /// Its tasks.
+    /// Number of tasks in the zone.
     #[schemars(range(min = 0))]
     pub tasks: i32,
 }
@@ -208,13 +209,13 @@ pub enum DeploymentStatus {
     Inactive,
 }
 
-/// How far the rollout of a deployment is.
+/// Rollout state of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DeploymentRolloutState {
     /// The service reached a steady state with this deployment.
     Completed,
-    /// The circuit breaker or an alarm gave the deployment up.
+    /// The circuit breaker or an alarm failed the deployment.
     Failed,
     /// Tasks are being replaced.
     InProgress,
@@ -224,7 +225,7 @@ pub enum DeploymentRolloutState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {
-    /// `ecs-svc/` and 19 digits; tasks carry it as startedBy.
+    /// Deployment id: `ecs-svc/` and 19 digits. Tasks carry it as `startedBy`.
     #[schemars(length(max = 64))]
     pub id: String,
     /// `PRIMARY`, `ACTIVE` or `INACTIVE`.
@@ -241,13 +242,13 @@ pub struct Deployment {
     /// Tasks in RUNNING.
     #[schemars(range(min = 0))]
     pub running_count: i32,
-    /// Tasks of the deployment that failed, over its whole life: they could not start, ended too soon, or failed their health
-    /// checks.
+    /// Failed tasks over the lifetime of the deployment: those that could not start, ended too soon, or failed their
+    /// health checks.
     #[schemars(range(min = 0))]
     pub failed_tasks: i32,
-    /// When the deployment was made.
+    /// Time when the deployment was created.
     pub created_at: MicroTime,
-    /// When anything above last changed.
+    /// Time of the last change to this deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<MicroTime>,
     /// Launch type of its tasks.
@@ -257,10 +258,10 @@ pub struct Deployment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 20))]
     pub capacity_provider_strategy: Option<Vec<CapacityProviderStrategyItem>>,
-    /// How far the rollout is.
+    /// State of the rollout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout_state: Option<DeploymentRolloutState>,
-    /// Why the rollout is there.
+    /// Reason for the current `rolloutState`, in ECS's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub rollout_state_reason: Option<String>,
@@ -273,46 +274,46 @@ pub struct ServiceEvent {
     /// Identifier of the event.
     #[schemars(length(max = 64))]
     pub id: String,
-    /// When it happened.
+    /// Time of the event.
     pub created_at: MicroTime,
-    /// What happened, in the words of ECS.
+    /// Text of the event, in ECS's words.
     #[schemars(length(max = 4096))]
     pub message: String,
 }
 
-/// A task that ended, or that the operator stopped, because something in it failed.
+/// A task that ended, or that the operator stopped, because of a failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StoppedTask {
     /// ARN of the task.
     #[schemars(length(max = 2048))]
     pub task_arn: String,
-    /// Name of its pod.
+    /// Name of the pod.
     #[schemars(length(max = 253))]
     pub pod: String,
-    /// Uid of its pod. A pod that is still there although its task is listed is about to be deleted.
+    /// UID of the pod. A pod that still exists although its task is listed here is about to be deleted.
     #[schemars(length(max = 128))]
     pub uid: String,
-    /// `EssentialContainerExited`, `TaskFailedToStart`, `ServiceSchedulerInitiated` …
+    /// Stop code, such as `EssentialContainerExited`, `TaskFailedToStart` or `ServiceSchedulerInitiated`.
     #[schemars(length(max = 64))]
     pub stop_code: String,
-    /// The text to the code, in the words of ECS.
+    /// Reason that the task stopped, in ECS's words.
     #[schemars(length(max = 1024))]
     pub stopped_reason: String,
-    /// When all its essential containers had started; absent if that never happened.
+    /// Time when all essential containers had started; absent if that never happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<MicroTime>,
-    /// When it was given up.
+    /// Time when the task ended, or when the operator gave it up.
     pub stopped_at: MicroTime,
-    /// Revision that it ran, `family:N`.
+    /// Revision of the task, `family:N`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 300))]
     pub task_definition: Option<String>,
-    /// Deployment that started it, `ecs-svc/` and 19 digits.
+    /// Deployment that started the task, `ecs-svc/` and 19 digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub started_by: Option<String>,
-    /// Its containers, in the order of the task definition.
+    /// Containers of the task, in the order of the task definition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub containers: Vec<StoppedContainer>,
@@ -325,37 +326,37 @@ pub struct StoppedContainer {
     /// Name in the task definition.
     #[schemars(length(max = 255))]
     pub name: String,
-    /// Exit code; absent for a container that had not exited when the task was given up.
+    /// Exit code; absent for a container that had not exited by `stoppedAt`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// Why it ended or could not start, where more than the code is known.
+    /// Why the container ended or could not start, if more than the exit code is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub reason: Option<String>,
-    /// Whether the task ended because of this container; false when absent.
+    /// Whether this container ended the task. Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_the_task: Option<bool>,
 }
 
-/// How far started and stopped tasks are told in the events of a service.
+/// Which started and stopped tasks the events of a service cover already.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskWatermark {
-    /// Starts up to this time are told.
+    /// Starts up to this time have their event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_through: Option<MicroTime>,
-    /// Tasks that started exactly then and are told.
+    /// Tasks that started exactly then and have their event; at most 1000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000), inner(length(max = 64)))]
     pub started_ids: Vec<String>,
-    /// Stops up to this time are told.
+    /// Stops up to this time have their event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_through: Option<MicroTime>,
-    /// Tasks that stopped exactly then and are told.
+    /// Tasks that stopped exactly then and have their event; at most 1000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000), inner(length(max = 64)))]
     pub stopped_ids: Vec<String>,
-    /// Tasks of a DAEMON service that are told to violate its placement constraints, while they exist.
+    /// Existing tasks of a DAEMON service whose violation of its placement constraints has its event; at most 1000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000), inner(length(max = 64)))]
     pub misplaced_ids: Vec<String>,

@@ -14,7 +14,8 @@ pub struct ServiceVolumeConfiguration {
     /// Name of the volume in the task definition.
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub name: String,
-    /// A new EBS volume for each task, deleted when the task stops.
+    /// A new EBS volume for each task, deleted when the task stops. Becomes an ephemeral PersistentVolumeClaim of a
+    /// StorageClass that the operator creates.
     #[serde(rename = "managedEBSVolume", default, skip_serializing_if = "Option::is_none")]
     pub managed_ebs_volume: Option<ServiceManagedEbsVolumeConfiguration>,
 }
@@ -90,7 +91,7 @@ pub const SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_RULES: &[Rule] = &[
     },
 ];
 
-/// An EBS volume that is made for each task of the service and deleted with it. Mapped to an ephemeral volume claim.
+/// An EBS volume for each task of the service, deleted with the task. Becomes an ephemeral PersistentVolumeClaim.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(SERVICE_MANAGED_EBS_VOLUME_CONFIGURATION_RULES)))]
@@ -98,15 +99,15 @@ pub struct ServiceManagedEbsVolumeConfiguration {
     /// Whether the volume is encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encrypted: Option<bool>,
-    /// Key of the encryption.
+    /// KMS key for the encryption.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub kms_key_id: Option<String>,
-    /// Type of the volume; `gp3` when absent.
+    /// Type of the volume. Defaults to `gp3`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume_type: Option<EbsVolumeType>,
     /// Size in GiB. gp2 and gp3: 1 to 16384; io1 and io2: 4 to 16384; st1 and sc1: 125 to 16384; standard: 1 to 1024.
-    /// This or `snapshotId` is required.
+    /// The operator needs it together with `snapshotId` too.
     #[serde(rename = "sizeInGiB", default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub size_in_gib: Option<i32>,
@@ -114,15 +115,15 @@ pub struct ServiceManagedEbsVolumeConfiguration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub snapshot_id: Option<String>,
-    /// MiB per second at which the snapshot is fetched; needs `snapshotId`.
+    /// Rate at which the snapshot is loaded, in MiB/s; requires `snapshotId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub volume_initialization_rate: Option<i32>,
-    /// Operations per second. gp3: 3000 to 16000; io1: 100 to 64000 and required; io2: 100 to 256000 and required.
+    /// I/O operations per second (IOPS). gp3: 3000 to 16000; io1: 100 to 64000, required; io2: 100 to 256000, required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub iops: Option<i32>,
-    /// MiB per second, at most 1000; gp3 only.
+    /// Throughput in MiB/s, at most 1000; gp3 only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub throughput: Option<i32>,
@@ -130,10 +131,10 @@ pub struct ServiceManagedEbsVolumeConfiguration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub tag_specifications: Option<Vec<EbsTagSpecification>>,
-    /// Role with which ECS makes the volume; no effect here, the CSI driver has its own identity.
+    /// IAM role that ECS uses to create the volume. No effect: the EBS CSI driver has its own identity.
     #[schemars(length(max = 2048))]
     pub role_arn: String,
-    /// File system on the volume; `xfs` when absent.
+    /// File system on the volume. Defaults to `xfs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filesystem_type: Option<TaskFilesystemType>,
 }
@@ -176,18 +177,18 @@ pub enum TaskFilesystemType {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EbsTagSpecification {
-    /// What is tagged: always `volume`.
+    /// Resource to tag: always `volume`.
     pub resource_type: EbsResourceType,
-    /// The tags; at most 50.
+    /// Tags; at most 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub tags: Option<Vec<Tag>>,
-    /// Where further tags are copied from.
+    /// Source of additional tags.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub propagate_tags: Option<PropagateTags>,
 }
 
-/// What a tag specification tags.
+/// Resource to tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EbsResourceType {

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::schema::validations;
 
-/// One container of a task.
+/// A container of a task. Becomes a container of the pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(CONTAINER_RULES)))]
@@ -25,114 +25,122 @@ pub struct ContainerDefinition {
     /// Name of the container, unique in the task definition: up to 255 letters, digits, `_` and `-`.
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub name: String,
-    /// Image to run, passed to the container runtime as written.
+    /// Image to run. A tag is pinned to its digest when a deployment starts (see `versionConsistency`).
     #[schemars(length(min = 1, max = 4096))]
     pub image: String,
-    /// Credentials for pulling the image from a private registry.
+    /// Credentials for pulling the image from a private registry. Becomes an `imagePullSecret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_credentials: Option<RepositoryCredentials>,
-    /// CPU shares of the container; 1024 units are one vCPU. Absent, 0 and 1 all mean the minimum of 2 shares.
+    /// CPU shares of the container; 1024 units are one vCPU. Becomes the CPU request, without a limit. Absent, 0 and 1
+    /// all mean the minimum of 2 shares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub cpu: Option<i32>,
-    /// Hard memory limit in MiB: a container that exceeds it is killed.
+    /// Memory limit in MiB: a container that exceeds it is killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 6))]
     pub memory: Option<i32>,
-    /// Memory in MiB that is kept free for the container when it is placed; it may use more, up to `memory`.
+    /// Memory in MiB to reserve for the container: its memory request. It may use more, up to `memory`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 6))]
     pub memory_reservation: Option<i32>,
-    /// Containers reachable under a name of their own, as `name` or `name:alias`; network mode `bridge` only.
+    /// Containers to reach by name, as `name` or `name:alias`; network mode `bridge` only. Every name resolves to the
+    /// pod itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50), inner(length(max = 512)))]
     pub links: Option<Vec<String>>,
-    /// Ports on which the container listens.
+    /// Ports that the container listens on. Become container ports and ports of the Kubernetes Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub port_mappings: Option<Vec<PortMapping>>,
-    /// Whether the end of this container, with any exit code, ends the whole task; true when absent.
+    /// Whether the exit of this container, with any exit code, stops the whole task. Defaults to true. See
+    /// `kubernetes.essentialContainerExit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub essential: Option<bool>,
-    /// Restart in place when the container exits; off when absent.
+    /// Whether to restart the container in place when it exits. Defaults to no restart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_policy: Option<ContainerRestartPolicy>,
-    /// Replaces the ENTRYPOINT of the image and, as with docker, drops its CMD.
+    /// Overrides the ENTRYPOINT of the image and, as with Docker, drops its CMD. Becomes `command`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000))]
     pub entry_point: Option<Vec<String>>,
-    /// Replaces the CMD of the image.
+    /// Overrides the CMD of the image. Becomes `args`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000))]
     pub command: Option<Vec<String>>,
-    /// Environment variables, passed as written; they win over variables from `environmentFiles`.
+    /// Environment variables, passed as written. They take precedence over `environmentFiles`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000))]
     pub environment: Option<Vec<KeyValuePair>>,
-    /// Files with more environment variables; the first file that defines a variable wins.
+    /// Files with environment variables. Become `envFrom` with one ConfigMap per file. The first file that defines a
+    /// variable wins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub environment_files: Option<Vec<EnvironmentFile>>,
-    /// Volumes of the task and where the container sees them.
+    /// Volumes of the task to mount in the container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub mount_points: Option<Vec<MountPoint>>,
-    /// Containers whose mounts this container has too.
+    /// Containers whose mounts this container gets as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub volumes_from: Option<Vec<VolumeFrom>>,
-    /// Linux kernel settings; not on Windows.
+    /// Linux-specific settings; not on Windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linux_parameters: Option<LinuxParameters>,
-    /// Environment variables whose values are read from a secret when the container starts.
+    /// Environment variables with values from secrets, read when the container starts. Become `secretKeyRef`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]
     pub secrets: Option<Vec<Secret>>,
-    /// Containers that must have reached a condition before this one starts; it stops before they do.
+    /// Containers that must reach a condition before this one starts. This container stops before they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub depends_on: Option<Vec<ContainerDependency>>,
-    /// Seconds that dependents wait for this container to become COMPLETE, SUCCESS or HEALTHY; Fargate 2 to 120.
+    /// Seconds that dependent containers wait for this one to become COMPLETE, SUCCESS or HEALTHY; Fargate: 2 to 120.
+    /// The task stops after that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub start_timeout: Option<i32>,
-    /// Seconds between the stop signal and SIGKILL; 30 when absent; Fargate 2 to 120.
+    /// Seconds between the stop signal and SIGKILL; Fargate: 2 to 120. Defaults to 30. Becomes part of
+    /// `terminationGracePeriodSeconds` of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub stop_timeout: Option<i32>,
-    /// Whether a deployment resolves the image tag to a digest once and keeps it; enabled when absent.
+    /// Whether a deployment pins the image tag to its digest. Defaults to `enabled`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_consistency: Option<VersionConsistency>,
-    /// Host name of the container; not with network mode `awsvpc`.
+    /// Hostname of the container; not with network mode `awsvpc`. Becomes the hostname of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub hostname: Option<String>,
-    /// User of the process: `user`, `user:group`, `uid`, `uid:gid`, `user:gid` or `uid:group`.
+    /// User of the process: `user`, `user:group`, `uid`, `uid:gid`, `user:gid` or `uid:group`. Names other than `root`
+    /// are refused: use numbers. Becomes `runAsUser` and `runAsGroup`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub user: Option<String>,
-    /// Directory in which the command starts.
+    /// Working directory of the command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub working_directory: Option<String>,
-    /// Switches the network of the container off.
+    /// Whether to disable the network of the container. true is refused: the containers of a pod share one network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disable_networking: Option<bool>,
-    /// Gives the container nearly the rights of root on the host; not on Fargate.
+    /// Whether the container is privileged; not on Fargate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privileged: Option<bool>,
-    /// Makes the root file system of the container read-only.
+    /// Whether the root file system of the container is read-only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readonly_root_filesystem: Option<bool>,
-    /// DNS servers that the container asks.
+    /// DNS servers of the container. They apply to the whole pod, and names of the Kubernetes cluster no longer
+    /// resolve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50), inner(length(max = 255)))]
     pub dns_servers: Option<Vec<String>>,
-    /// Domains that are tried for names without a dot.
+    /// DNS search domains. They apply to the whole pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50), inner(length(max = 255)))]
     pub dns_search_domains: Option<Vec<String>>,
-    /// Lines for the hosts file; not with network mode `awsvpc`.
+    /// Entries for `/etc/hosts`; not with network mode `awsvpc`. Become `hostAliases` of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub extra_hosts: Option<Vec<HostEntry>>,
@@ -140,26 +148,27 @@ pub struct ContainerDefinition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50), inner(length(max = 4096)))]
     pub docker_security_options: Option<Vec<String>>,
-    /// Keeps standard input open.
+    /// Whether to keep standard input open (`stdin`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interactive: Option<bool>,
-    /// Allocates a terminal.
+    /// Whether to allocate a terminal (`tty`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pseudo_terminal: Option<bool>,
-    /// Labels of the container.
+    /// Docker labels of the container. Become annotations of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docker_labels: Option<BTreeMap<String, String>>,
-    /// Limits of the processes in the container.
+    /// Resource limits of the processes (ulimits). No effect: those of the container runtime apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub ulimits: Option<Vec<Ulimit>>,
-    /// Where the output of the container goes.
+    /// Log configuration of the container. Output goes to the log files of the node; the configuration becomes an
+    /// annotation of the pod for the log agent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_configuration: Option<LogConfiguration>,
-    /// How to find out whether the container is healthy. A HEALTHCHECK of the image is ignored.
+    /// Health check of the container. Becomes a readiness and a startup probe. A HEALTHCHECK of the image is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheck>,
-    /// Kernel parameters (sysctls).
+    /// Kernel parameters (sysctls). They apply to the whole pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub system_controls: Option<Vec<SystemControl>>,
@@ -167,10 +176,10 @@ pub struct ContainerDefinition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub resource_requirements: Option<Vec<ResourceRequirement>>,
-    /// Makes this container the log router of the task; one per task.
+    /// Makes this container the FireLens log router of the task, which runs as a native sidecar; one per task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firelens_configuration: Option<FirelensConfiguration>,
-    /// Where the credential specification for Active Directory lies; at most one.
+    /// Location of the credential specification (gMSA) for Active Directory; at most one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1), inner(length(max = 4096)))]
     pub credential_specs: Option<Vec<String>>,

@@ -13,7 +13,7 @@ use crate::schema::validations;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryCredentials {
-    /// ARN or name of a secret that holds JSON with `username` and `password`.
+    /// ARN or name of a secret with JSON that contains `username` and `password`.
     #[schemars(length(min = 1, max = 2048))]
     pub credentials_parameter: String,
 }
@@ -22,7 +22,7 @@ pub struct RepositoryCredentials {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TransportProtocol {
-    /// TCP, the default.
+    /// TCP; the default.
     Tcp,
     /// UDP.
     Udp,
@@ -40,7 +40,7 @@ pub enum ApplicationProtocol {
     Grpc,
 }
 
-/// A port, or a range of ports, on which a container listens.
+/// A port, or a range of ports, that a container listens on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(PORT_MAPPING_RULES)))]
@@ -49,22 +49,22 @@ pub struct PortMapping {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub container_port: Option<i32>,
-    /// Port on the host. With `awsvpc` and `host` absent or equal to `containerPort`; with `bridge` absent or 0 means a
-    /// free port.
+    /// Port on the node. With `awsvpc` and `host` absent or equal to `containerPort`. With `bridge`, absent or 0
+    /// reserves no port of the node: use the Kubernetes Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 65535))]
     pub host_port: Option<i32>,
-    /// Transport protocol; tcp when absent.
+    /// Transport protocol. Defaults to tcp.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<TransportProtocol>,
-    /// Name of the port, needed by Service Connect: up to 64 of `a-z 0-9 _ -`, not starting with `-`.
+    /// Name of the port, required for Service Connect: up to 64 characters of `a-z 0-9 _ -`, not starting with `-`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[a-z0-9_][a-z0-9_-]*$"))]
     pub name: Option<String>,
-    /// Application protocol; plain TCP when absent.
+    /// Application protocol. Defaults to plain TCP. Becomes the `appProtocol` of the Service port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_protocol: Option<ApplicationProtocol>,
-    /// Range of ports instead of one, as `first-last`; network modes `awsvpc` and `bridge`.
+    /// Range of ports instead of one port, as `first-last`; network modes `awsvpc` and `bridge`; at most 100 ports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 11), regex(pattern = r"^[0-9]{1,5}-[0-9]{1,5}$"))]
     pub container_port_range: Option<String>,
@@ -76,11 +76,12 @@ pub struct PortMapping {
 pub struct ContainerRestartPolicy {
     /// Whether the container is restarted when it exits.
     pub enabled: bool,
-    /// Exit codes after which it is not restarted; at most 50.
+    /// Exit codes after which the container is not restarted; at most 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub ignored_exit_codes: Option<Vec<i32>>,
-    /// Seconds that it must have run before it may be restarted: 60 to 1800, 300 when absent.
+    /// Seconds that the container must have run before a restart, 60 to 1800. Defaults to 300. No effect: the kubelet
+    /// uses its own back-off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 60, max = 1800))]
     pub restart_attempt_period: Option<i32>,
@@ -100,7 +101,7 @@ pub struct KeyValuePair {
     pub value: Option<String>,
 }
 
-/// Kind of an environment file.
+/// Type of an environment file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EnvironmentFileType {
@@ -113,15 +114,16 @@ pub enum EnvironmentFileType {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(ENVIRONMENT_FILE_RULES)))]
 pub struct EnvironmentFile {
-    /// ARN of the S3 object; its name ends in `.env`.
+    /// ARN of the S3 object, with a name that ends in `.env`. The ConfigMap that replaces it has a name derived from
+    /// this ARN.
     #[schemars(length(min = 1, max = 2048))]
     pub value: String,
-    /// Kind of the file: s3.
+    /// Type of the file: s3.
     #[serde(rename = "type")]
     pub type_: EnvironmentFileType,
 }
 
-/// Where a container sees a volume of the task.
+/// A volume of the task to mount in a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(MOUNT_POINT_RULES)))]
@@ -134,21 +136,21 @@ pub struct MountPoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub container_path: Option<String>,
-    /// Whether the container may only read; false when absent.
+    /// Whether the mount is read-only. Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
 }
 
-/// A container whose mounts another one has too.
+/// A container whose mounts another container gets as well.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(VOLUME_FROM_RULES)))]
 pub struct VolumeFrom {
-    /// Name of the container that has the mounts.
+    /// Name of the container with the mounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub source_container: Option<String>,
-    /// Whether the container may only read; false when absent.
+    /// Whether the mount is read-only. Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
 }
@@ -165,21 +167,21 @@ pub struct Secret {
     pub value_from: String,
 }
 
-/// Condition that another container waits for.
+/// Condition that a dependent container waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum ContainerCondition {
-    /// It runs, or has already run.
+    /// The container has started.
     Start,
-    /// It exited with any code.
+    /// The container exited with any exit code.
     Complete,
-    /// It exited with 0.
+    /// The container exited with exit code 0.
     Success,
-    /// Its health check reports healthy.
+    /// The health check of the container passes.
     Healthy,
 }
 
-/// A container that must have reached a condition first.
+/// A container that must reach a condition first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerDependency {
@@ -190,29 +192,29 @@ pub struct ContainerDependency {
     pub condition: ContainerCondition,
 }
 
-/// Whether an image tag is resolved to a digest once per deployment.
+/// Whether a deployment pins the image tag to its digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VersionConsistency {
-    /// Resolved once; later tasks of the deployment use the digest. The default.
+    /// Pinned: all tasks of the deployment run the same digest. The default.
     Enabled,
-    /// Used as written.
+    /// Not pinned: the image is used as written.
     Disabled,
 }
 
-/// A line of the hosts file.
+/// An entry of `/etc/hosts`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostEntry {
-    /// Host name.
+    /// Hostname.
     #[schemars(length(min = 1, max = 255))]
     pub hostname: String,
-    /// Address.
+    /// IP address.
     #[schemars(length(min = 1, max = 255))]
     pub ip_address: String,
 }
 
-/// Name of a process limit.
+/// Name of a resource limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum UlimitName {
@@ -248,11 +250,11 @@ pub enum UlimitName {
     Stack,
 }
 
-/// A process limit.
+/// A resource limit of a process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ulimit {
-    /// Which limit.
+    /// Name of the limit.
     pub name: UlimitName,
     /// Soft limit, in the unit of the limit.
     pub soft_limit: i32,
@@ -260,27 +262,27 @@ pub struct Ulimit {
     pub hard_limit: i32,
 }
 
-/// A command that tells whether a container is healthy.
+/// A command that checks whether a container is healthy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(HEALTH_CHECK_RULES)))]
 pub struct HealthCheck {
-    /// `CMD` and the words of a command, or `CMD-SHELL` and one line for the shell; exit code 0 is healthy.
+    /// `CMD` and the words of a command, or `CMD-SHELL` and one line for the shell. Exit code 0 means healthy.
     #[schemars(length(max = 1000))]
     pub command: Vec<String>,
-    /// Seconds between two runs: 5 to 300, 30 when absent.
+    /// Seconds between two health checks, 5 to 300. Defaults to 30.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 5, max = 300))]
     pub interval: Option<i32>,
-    /// Seconds until a run counts as failed: 2 to 60, 5 when absent.
+    /// Seconds after which a health check fails, 2 to 60. Defaults to 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2, max = 60))]
     pub timeout: Option<i32>,
-    /// Failures in a row that make the container unhealthy: 1 to 10, 3 when absent.
+    /// Consecutive failures that make the container unhealthy, 1 to 10. Defaults to 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10))]
     pub retries: Option<i32>,
-    /// Seconds after the start in which failures do not count: 0 to 300, off when absent.
+    /// Seconds after the start during which failures do not count, 0 to 300. Defaults to 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 300))]
     pub start_period: Option<i32>,
@@ -294,7 +296,7 @@ pub struct SystemControl {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub namespace: Option<String>,
-    /// Its value.
+    /// Value of the parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub value: Option<String>,

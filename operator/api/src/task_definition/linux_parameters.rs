@@ -1,35 +1,37 @@
-//! Linux kernel settings of a container.
+//! Linux-specific settings of a container.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Linux kernel settings of a container.
+/// Linux-specific settings of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LinuxParameters {
-    /// Kernel capabilities to give and to take.
+    /// Kernel capabilities to add and to drop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capabilities: Option<KernelCapabilities>,
-    /// Host devices that the container sees; not on Fargate.
+    /// Devices of the node to expose to the container; not on Fargate. Requires a device plugin: see
+    /// `kubernetes.deviceResources`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub devices: Option<Vec<Device>>,
-    /// Runs an init process that forwards signals and reaps children; false when absent.
+    /// Whether to run an init process that forwards signals and reaps zombies. Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init_process_enabled: Option<bool>,
-    /// Size of `/dev/shm` in MiB; not on Fargate.
+    /// Size of `/dev/shm` in MiB; not on Fargate. Becomes a memory-backed `emptyDir`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub shared_memory_size: Option<i32>,
-    /// Memory-backed file systems; they count against the memory limit.
+    /// Memory-backed file systems. They count against the memory limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub tmpfs: Option<Vec<Tmpfs>>,
-    /// Swap in MiB that the container may use, 0 for none; not on Fargate.
+    /// Swap in MiB that the container may use, 0 for none; not on Fargate. No effect: swap is a setting of the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_swap: Option<i32>,
-    /// How eagerly the kernel swaps: 0 to 100, 60 when absent; needs `maxSwap`; not on Fargate.
+    /// Swappiness, 0 to 100; requires `maxSwap`; not on Fargate. Defaults to 60. No effect: swap is a setting of the
+    /// node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub swappiness: Option<i32>,
@@ -49,7 +51,7 @@ pub struct KernelCapabilities {
     pub drop: Option<Vec<String>>,
 }
 
-/// What a container may do with a device.
+/// Permission on a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceCgroupPermission {
@@ -57,22 +59,22 @@ pub enum DeviceCgroupPermission {
     Read,
     /// Write.
     Write,
-    /// Make device nodes.
+    /// Create device nodes.
     Mknod,
 }
 
-/// A host device that a container sees.
+/// A device of the node to expose to a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Device {
-    /// Path on the host.
+    /// Path on the node.
     #[schemars(length(min = 1, max = 4096))]
     pub host_path: String,
-    /// Path in the container; that of the host when absent.
+    /// Path in the container. Defaults to the path on the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub container_path: Option<String>,
-    /// What the container may do with it; everything when absent.
+    /// Permissions of the container on the device. Defaults to all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 3))]
     pub permissions: Option<Vec<DeviceCgroupPermission>>,
@@ -85,10 +87,10 @@ pub struct Tmpfs {
     /// Path in the container.
     #[schemars(length(min = 1, max = 4096))]
     pub container_path: String,
-    /// Largest size in MiB.
+    /// Maximum size in MiB.
     #[schemars(range(min = 0))]
     pub size: i32,
-    /// Mount options such as `noexec`.
+    /// Mount options such as `noexec`. No effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50), inner(length(max = 255)))]
     pub mount_options: Option<Vec<String>>,

@@ -12,7 +12,7 @@ use crate::schema::validations;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogDriver {
-    /// Files on the node.
+    /// JSON files on the node.
     #[serde(rename = "json-file")]
     JsonFile,
     /// Syslog.
@@ -36,18 +36,18 @@ pub enum LogDriver {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(LOG_RULES)))]
 pub struct LogConfiguration {
-    /// Log driver; Fargate: awslogs, splunk or awsfirelens.
+    /// Log driver; Fargate allows awslogs, splunk and awsfirelens.
     pub log_driver: LogDriver,
     /// Options of the driver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub options: Option<BTreeMap<String, String>>,
-    /// Options of the driver whose values are secrets.
+    /// Options of the driver with values from secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub secret_options: Option<Vec<Secret>>,
 }
 
-/// Log router of a task.
+/// FireLens log router of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FirelensConfigurationType {
@@ -57,11 +57,11 @@ pub enum FirelensConfigurationType {
     Fluentbit,
 }
 
-/// Makes a container the log router of its task.
+/// Makes a container the FireLens log router of its task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FirelensConfiguration {
-    /// Which router it is.
+    /// Type of the log router.
     #[serde(rename = "type")]
     pub type_: FirelensConfigurationType,
     /// Options: enable-ecs-log-metadata, config-file-type, config-file-value.

@@ -26,7 +26,7 @@ use crate::{
     tags::Tag,
 };
 
-/// What RegisterTaskDefinition takes, and with it what DescribeTaskDefinition returns.
+/// A task definition family: the input of RegisterTaskDefinition, or the output of DescribeTaskDefinition.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "ecs-operator.dev",
@@ -62,22 +62,25 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(&[rules::TASK_DEFINITION_RULES, rules::FARGATE_RULES].concat())))]
 pub struct TaskDefinitionSpec {
-    /// Name of the family: up to 255 letters, digits, `_` and `-`; `metadata.name` when absent.
+    /// Name of the family: up to 255 letters, digits, `_` and `-`. Defaults to `metadata.name`. Cannot be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub family: Option<String>,
-    /// Role that the containers act as.
+    /// IAM role of the containers, by name or ARN. Becomes a ServiceAccount, with the annotation
+    /// `eks.amazonaws.com/role-arn` for IRSA if the administrator of the namespace allows the role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub task_role_arn: Option<String>,
-    /// Role that pulls images, reads secrets and ships logs for the task.
+    /// IAM role with which ECS pulls images, reads secrets and ships logs. No effect: the nodes and the secret store
+    /// have their own identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub execution_role_arn: Option<String>,
-    /// Network of the tasks; bridge when absent; Fargate requires awsvpc.
+    /// Network mode of the tasks; Fargate requires `awsvpc`. Defaults to `bridge`. Except with `host`, each task is a
+    /// pod with its own IP address, which its containers share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_mode: Option<NetworkMode>,
-    /// Containers of a task, 1 to 10, at least one of them essential.
+    /// Containers of a task; 1 to 10, at least one of them essential. A task becomes a pod.
     #[schemars(
         length(min = 1, max = 10),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
@@ -90,82 +93,85 @@ pub struct TaskDefinitionSpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub volumes: Option<Vec<Volume>>,
-    /// Conditions on the instances that tasks may run on, at most 10; not on Fargate.
+    /// Constraints on the nodes that tasks may run on; at most 10, not on Fargate. They become required node affinity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub placement_constraints: Option<Vec<TaskDefinitionPlacementConstraint>>,
-    /// Platforms whose rules the task definition is checked against.
+    /// Launch types whose rules the task definition must meet. The service, not this list, decides where tasks run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4))]
     pub requires_compatibilities: Option<Vec<Compatibility>>,
-    /// CPU of a task: units (1024 are one vCPU) or `"N vCPU"`; a hard cap on Linux.
+    /// CPU of a task, in CPU units (1024 are one vCPU) or as `"N vCPU"`: a hard limit on Linux. Becomes the CPU request
+    /// and limit of the pod from Kubernetes 1.34 on; before, it is divided among the containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<StringOrInteger>,
-    /// Memory of a task: MiB or `"N GB"` (1 GB are 1024 MiB); a hard cap over all containers.
+    /// Memory of a task, in MiB or as `"N GB"` (1 GB is 1024 MiB): a hard limit over all containers. Becomes the memory
+    /// request and limit of the pod from Kubernetes 1.34 on; before, it is divided among the containers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<StringOrInteger>,
-    /// Tags of the revision, at most 50.
+    /// Tags of the revision; at most 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 50),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["key"])
     )]
     pub tags: Option<Vec<Tag>>,
-    /// Which processes a container sees; only its own when absent.
+    /// Process namespace of the containers. Defaults to one per container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid_mode: Option<PidMode>,
-    /// Which IPC resources a container sees.
+    /// IPC namespace of the containers. The containers of a pod always share one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ipc_mode: Option<IpcMode>,
-    /// The App Mesh proxy of the tasks.
+    /// App Mesh proxy of the tasks. No effect: App Mesh is discontinued; a service mesh adds its proxy through labels
+    /// and annotations of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_configuration: Option<ProxyConfiguration>,
-    /// Elastic Inference accelerators; discontinued and refused.
+    /// Elastic Inference accelerators. Refused: discontinued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub inference_accelerators: Option<Vec<InferenceAccelerator>>,
-    /// Local storage of a task.
+    /// Ephemeral storage of a task. Becomes its `ephemeral-storage` request and limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ephemeral_storage: Option<EphemeralStorage>,
-    /// Processor and operating system.
+    /// CPU architecture and operating system. Becomes a node selector.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_platform: Option<RuntimePlatform>,
-    /// Lets fault injection requests through to the tasks; false when absent.
+    /// Whether tasks accept fault injection requests. Defaults to false; true has no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enable_fault_injection: Option<bool>,
-    /// Isolation of the tasks; managed instances only.
+    /// Isolation of the tasks; managed instances only. Requires `kubernetes.runtimeClassName`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted_execution_configuration: Option<TrustedExecutionConfiguration>,
 
-    /// What Kubernetes has and ECS does not.
+    /// Settings without an ECS counterpart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<TaskDefinitionKubernetes>,
 
-    /// Ignored: part of describe output.
+    /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_definition_arn: Option<Ignored>,
-    /// Ignored: part of describe output. Numbers are given by the operator.
+    /// Returned by DescribeTaskDefinition; accepted and ignored. The operator numbers revisions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Ignored>,
-    /// Ignored: part of describe output.
+    /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Ignored>,
-    /// Ignored: part of describe output.
+    /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires_attributes: Option<Ignored>,
-    /// Ignored: part of describe output.
+    /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compatibilities: Option<Ignored>,
-    /// Ignored: part of describe output.
+    /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Ignored>,
-    /// Ignored: part of describe output.
+    /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deregistered_at: Option<Ignored>,
-    /// Ignored: part of describe output.
+    /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_requested_at: Option<Ignored>,
-    /// Ignored: part of describe output.
+    /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_by: Option<Ignored>,
 }
@@ -173,20 +179,20 @@ pub struct TaskDefinitionSpec {
 /// When the kubelet pulls images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum ImagePullPolicy {
-    /// At each start of a container.
+    /// At every start of a container.
     Always,
-    /// When the node does not have the image.
+    /// If the node does not have the image.
     IfNotPresent,
-    /// Never: the image must be on the node.
+    /// Never: the image must already be on the node.
     Never,
 }
 
-/// What happens when an essential container exits, with whatever code.
+/// What happens when an essential container exits, with any exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum EssentialContainerExit {
-    /// The whole task ends and a new one takes its place, as on ECS.
+    /// The task stops and a new one replaces it, as on ECS.
     ReplaceTask,
-    /// The kubelet starts the container again, with its own back-off. Each exit counts as a failed task.
+    /// The kubelet restarts the container with its own back-off. Each exit counts as a failed task.
     RestartInPlace,
 }
 
@@ -197,59 +203,60 @@ fn label_values(schema: &mut Schema) {
     }
 }
 
-/// What the pods of a task definition have beyond ECS.
+/// Settings of a task definition without an ECS counterpart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskDefinitionKubernetes {
-    /// Labels of the pods; labels of the operator win.
+    /// Labels of the pods. Labels of the operator take precedence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 64), transform = label_values)]
     pub pod_labels: Option<BTreeMap<String, String>>,
-    /// Annotations of the pods; annotations of the operator win.
+    /// Annotations of the pods. Annotations of the operator take precedence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 64))]
     pub pod_annotations: Option<BTreeMap<String, String>>,
-    /// ServiceAccount of the pods in the same namespace, instead of the one made for the task role.
+    /// ServiceAccount of the pods, in the same namespace, instead of the one that the operator creates for
+    /// `taskRoleArn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
     pub service_account_name: Option<String>,
-    /// When images are pulled; Always for tags and IfNotPresent for digests when absent.
+    /// `imagePullPolicy` of the containers. Defaults to Always for tags and IfNotPresent for digests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<ImagePullPolicy>,
-    /// What happens when an essential container exits; ReplaceTask for tasks of several containers and RestartInPlace for
-    /// tasks of one when absent.
+    /// What happens when an essential container exits. Defaults to ReplaceTask for tasks with several containers and to
+    /// RestartInPlace for tasks with one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub essential_container_exit: Option<EssentialContainerExit>,
-    /// How many revisions are kept besides those that a service or one of its deployments uses, 1 to 10000; 100 when
-    /// absent. Changing it registers nothing.
+    /// Number of revisions to keep, 1 to 10000, in addition to those that a service or one of its deployments uses.
+    /// Defaults to 100. Changing it does not register a revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub revision_history: Option<i32>,
-    /// Objects that hold the variables of environment files, by the ARN in `environmentFiles[].value`; a ConfigMap whose
-    /// name follows from the ARN when absent.
+    /// ConfigMaps or Secrets that hold the variables of environment files, by the ARN in `environmentFiles[].value`.
+    /// Defaults to a ConfigMap with a name derived from the ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub environment_files: Option<BTreeMap<String, EnvironmentFileObject>>,
-    /// Whether containers have the names of their cluster, service and task definition in `ECS_…` variables; false when
-    /// absent.
+    /// Whether containers get the names of their cluster, service and task definition in `ECS_…` environment variables.
+    /// Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata_environment: Option<bool>,
-    /// RuntimeClass of the pods: the sandbox that `trustedExecutionConfiguration` asks for.
+    /// RuntimeClass of the pods: the sandbox that `trustedExecutionConfiguration` requires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
     pub runtime_class_name: Option<String>,
-    /// How many GPUs or Neuron devices each node has that tasks run on: what `ALL` in `resourceRequirements` means.
+    /// Number of GPUs or Neuron devices per node, 1 to 64: the value of `ALL` in `resourceRequirements`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub accelerators_per_node: Option<i32>,
-    /// Resource of a device plugin for each `hostPath` of `linuxParameters.devices`, such as `smarter-devices/fuse` for
+    /// Device plugin resource for each `hostPath` in `linuxParameters.devices`, such as `smarter-devices/fuse` for
     /// `/dev/fuse`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 64))]
     pub device_resources: Option<BTreeMap<String, String>>,
 }
 
-/// What holds the variables of an environment file: one key for each variable.
+/// Object that holds the variables of an environment file: one key per variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(rules::ENVIRONMENT_FILE_OBJECT_RULES)))]
@@ -264,35 +271,35 @@ pub struct EnvironmentFileObject {
     pub secret: Option<String>,
 }
 
-/// Whether a revision may be used by something new.
+/// Whether a revision can be used for new deployments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RevisionStatus {
-    /// It may.
+    /// Usable.
     Active,
-    /// It was deregistered: what uses it keeps running, nothing new may use it.
+    /// Deregistered: existing tasks keep running and scaling, new deployments cannot use it.
     Inactive,
 }
 
-/// One revision of a family, newest first in the status of the family.
+/// A revision of a family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RevisionSummary {
-    /// Number of the revision, from 1.
+    /// Number of the revision, starting at 1.
     #[schemars(range(min = 1))]
     pub revision: i64,
-    /// Whether something new may use it.
+    /// ACTIVE, or INACTIVE once deregistered.
     pub status: RevisionStatus,
-    /// ARN in the long format.
+    /// ARN of the revision, in the long format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub task_definition_arn: Option<String>,
-    /// When it was registered.
+    /// Time when the revision was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<Time>,
 }
 
-/// What is known about a family.
+/// Observed state of a family.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskDefinitionStatus {
@@ -300,27 +307,27 @@ pub struct TaskDefinitionStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// Name of the family as ECS knows it.
+    /// ECS name of the family.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub family: Option<String>,
-    /// Highest revision number ever given to the family; numbers are never given twice.
+    /// Highest revision number ever assigned in the family; numbers are never reused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub latest_revision: Option<i64>,
-    /// Highest revision that is ACTIVE: what a bare family name means.
+    /// Latest ACTIVE revision: the one that a family name without a revision means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub latest_active_revision: Option<i64>,
-    /// ARN of the latest ACTIVE revision in the long format.
+    /// ARN of the latest ACTIVE revision, in the long format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     pub task_definition_arn: Option<String>,
-    /// The newest revisions, at most 100.
+    /// Revisions, newest first; at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub revisions: Vec<RevisionSummary>,
-    /// What is true of the family now.
+    /// Current conditions of the family.
     #[serde(default, deserialize_with = "conditions::known", skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 32),

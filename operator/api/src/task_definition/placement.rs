@@ -9,7 +9,7 @@ use super::{
 };
 use crate::schema::validations;
 
-/// Where a task definition can run.
+/// Launch type that a task definition can run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Compatibility {
@@ -17,62 +17,62 @@ pub enum Compatibility {
     Ec2,
     /// Fargate.
     Fargate,
-    /// Machines outside of AWS.
+    /// External (on-premises) instances.
     External,
     /// ECS Managed Instances.
     ManagedInstances,
 }
 
-/// Network of the tasks.
+/// Network mode of the tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NetworkMode {
-    /// A network of its own per container; the default on Linux.
+    /// Docker bridge; the default on Linux. The containers of a pod share one network namespace.
     Bridge,
-    /// The network of the host.
+    /// The network of the node.
     Host,
-    /// An address of its own per task.
+    /// An IP address per task.
     Awsvpc,
-    /// No network.
+    /// No network: a NetworkPolicy denies all traffic.
     None,
 }
 
-/// Which processes a container sees.
+/// Process namespace of the containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PidMode {
-    /// Those of the host.
+    /// That of the node.
     Host,
-    /// Those of all containers of the task.
+    /// One shared by all containers of the task.
     Task,
 }
 
-/// Which IPC resources a container sees.
+/// IPC namespace of the containers. The containers of a pod always share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IpcMode {
-    /// Those of the host.
+    /// That of the node.
     Host,
-    /// Those of all containers of the task.
+    /// One shared by all containers of the task.
     Task,
-    /// Only its own.
+    /// One per container.
     None,
 }
 
-/// Kind of a placement constraint in a task definition.
+/// Type of a placement constraint in a task definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum TaskDefinitionPlacementConstraintType {
-    /// The instance must match an expression.
+    /// The node must match the expression.
     #[serde(rename = "memberOf")]
     MemberOf,
 }
 
-/// A condition on the instances that tasks may run on; not on Fargate.
+/// A constraint on the nodes that tasks may run on; not on Fargate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(PLACEMENT_CONSTRAINT_RULES)))]
 pub struct TaskDefinitionPlacementConstraint {
-    /// Kind of the constraint: memberOf.
+    /// Type of the constraint: memberOf.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<TaskDefinitionPlacementConstraintType>,
     /// Expression in the cluster query language, up to 2000 characters.
@@ -81,7 +81,7 @@ pub struct TaskDefinitionPlacementConstraint {
     pub expression: Option<String>,
 }
 
-/// Processor of the machine.
+/// CPU architecture of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum CpuArchitecture {
     /// 64-bit x86.
@@ -92,7 +92,7 @@ pub enum CpuArchitecture {
     Arm64,
 }
 
-/// Operating system of the machine.
+/// Operating system of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum OsFamily {
     /// Windows Server 2019 Full.
@@ -127,19 +127,19 @@ pub enum OsFamily {
     Linux,
 }
 
-/// Processor and operating system; Fargate runs LINUX on X86_64 when absent.
+/// CPU architecture and operating system. Defaults to LINUX on X86_64 for Fargate.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RuntimePlatform {
-    /// Processor.
+    /// CPU architecture. Becomes the node selector `kubernetes.io/arch`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_architecture: Option<CpuArchitecture>,
-    /// Operating system.
+    /// Operating system. Becomes the node selector `kubernetes.io/os`, with the build of Windows releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operating_system_family: Option<OsFamily>,
 }
 
-/// Local storage of a task beyond the 20 GiB that Fargate gives.
+/// Ephemeral storage of a task beyond the 20 GiB that Fargate provides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EphemeralStorage {
@@ -149,11 +149,11 @@ pub struct EphemeralStorage {
     pub size_in_gib: i32,
 }
 
-/// An Elastic Inference accelerator, discontinued.
+/// An Elastic Inference accelerator (discontinued).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InferenceAccelerator {
-    /// Name that a container refers to.
+    /// Name that containers refer to.
     #[schemars(length(min = 1, max = 255))]
     pub device_name: String,
     /// Type of the accelerator.
@@ -161,7 +161,7 @@ pub struct InferenceAccelerator {
     pub device_type: String,
 }
 
-/// Kind of a proxy.
+/// Type of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum ProxyConfigurationType {
     /// App Mesh.
@@ -169,11 +169,11 @@ pub enum ProxyConfigurationType {
     AppMesh,
 }
 
-/// The App Mesh proxy of a task.
+/// The App Mesh proxy of a task. No effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyConfiguration {
-    /// Kind of the proxy: APPMESH.
+    /// Type of the proxy: APPMESH.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<ProxyConfigurationType>,
     /// Container that is the proxy.
@@ -186,15 +186,15 @@ pub struct ProxyConfiguration {
     pub properties: Option<Vec<KeyValuePair>>,
 }
 
-/// How far a task is kept apart from others.
+/// How strictly a task is isolated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum IsolationMode {
     /// As any other task.
     Shared,
-    /// In a sandbox of its own.
+    /// In a sandbox of its own: a RuntimeClass.
     IsolatedSandbox,
-    /// In a sandbox that even the operator of the host cannot look into; needs an attestation policy.
+    /// In a sandbox that even the administrator of the node cannot inspect; requires an attestation policy.
     ConfidentialSandbox,
 }
 
@@ -203,9 +203,9 @@ pub enum IsolationMode {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(TRUSTED_EXECUTION_RULES)))]
 pub struct TrustedExecutionConfiguration {
-    /// How far the task is kept apart.
+    /// How strictly the task is isolated.
     pub isolation_mode: IsolationMode,
-    /// Policy that the sandbox must prove to meet.
+    /// Policy that the sandbox must prove to meet. No effect: attestation is configured with the RuntimeClass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 65536))]
     pub attestation_policy: Option<String>,

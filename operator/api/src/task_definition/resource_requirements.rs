@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::rules::RESOURCE_RULES;
 use crate::schema::validations;
 
-/// Kind of a device.
+/// Type of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum ResourceType {
     /// NVIDIA GPUs.
     #[serde(rename = "GPU")]
     Gpu,
-    /// Elastic Inference accelerators, discontinued.
+    /// Elastic Inference accelerators (discontinued).
     InferenceAccelerator,
     /// AWS Neuron devices.
     NeuronDevice,
@@ -23,35 +23,36 @@ pub enum ResourceType {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(RESOURCE_RULES)))]
 pub struct ResourceRequirement {
-    /// How many: for GPU a count or `ALL`, for NeuronDevice `ALL`, for InferenceAccelerator a device name.
+    /// Amount: for GPU a count or `ALL`, for NeuronDevice `ALL`, for InferenceAccelerator a device name. Becomes a
+    /// device plugin resource such as `nvidia.com/gpu`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub value: Option<String>,
-    /// Kind of the device.
+    /// Type of the device.
     #[serde(rename = "type")]
     pub type_: ResourceType,
-    /// Share of a GPU instead of entire ones; excludes `value`.
+    /// Share of a GPU instead of whole GPUs; mutually exclusive with `value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sharing_strategy: Option<SharingStrategy>,
 }
 
-/// How a GPU is shared.
+/// How to share a GPU.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SharingStrategy {
-    /// Sharing by NVIDIA's Multi-Process Service.
+    /// Sharing through NVIDIA's Multi-Process Service (MPS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nvidia_mps: Option<NvidiaMpsAllocation>,
 }
 
-/// Share of a GPU under NVIDIA's Multi-Process Service.
+/// Share of a GPU under NVIDIA's Multi-Process Service (MPS).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NvidiaMpsAllocation {
     /// GPU memory in MiB, at least 1.
     #[schemars(range(min = 1))]
     pub memory: i32,
-    /// Largest share of the compute units in percent: 1 to 100.
+    /// Largest share of the compute units in percent, 1 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100))]
     pub max_compute_percent: Option<i32>,

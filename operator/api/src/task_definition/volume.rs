@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::rules::{DOCKER_VOLUME_RULES, EFS_RULES, S3FILES_RULES, VOLUME_RULES};
 use crate::schema::validations;
 
-/// A volume and at most one configuration; without one it is a directory that lives as long as the task.
+/// A volume with at most one configuration. Without one it is an `emptyDir` that lives as long as the task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(VOLUME_RULES)))]
@@ -16,58 +16,59 @@ pub struct Volume {
     /// Name of the volume, unique in the task definition: up to 255 letters, digits, `_` and `-`.
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub name: String,
-    /// A directory of the host.
+    /// A directory of the node (`hostPath`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostVolumeProperties>,
-    /// A docker volume; not on Fargate.
+    /// A Docker volume; not on Fargate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docker_volume_configuration: Option<DockerVolumeConfiguration>,
-    /// An EFS file system.
+    /// An EFS file system, mounted by the EFS CSI driver through a PersistentVolume, if the administrator of the
+    /// namespace allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub efs_volume_configuration: Option<EfsVolumeConfiguration>,
-    /// An S3 Files file system.
+    /// An S3 Files file system. Requires a PersistentVolumeClaim that the administrator of the namespace provides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub s3files_volume_configuration: Option<S3FilesVolumeConfiguration>,
-    /// An FSx for Windows file server.
+    /// An FSx for Windows file server, mounted by the SMB CSI driver, if the administrator of the namespace allows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fsx_windows_file_server_volume_configuration: Option<FsxWindowsFileServerVolumeConfiguration>,
-    /// The service or the task says at launch what the volume is (managed EBS); at most one volume.
+    /// Whether the service configures the volume at launch (`volumeConfigurations`, managed EBS); at most one volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configured_at_launch: Option<bool>,
 }
 
-/// A directory of the host.
+/// A directory of the node (`hostPath`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostVolumeProperties {
-    /// Path on the host, created if missing; an empty directory for the life of the task when absent. Not on Fargate.
+    /// Path on the node, created if missing; not on Fargate. Without a path, the volume is an `emptyDir`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub source_path: Option<String>,
 }
 
-/// Life of a docker volume.
+/// Lifetime of a Docker volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Lives as long as the task, the default.
+    /// As long as the task; the default.
     Task,
-    /// Stays on the instance after the task.
+    /// Beyond the task, on the node.
     Shared,
 }
 
-/// A docker volume.
+/// A Docker volume. Becomes a directory of the node (`shared`) or an `emptyDir` (`task`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(DOCKER_VOLUME_RULES)))]
 pub struct DockerVolumeConfiguration {
-    /// Life of the volume; task when absent.
+    /// Lifetime of the volume. Defaults to `task`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
-    /// Creates a shared volume that does not exist; false when absent.
+    /// Whether to create a shared volume that does not exist. Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub autoprovision: Option<bool>,
-    /// Volume driver; local when absent.
+    /// Volume driver. Defaults to `local`; others have no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub driver: Option<String>,
@@ -79,46 +80,47 @@ pub struct DockerVolumeConfiguration {
     pub labels: Option<BTreeMap<String, String>>,
 }
 
-/// Whether something is on.
+/// Whether encryption in transit is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum EfsTransitEncryption {
     /// On.
     Enabled,
-    /// Off, the default.
+    /// Off; the default.
     Disabled,
 }
 
-/// Whether the task role decides about access.
+/// Whether to mount with the task role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum EfsAuthorizationConfigIam {
-    /// The task role is used.
+    /// Mounts with the task role. Here, the CSI driver mounts with its own identity.
     Enabled,
-    /// The task role is not used, the default.
+    /// Mounts without the task role; the default.
     Disabled,
 }
 
-/// An EFS file system.
+/// An EFS file system, mounted by the EFS CSI driver through a PersistentVolume, if the administrator of the namespace
+/// allows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(EFS_RULES)))]
 pub struct EfsVolumeConfiguration {
-    /// Id of the file system.
+    /// Id of the file system, such as `fs-0123456789abcdef0`.
     #[schemars(length(min = 1, max = 255))]
     pub file_system_id: String,
-    /// Directory of the file system that is mounted; `/` when absent. With an access point absent or `/`.
+    /// Directory of the file system to mount. Defaults to `/`; with an access point it must be absent or `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub root_directory: Option<String>,
-    /// Encryption on the way; DISABLED when absent.
+    /// Encryption in transit. Defaults to DISABLED.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transit_encryption: Option<EfsTransitEncryption>,
     /// Port of the encrypted connection on the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 65535))]
     pub transit_encryption_port: Option<i32>,
-    /// Access point and role.
+    /// Access point and IAM authorization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_config: Option<EfsAuthorizationConfig>,
 }
@@ -127,16 +129,17 @@ pub struct EfsVolumeConfiguration {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EfsAuthorizationConfig {
-    /// Id of the access point; needs transit encryption.
+    /// Id of the access point; requires transit encryption.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub access_point_id: Option<String>,
-    /// Whether the task role decides; DISABLED when absent; needs transit encryption.
+    /// Whether to mount with the task role; requires transit encryption. Defaults to DISABLED. The CSI driver always
+    /// mounts with its own identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iam: Option<EfsAuthorizationConfigIam>,
 }
 
-/// An S3 Files file system; the task definition needs a task role.
+/// An S3 Files file system; requires `taskRoleArn`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = validations(S3FILES_RULES)))]
@@ -144,7 +147,7 @@ pub struct S3FilesVolumeConfiguration {
     /// ARN of the file system.
     #[schemars(length(min = 1, max = 2048))]
     pub file_system_arn: String,
-    /// Directory of the file system that is mounted; `/` when absent. With an access point absent or `/`.
+    /// Directory of the file system to mount. Defaults to `/`; with an access point it must be absent or `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub root_directory: Option<String>,
@@ -158,17 +161,17 @@ pub struct S3FilesVolumeConfiguration {
     pub access_point_arn: Option<String>,
 }
 
-/// An FSx for Windows file server.
+/// An FSx for Windows file server, mounted by the SMB CSI driver, if the administrator of the namespace allows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FsxWindowsFileServerVolumeConfiguration {
-    /// Id of the file system.
+    /// Id of the file system, such as `fs-0123456789abcdef0`.
     #[schemars(length(min = 1, max = 255))]
     pub file_system_id: String,
-    /// Directory of the file system that is mounted.
+    /// Directory of the file system to mount.
     #[schemars(length(min = 1, max = 4096))]
     pub root_directory: String,
-    /// Credentials for the file server.
+    /// Credentials for the file server and its domain.
     pub authorization_config: FsxWindowsFileServerAuthorizationConfig,
 }
 
@@ -176,7 +179,8 @@ pub struct FsxWindowsFileServerVolumeConfiguration {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FsxWindowsFileServerAuthorizationConfig {
-    /// ARN of the secret with user name and password.
+    /// ARN of the secret with user name and password. Read from the keys `username` and `password` of a Kubernetes
+    /// Secret.
     #[schemars(length(min = 1, max = 2048))]
     pub credentials_parameter: String,
     /// Active Directory domain.

@@ -67,7 +67,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     let mut refusals = validate::object(Kind::Cluster, &root.object);
     // Cluster names are unique in a namespace, which stands for an account and region.
     if let Some(other) = root.older_namesake(world, &[Term::EcsName(name.clone())]) {
-        let message = format!("cluster {name} is ECSCluster {other} already");
+        let message = format!("ECSCluster {other} already has the ECS name {name}");
         refusals.push(Refusal { path: "spec.clusterName".to_owned(), exception: Reason::NameTaken, message });
     }
     let spec = serde_json::from_value::<ClusterSpec>(document.clone());

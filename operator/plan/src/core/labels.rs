@@ -60,11 +60,9 @@ pub const DESIRED_COUNT: &str = "ecs-operator.dev/desired-count";
 pub const CONTAINERS: &str = "ecs-operator.dev/containers";
 /// On a pod: the tags of the task as a JSON object.
 pub const TAGS: &str = "ecs-operator.dev/tags";
-/// On a pod: until when its task is protected from scale-in, such as `2026-03-01T12:00:00Z` (RFC 3339). The task writes it
-/// itself, or a person does; another time replaces it, and without the annotation, or with what is no time, nothing is
-/// protected. ECS takes at most 2880 minutes ahead; a time beyond is taken for what it
-/// says, as a task that renewed its protection again and again could be protected as long, and a task that is stopped
-/// against somebody's will cannot be brought back.
+/// On a pod: the time until which its task is protected from scale-in, such as `2026-03-01T12:00:00Z`. RFC 3339, set by
+/// the task or a person. ECS's limit of 2880 minutes is not enforced: a task could renew its protection forever anyway,
+/// and a wrongly stopped task cannot be restored.
 pub const PROTECTED_UNTIL: &str = "ecs-operator.dev/protected-until";
 /// On a pod template: where the values of `secrets` come from, see [`crate::pod::SecretSource`].
 pub const SECRET_SOURCE: &str = "ecs-operator.dev/secret-source";

@@ -133,19 +133,19 @@ impl fmt::Display for Op {
     }
 }
 
-/// How loud a notice is; the two types Kubernetes Events have.
+/// Type of a notice: the two types of Kubernetes Events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeKind {
-    /// Something went its way.
+    /// Expected progress.
     Normal,
-    /// Somebody should look.
+    /// Somebody should look at it.
     Warning,
 }
 
-/// Something a person should be told once: becomes a Kubernetes Event on the root.
+/// Something to report once: becomes a Kubernetes Event on the root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
-    /// How loud.
+    /// Event type.
     pub kind: NoticeKind,
     /// CamelCase or ECS event name, from a closed enum.
     pub reason: String,
@@ -162,7 +162,7 @@ pub struct Plan {
     pub status: Option<Value>,
     /// The root's status as it was read, to compare with.
     pub previous_status: Value,
-    /// What to tell people. Published only when the status write they belong to succeeded or was not needed.
+    /// What to report as Events. Published only when the status write they belong to succeeded or was not needed.
     pub notices: Vec<Notice>,
     /// What this plan depends on besides the objects of the cluster, answered or not, each once. A question that the
     /// next plan of the same root leaves out is dropped.

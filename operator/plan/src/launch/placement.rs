@@ -133,7 +133,7 @@ pub(crate) fn tell_packing(
         findings.retain(|finding| finding.path != path);
     }
     if acts == Acts::Not {
-        let why = "no scheduler profile packs nodes: only the other strategies and constraints act".to_owned();
+        let why = "no scheduler profile packs nodes: only the other strategies and constraints take effect".to_owned();
         findings.push(Finding { path, is_approximated: false, why });
     }
     findings

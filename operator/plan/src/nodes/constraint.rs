@@ -110,8 +110,8 @@ pub fn translate(constraints: &[Constraint], nodes: &[Node]) -> Result<NodeRules
     let alternatives = query::alternatives(&expressions).map_err(|error| vec![unsupported(path, error.to_string())])?;
     let mut rules = join(&alternatives, nodes).map_err(|message| vec![unsupported(path, message)])?;
     if alternatives.iter().flatten().any(looks_at_nodes) {
-        let why = "compared with the nodes there are when a deployment starts: nodes that join later with another value \
-                   count from the next deployment on";
+        let why = "evaluated against the nodes that exist when a deployment starts: nodes that join later with another \
+            value are considered from the next deployment on";
         let path = path.trim_start_matches("spec.").to_owned();
         rules.findings.push(Finding { path, is_approximated: true, why: why.to_owned() });
     }
@@ -266,7 +266,7 @@ fn instance_rule(test: &Test, nodes: &[Node]) -> Result<Rule, String> {
         Test::NoneOf(ids) => is_not_in(key, named(&|id| ids.iter().any(|wanted| wanted == id))),
         Test::Matches(pattern) => is_in(key, matching(pattern)?),
         Test::MatchesNot(pattern) => is_not_in(key, matching(pattern)?),
-        Test::Above(_) | Test::Below(_) => return Err("an instance id is no number".to_owned()),
+        Test::Above(_) | Test::Below(_) => return Err("an instance id is not a number".to_owned()),
     })
 }
 

@@ -95,8 +95,8 @@ fn host_devices(
     for (index, device) in linux.devices.iter().flatten().enumerate() {
         let path = container.path(&format!("linuxParameters.devices[{index}]"));
         let Some(resource) = resources.and_then(|resources| resources.get(&device.host_path)) else {
-            let why = "a device of a node comes from a device plugin only; name its resource in \
-                       kubernetes.deviceResources";
+            let why = "only a device plugin can provide a device of the node: name its resource in \
+                kubernetes.deviceResources";
             notes.no_effect(path, why);
             continue;
         };
@@ -112,11 +112,12 @@ fn host_devices(
         if moves {
             notes.no_effect(
                 format!("{path}.containerPath"),
-                "the device plugin decides where a container sees the device",
+                "the device plugin decides the path of the device in the container",
             );
         }
         if device.permissions.as_ref().is_some_and(|permissions| !permissions.is_empty()) {
-            notes.no_effect(format!("{path}.permissions"), "the device plugin decides what a container may do with it");
+            notes
+                .no_effect(format!("{path}.permissions"), "the device plugin decides the permissions of the container");
         }
     }
 }

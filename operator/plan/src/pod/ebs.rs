@@ -87,7 +87,8 @@ fn size(ebs: &ServiceManagedEbsVolumeConfiguration, path: &str, notes: &mut Note
     let size = ebs.size_in_gib.map(i64::from).filter(|size| *size > 0);
     let has_snapshot = ebs.snapshot_id.as_deref().is_some_and(|id| !id.is_empty());
     if size.is_none() && has_snapshot {
-        let message = "the size of the snapshot is not known here, and a claim must state one: write sizeInGiB";
+        let message = "a PersistentVolumeClaim needs a size, and the operator does not know that of the snapshot: set \
+            sizeInGiB";
         notes.unsupported(format!("{path}.sizeInGiB"), message);
     } else if size.is_none() {
         notes.refuse_because(
@@ -167,7 +168,7 @@ fn tags(
             let (key, value) = (tag.key.as_str(), tag.value.as_deref().unwrap_or_default());
             let is_reserved = RESERVED_TAGS.iter().any(|reserved| key.starts_with(reserved));
             if is_reserved || key.contains('=') || key.is_empty() {
-                let why = format!("the EBS CSI driver takes no tag with the key {key:?}");
+                let why = format!("the EBS CSI driver does not accept a tag with the key {key:?}");
                 notes.no_effect(path, why);
             } else {
                 tags.entry(key.to_owned()).or_insert_with(|| value.to_owned());
@@ -194,7 +195,7 @@ fn report_own_class(ebs: &ServiceManagedEbsVolumeConfiguration, class: &str, pat
         (ebs.tag_specifications.as_ref().is_some_and(|list| !list.is_empty()), "tagSpecifications"),
     ] {
         if is_set {
-            let why = format!("the StorageClass {class}, which an administrator chose for the namespace, decides it");
+            let why = format!("the StorageClass {class}, which an administrator chose for the namespace, decides this");
             notes.no_effect(format!("{path}.{field}"), why);
         }
     }

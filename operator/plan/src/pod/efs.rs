@@ -51,8 +51,8 @@ pub(super) fn source(
             let has_stand = access_point.is_some() && matches!(file_system::stand(input, &[id]), Ok(Some(_)));
             if let Some(access_point) = access_point.filter(|_| has_stand) {
                 let message = format!(
-                    "something stands for {id} in namespace {}, and nothing for its access point: an administrator must \
-                     annotate the Namespace with {}{access_point} too",
+                    "an annotation of namespace {} replaces {id}, but none replaces its access point: an administrator \
+                        must also annotate the Namespace with {}{access_point}",
                     input.namespace,
                     crate::core::labels::FILE_SYSTEM,
                 );
@@ -101,7 +101,13 @@ pub(super) fn instead(
             Some(source)
         }
         Stand::Server(host) => {
-            notes.refuse(path, format!("{host} is said to be the server of {id}, which is for FSx file systems only"));
+            notes.refuse(
+                path,
+                format!(
+                    "{host} is annotated as the server of {id}, which is supported for FSx file \
+                systems only"
+                ),
+            );
             None
         }
     }
@@ -115,7 +121,11 @@ fn report(volume: &EfsVolume, configuration: &EfsVolumeConfiguration, path: &str
         (volume.iam, "authorizationConfig.iam"),
     ] {
         if is_set {
-            notes.no_effect(format!("{path}.{field}"), "what the administrator put in the place of EFS decides it");
+            notes.no_effect(
+                format!("{path}.{field}"),
+                "the replacement that the administrator chose for EFS decides \
+                this",
+            );
         }
     }
 }

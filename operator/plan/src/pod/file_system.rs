@@ -71,8 +71,7 @@ pub(super) fn is_allowed(input: &TaskInput<'_>, what: &str, id: &str, path: &str
              {list}={id}"
         ),
         Permission::Denied => format!(
-            "{what} {id} is not among what the annotation {list} of namespace {namespace} allows: an administrator must \
-             add it there"
+            "annotation {list} of namespace {namespace} does not list {what} {id}: an administrator must add it"
         ),
     };
     notes.refuse_because(Reason::AccessDeniedException, path, message);

@@ -52,7 +52,7 @@ pub(super) fn windows(
         }
         Ok(Some(Stand::Server(host))) => host,
         Ok(Some(stand)) => {
-            let why = "what the administrator put in the place of the file server decides it";
+            let why = "the replacement that the administrator chose for the file server decides this";
             notes.no_effect(format!("{path}.authorizationConfig"), why);
             return efs::instead(stand, id, root, &id_path, input, notes);
         }
@@ -64,7 +64,7 @@ pub(super) fn windows(
     let (secret, _) = secret.kubernetes_secret();
     notes.approximated(
         format!("{path}.authorizationConfig.credentialsParameter"),
-        format!("read from the keys username and password of the Secret {secret}; a user of a domain is DOMAIN\\user"),
+        format!("read from the keys username and password of the Secret {secret}; write a domain user as DOMAIN\\user"),
     );
     let source = format!("//{server}/{share}");
     // The driver tells volumes apart by their handles: two namespaces may mount one share as two users.
@@ -97,15 +97,15 @@ pub(super) fn s3_files(
         }
         Ok(Some(stand)) => {
             if configuration.transit_encryption_port.is_some() {
-                let why = "what the administrator put in the place of S3 Files decides it";
+                let why = "the replacement that the administrator chose for S3 Files decides this";
                 notes.no_effect(format!("{path}.transitEncryptionPort"), why);
             }
             efs::instead(stand, &id, directory, &arn_path, input, notes)
         }
         Ok(None) => {
             let message = format!(
-                "no driver mounts S3 Files, and running without the data would not be safe: an administrator may put a \
-                 claim in its place by annotating namespace {} with {}{id}=claim/NAME",
+                "no CSI driver mounts S3 Files, and running without the data would not be safe: an administrator can \
+                    provide a PersistentVolumeClaim instead by annotating namespace {} with {}{id}=claim/NAME",
                 input.namespace,
                 labels::FILE_SYSTEM,
             );

@@ -40,7 +40,7 @@ pub(super) fn put(spec: &mut Map<String, Value>, container: &Container<'_>, wind
     if is_readiness {
         put_probe(spec, "readinessProbe", &probes.readiness);
     } else if matches!(container.place, Place::Main | Place::Sidecar { is_waited_for: false }) {
-        let why = "the container is not essential, so its health decides nothing";
+        let why = "the container is not essential, so its health has no consequence";
         notes.no_effect(container.path("healthCheck"), why);
     }
 }

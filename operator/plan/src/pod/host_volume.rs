@@ -74,8 +74,8 @@ pub(super) fn docker(
         "DirectoryOrCreate"
     } else {
         let message = format!(
-            "VolumeNotProvisioned where it is missing: a task starts only on a node that has the directory {directory}, \
-             which is not made without autoprovision"
+            "VolumeNotProvisioned if it is missing: a task starts only on a node with the directory {directory}, which \
+                is not created without autoprovision"
         );
         notes.approximated(format!("{path}.autoprovision"), message);
         "Directory"
@@ -91,7 +91,7 @@ fn by_options(options: &BTreeMap<String, String>, is_shared: bool, path: &str, n
     let flags: Vec<&str> = option("o").split(',').map(str::trim).filter(|flag| !flag.is_empty()).collect();
     let flag = |name: &str| flags.iter().find_map(|flag| flag.strip_prefix(name)?.strip_prefix('='));
     if let Some(unknown) = options.keys().find(|name| !matches!(name.as_str(), "type" | "device" | "o")) {
-        notes.refuse(format!("{path}[{unknown}]"), "the driver local has the options type, device and o");
+        notes.refuse(format!("{path}[{unknown}]"), "the local driver supports the options type, device and o");
         return None;
     }
     let mut unused: Vec<&str> = Vec::new();
@@ -100,7 +100,7 @@ fn by_options(options: &BTreeMap<String, String>, is_shared: bool, path: &str, n
             let (host, export) = device.split_once(':').unwrap_or(("", device));
             let server = flag("addr").unwrap_or(host);
             if server.is_empty() || !export.starts_with('/') || has_parent(export) {
-                notes.refuse(path, "an NFS volume needs o: addr=SERVER and device: :/EXPORT");
+                notes.refuse(path, "an NFS volume requires o: addr=SERVER and device: :/EXPORT");
                 return None;
             }
             unused.extend(flags.iter().filter(|flag| !flag.starts_with("addr=") && !matches!(**flag, "ro" | "rw")));
@@ -125,15 +125,15 @@ fn by_options(options: &BTreeMap<String, String>, is_shared: bool, path: &str, n
         "none" | "" if flags.contains(&"bind") => {
             let source = host(device, &format!("{path}[device]"), notes).filter(|_| device.starts_with('/'));
             let Some(source) = source else {
-                notes.refuse(format!("{path}[device]"), "a bind mount needs the path of a directory of the node");
+                notes.refuse(format!("{path}[device]"), "a bind mount requires the path of a directory on the node");
                 return None;
             };
             unused.extend(flags.iter().filter(|flag| **flag != "bind"));
             source
         }
         _ => {
-            let message = "only nfs, tmpfs of scope task, and bind mounts of the driver local can be mounted, and running \
-                           without the data would not be safe";
+            let message = "only nfs, tmpfs with scope task, and bind mounts of the local driver can be mounted, and \
+                running without the data would not be safe";
             notes.unsupported(path, message);
             return None;
         }
@@ -188,7 +188,7 @@ pub(super) fn report_content(definition: &TaskDefinitionSpec, notes: &mut Notes)
     };
     let found = volumes.into_iter().find(|(_, volume)| is_empty_at_start(volume) && is_shared(&volume.name));
     if let Some((index, _)) = found {
-        let why = "it begins empty: what an image has at the place and declares as a volume is not copied into it";
+        let why = "the volume starts empty: content that an image has at a declared volume path is not copied into it";
         notes.approximated(format!("volumes[{index}]"), why);
     }
 }

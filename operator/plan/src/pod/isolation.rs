@@ -21,11 +21,11 @@ pub(super) fn put(pod: &mut Map<String, Value>, definition: &TaskDefinitionSpec,
     pod.put_some("runtimeClassName", class);
     let Some(configuration) = &definition.trusted_execution_configuration else { return };
     if let (true, Some(class)) = (configuration.isolation_mode != IsolationMode::Shared, class) {
-        let why = format!("tasks run in RuntimeClass {class}, and are kept apart as far as it does");
+        let why = format!("tasks run in RuntimeClass {class}, which determines their isolation");
         notes.approximated("trustedExecutionConfiguration.isolationMode", why);
     }
     if configuration.attestation_policy.as_deref().is_some_and(|policy| !policy.is_empty()) {
-        let why = "what a sandbox attests is set up with its RuntimeClass";
+        let why = "attestation is configured with the RuntimeClass";
         notes.no_effect("trustedExecutionConfiguration.attestationPolicy", why);
     }
 }

@@ -20,13 +20,13 @@ pub(super) fn put(
         for (is_set, field) in [(definition.pid_mode.is_some(), "pidMode"), (definition.ipc_mode.is_some(), "ipcMode")]
         {
             if is_set {
-                notes.no_effect(field, "Windows containers do not have it");
+                notes.no_effect(field, "Windows containers do not support this");
             }
         }
         for (index, container) in definition.container_definitions.iter().enumerate() {
             if container.system_controls.as_ref().is_some_and(|controls| !controls.is_empty()) {
                 let path = format!("containerDefinitions[{index}].systemControls");
-                notes.no_effect(path, "Windows containers do not have it");
+                notes.no_effect(path, "Windows containers do not support this");
             }
         }
         return;
@@ -74,16 +74,16 @@ fn sysctls(
                 continue;
             }
             if name.starts_with("net.") && mode == NetworkMode::Host {
-                notes.refuse(path, "net parameters are not possible with network mode host");
+                notes.refuse(path, "net parameters are not supported with network mode host");
                 continue;
             }
             if is_of_ipc(&name) && ipc == Some(IpcMode::Host) {
-                notes.refuse(path, "IPC parameters are not possible with ipcMode host");
+                notes.refuse(path, "IPC parameters are not supported with ipcMode host");
                 continue;
             }
             if !SAFE_SYSCTLS.contains(&name.as_str()) {
-                let why = "not one that the kubelet counts as safe: it refuses the task (SysctlForbidden) unless the node \
-                           allows the parameter";
+                let why = "an unsafe sysctl: the kubelet rejects the task (SysctlForbidden) unless the node allows the \
+                    parameter";
                 notes.approximated(&path, why);
             }
             let value = control.value.clone().unwrap_or_default();
@@ -99,7 +99,7 @@ fn sysctls(
     if mode == NetworkMode::Bridge && definitions.len() > 1 {
         for (name, (_, path)) in &values {
             if SAFE_SYSCTLS.contains(&name.as_str()) {
-                notes.approximated(path, "holds for every container of the task");
+                notes.approximated(path, "applies to all containers of the task");
             }
         }
     }

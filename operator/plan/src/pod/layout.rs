@@ -141,11 +141,10 @@ fn report(containers: &[Container<'_>], dependents: &[DependentContainer], notes
             let why = match deviation(&item.container_name, condition(item.condition), dependents) {
                 None => continue,
                 Some(Deviation::OnlyAfterSuccess) => {
-                    "an exit code other than 0 is tried again before the container starts, where ECS goes on"
+                    "a non-zero exit code is retried before the dependent container starts, whereas ECS proceeds"
                 }
                 Some(Deviation::HealthNotLookedAt) => {
-                    "another container waits for the end of this one, so that this one waits for its end too and not \
-                     for its health"
+                    "another container waits for this one to exit, so this one waits for its exit instead of its health"
                 }
             };
             notes.approximated(container.path(&format!("dependsOn[{index}].condition")), why);

@@ -87,7 +87,7 @@ fn docker_security_options(
     context: &mut Map<String, Value>,
     notes: &mut Notes,
 ) {
-    const PROFILE: &str = "the node needs the profile; without it the container does not start";
+    const PROFILE: &str = "the profile must exist on the node; without it the container does not start";
     let mut labels = Map::new();
     for (index, option) in container.definition.docker_security_options.iter().flatten().enumerate() {
         let path = container.path(&format!("dockerSecurityOptions[{index}]"));
@@ -96,7 +96,7 @@ fn docker_security_options(
             ("no-new-privileges", "false") => {}
             // The API refuses the combination, because such a process can take any privilege without an exec.
             ("no-new-privileges", _) if is_nearly_root => {
-                notes.no_effect(path, "not together with privileged, SYS_ADMIN or ALL capabilities");
+                notes.no_effect(path, "cannot be combined with privileged, SYS_ADMIN or ALL capabilities");
             }
             ("no-new-privileges", _) => context.put("allowPrivilegeEscalation", false),
             ("apparmor", "" | "true") => notes.no_effect(path, "write apparmor:PROFILE"),
@@ -109,13 +109,13 @@ fn docker_security_options(
             ("seccomp", "unconfined") => context.put("seccompProfile", json!({"type": "Unconfined"})),
             ("label", label) => {
                 if put_label(&mut labels, label) {
-                    notes.approximated(path, "needs SELinux on the node, with a policy that knows the label");
+                    notes.approximated(path, "requires SELinux on the node, with a policy that defines the label");
                 } else {
                     notes.no_effect(path, "not a SELinux label in the form label:user|role|type|level:VALUE");
                 }
             }
             ("credentialspec", _) => notes.no_effect(path, NO_IDENTITY),
-            _ => notes.no_effect(path, "a Pod has nothing for this option"),
+            _ => notes.no_effect(path, "pods have no equivalent of this option"),
         }
     }
     for index in 0..container.definition.credential_specs.as_ref().map_or(0, Vec::len) {
@@ -124,8 +124,7 @@ fn docker_security_options(
     context.put_map("seLinuxOptions", labels);
 }
 
-const NO_IDENTITY: &str =
-    "Pods have group managed service accounts on Windows only: a Linux container has no identity in Active Directory";
+const NO_IDENTITY: &str = "pods support group managed service accounts on Windows only: a Linux container has no identity in Active Directory";
 
 fn app_armor(profile: &str) -> Value {
     match profile {

@@ -16,18 +16,19 @@ pub(super) fn report(container: &Container<'_>, notes: &mut Notes) {
     let Some(configuration) = &container.definition.log_configuration else { return };
     let options = configuration.options.as_ref().filter(|options| !options.is_empty());
     for name in options.into_iter().flat_map(|options| options.keys()).filter(|name| MODE.contains(&name.as_str())) {
-        let why = "printing neither waits for a log service nor loses lines to its buffer: the node writes to a file";
+        let why = "the node writes output to a file: writing neither blocks on a log service nor loses lines to a \
+            buffer";
         notes.no_effect(container.path(&format!("logConfiguration.options[{name}]")), why);
     }
     if configuration.log_driver != LogDriver::Awsfirelens {
         return;
     }
     if options.is_some() {
-        let why = "written into the configuration of the log router";
+        let why = "becomes part of the configuration of the log router";
         notes.approximated(container.path("logConfiguration.options"), why);
     }
     if configuration.secret_options.as_ref().is_some_and(|secrets| !secrets.is_empty()) {
-        let why = "variables of the log router, which its configuration reads";
+        let why = "become environment variables of the log router, which its configuration reads";
         notes.approximated(container.path("logConfiguration.secretOptions"), why);
     }
 }

@@ -128,7 +128,7 @@ fn docker_labels(container: &Container<'_>, annotations: &mut BTreeMap<String, S
         if is_qualified_part(name) {
             annotations.insert(format!("{}.docker/{name}", container.name), value.clone());
         } else {
-            let why = "not a name that an annotation may have: 63 letters, digits, dots, hyphens and underscores";
+            let why = "not a valid annotation name: at most 63 letters, digits, dots, hyphens and underscores";
             notes.no_effect(container.path(&format!("dockerLabels[{name}]")), why);
         }
     }

@@ -37,7 +37,7 @@ pub(super) fn put(
     pod.put_list("hostAliases", host_aliases(definitions, notes));
     for (index, definition) in definitions.iter().enumerate() {
         if definition.disable_networking == Some(true) {
-            let message = "one container of a Pod cannot be without network";
+            let message = "the containers of a pod share one network, which cannot be disabled for one of them";
             notes.unsupported(format!("containerDefinitions[{index}].disableNetworking"), message);
         }
     }
@@ -80,7 +80,7 @@ fn take(values: Vec<(String, String)>, most: usize, notes: &mut Notes, is_legal:
     let mut taken = Vec::new();
     for (path, value) in values {
         if !is_legal(&value) {
-            notes.no_effect(path, "not a value that a Pod can have here");
+            notes.no_effect(path, "not a value that a pod accepts here");
         } else if taken.len() == most {
             notes.no_effect(path, format!("a Pod takes at most {most}"));
         } else {
@@ -100,11 +100,11 @@ fn hostname(containers: &[Container<'_>], mode: NetworkMode, notes: &mut Notes) 
         let name = container.definition.hostname.as_deref().unwrap_or_default();
         let path = container.path("hostname");
         if mode == NetworkMode::Host {
-            notes.no_effect(path, "a Pod on the network of the node has the node's name");
+            notes.no_effect(path, "a pod on the network of the node has the hostname of the node");
         } else if !is_dns_label(name) {
-            notes.no_effect(path, "a Pod's host name is at most 63 lower case letters, digits and inner hyphens");
+            notes.no_effect(path, "the hostname of a pod has at most 63 lowercase letters, digits and inner hyphens");
         } else if let Some((_, first)) = chosen.as_ref().filter(|(chosen, _)| chosen != name) {
-            notes.no_effect(path, format!("a Pod has one host name, and {first} gives it"));
+            notes.no_effect(path, format!("a pod has one hostname, which {first} sets"));
         } else if chosen.is_none() {
             chosen = Some((name.to_owned(), path));
         }
@@ -134,11 +134,10 @@ fn report_shared(definitions: &[ContainerDefinition], mode: NetworkMode, notes: 
         if has_no_effect || values.iter().all(|other| other == value) {
             continue;
         }
-        notes.approximated(path(first), "holds for every container of the task");
+        notes.approximated(path(first), "applies to all containers of the task");
         // The host name that does not hold is told where it is chosen.
         for (index, _) in stated.filter(|(_, other)| *other != value && field != "hostname") {
-            let why =
-                format!("not the same as {}; the values of both hold for every container of the task", path(first));
+            let why = format!("differs from {}; the values of both apply to all containers of the task", path(first));
             notes.approximated(path(index), why);
         }
     }
@@ -162,7 +161,7 @@ fn host_aliases(definitions: &[ContainerDefinition], notes: &mut Notes) -> Vec<V
                     add("127.0.0.1", name);
                 } else {
                     let path = format!("containerDefinitions[{index}].links[{position}]");
-                    notes.no_effect(path, format!("{name:?} is not a name that a hosts file of a Pod can have"));
+                    notes.no_effect(path, format!("{name:?} is not a valid name in the hosts file of a pod"));
                 }
             }
         }
@@ -170,17 +169,18 @@ fn host_aliases(definitions: &[ContainerDefinition], notes: &mut Notes) -> Vec<V
             let path = format!("containerDefinitions[{index}].extraHosts[{position}]");
             let name = entry.hostname.to_ascii_lowercase();
             if !is_dns_name(&name) {
-                notes.no_effect(path, "not a name that a hosts file of a Pod can have");
+                notes.no_effect(path, "not a valid name in the hosts file of a pod");
             } else if let Ok(address) = entry.ip_address.parse::<IpAddr>() {
                 let address = address.to_string();
                 let owner = owners.entry(name.clone()).or_insert_with(|| (address.clone(), path.clone()));
                 if owner.0 != address {
-                    let why = format!("another address than in {}: the hosts file of the Pod has both", owner.1);
+                    let why =
+                        format!("differs from the address in {}: the hosts file of the pod contains both", owner.1);
                     notes.approximated(path, why);
                 }
                 add(&address, name);
             } else {
-                notes.no_effect(path, "ipAddress is not an address");
+                notes.no_effect(path, "ipAddress is not an IP address");
             }
         }
     }

@@ -22,7 +22,7 @@ fn sandbox(definition: &TaskDefinitionSpec) -> Option<(String, String)> {
         IsolationMode::IsolatedSandbox => "ISOLATED_SANDBOX",
         IsolationMode::ConfidentialSandbox => "CONFIDENTIAL_SANDBOX",
     };
-    let message = format!("no sandbox is known for {mode}: name its RuntimeClass in kubernetes.runtimeClassName");
+    let message = format!("{mode} requires a RuntimeClass: set kubernetes.runtimeClassName");
     Some(("trustedExecutionConfiguration.isolationMode".to_owned(), message))
 }
 
@@ -39,8 +39,8 @@ fn uncounted(definition: &TaskDefinitionSpec) -> Vec<(String, String)> {
             if requirement.value.as_deref() == Some("ALL") {
                 let path = format!("containerDefinitions[{number}].resourceRequirements[{index}].value");
                 let message = format!(
-                    "how many {what} ALL are is not known before a task is placed: write the number that the nodes have \
-                     in kubernetes.acceleratorsPerNode"
+                    "the number of {what} that ALL means is unknown before a task is placed: set \
+                        kubernetes.acceleratorsPerNode to the number per node"
                 );
                 found.push((path, message));
             }

@@ -190,7 +190,7 @@ pub fn task_id(uid: &str) -> String {
     hex(uid, 32)
 }
 
-/// What the annotation says; what is no time protects nothing.
+/// The time in the annotation. A value that is not RFC 3339 is ignored: the task is not protected.
 fn protected_until(pod: &PodView) -> Option<Timestamp> {
     pod.metadata.annotations.get(labels::PROTECTED_UNTIL)?.trim().parse().ok()
 }

@@ -58,7 +58,7 @@ impl Reader<'_> {
     fn read(&mut self, container: &Container<'_>, index: usize, mapping: &PortMapping) {
         let path = container.path(&format!("portMappings[{index}]"));
         if self.mode == NetworkMode::None {
-            self.notes.refuse(path, "port mappings are not possible with network mode none");
+            self.notes.refuse(path, "port mappings are not supported with network mode none");
             return;
         }
         if let Some(range) = &mapping.container_port_range {
@@ -79,15 +79,14 @@ impl Reader<'_> {
         if last - first >= MOST_RANGED_PORTS {
             // Ports need no listing to be reachable at the task's own address.
             let why = format!(
-                "more than {MOST_RANGED_PORTS} ports: they are reachable at the address of the task, and not through the \
-                 Kubernetes Service"
+                "more than {MOST_RANGED_PORTS} ports: they are reachable at the IP address of the task, but not \
+                    through the Kubernetes Service"
             );
             self.notes.approximated(format!("{path}.containerPortRange"), why);
             return;
         }
         if self.mode == NetworkMode::Bridge {
-            let why =
-                "no ports of the node are taken: the task has an address of its own, where the range is reachable";
+            let why = "reserves no ports of the node: the range is reachable at the task's own IP address";
             self.notes.approximated(format!("{path}.containerPortRange"), why);
         }
         for port in first..=last {
@@ -130,7 +129,7 @@ impl Reader<'_> {
     /// ECS publishes one container port on two host ports; a Pod lists a port once.
     fn report_repeated(&mut self, path: &str, mapping: &PortMapping, first: &str) {
         if mapping.host_port.is_some_and(|port| port > 0) && self.mode == NetworkMode::Bridge {
-            let why = format!("the same container port as {first}, which a Pod can publish only once");
+            let why = format!("the same container port as {first}, which a pod can publish only once");
             self.notes.no_effect(format!("{path}.hostPort"), why);
         }
     }
@@ -139,8 +138,8 @@ impl Reader<'_> {
         let taken = self.node_port(path, mapping, port);
         if let Some(port) = taken.filter(|port| RESERVED_PORTS.contains(port)) {
             let why = format!(
-                "port {port} is one that instances of ECS keep for themselves, so that none would take the task; here it \
-                 is taken on any node where it is free"
+                "ECS instances reserve port {port}, so ECS could not place the task; here it may use the port on any \
+                    node where it is free"
             );
             self.notes.approximated(format!("{path}.hostPort"), why);
         }
@@ -156,8 +155,7 @@ impl Reader<'_> {
                     self.notes.refuse(format!("{path}.hostPort"), "a port is 1 to 65535, or 0 for a free one");
                 }
                 if fixed.is_none() {
-                    let why = "no port of the node is taken: the task has an address of its own, where containerPort is \
-                               reachable";
+                    let why = "reserves no port of the node: containerPort is reachable at the task's own IP address";
                     self.notes.approximated(format!("{path}.hostPort"), why);
                 }
                 fixed

@@ -19,7 +19,7 @@ pub(super) fn put(
 ) {
     let definition = container.definition;
     if definition.image.is_empty() || definition.image.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        notes.refuse(container.path("image"), "an image is a reference without blanks");
+        notes.refuse(container.path("image"), "an image reference contains no spaces");
     }
     spec.put("image", definition.image.as_str());
     spec.put("imagePullPolicy", pull_policy.unwrap_or_else(|| default_pull_policy(&definition.image)));

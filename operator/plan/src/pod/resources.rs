@@ -188,16 +188,16 @@ fn report(
     if sizes.len() > 1 {
         for (stated, field) in [(task.cpu, "cpu"), (task.memory, "memory")] {
             if stated.is_some() {
-                let why = "each container is held to the size of the task, but not all of them together; from Kubernetes \
-                           1.34 on the Pod as a whole is";
+                let why = "each container is limited to the size of the task, but not all of them together; from \
+                    Kubernetes 1.34 on, the limit applies to the pod as a whole";
                 notes.approximated(field, why);
             }
         }
     }
     let raised = raised_memory_limit(task, sizes, false).and_then(|at| positions.get(at));
     if let Some(container) = raised.and_then(|&position| containers.get(position)) {
-        let why = "less than the task reserves; the container may use the memory that the task leaves over, up to \
-                   Kubernetes 1.33";
+        let why = "less than the task reserves; up to Kubernetes 1.33, the container may also use the memory of the \
+            task that no other container reserves";
         notes.approximated(container.path("memory"), why);
     }
 }
@@ -209,7 +209,7 @@ fn report_windows(input: &TaskInput<'_>, task: &TaskSize, containers: &[Containe
     let has_memory = states(|size| size.memory.or(size.memory_reservation).is_some());
     for (stated, is_ignored, field) in [(task.cpu, has_cpu, "cpu"), (task.memory, has_memory, "memory")] {
         if stated.is_some() && is_ignored {
-            let why = "Windows containers are held to their own sizes only";
+            let why = "Windows containers are limited to their own sizes only";
             if input.is_fargate {
                 notes.approximated(field, why);
             } else {

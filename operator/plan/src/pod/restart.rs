@@ -67,19 +67,20 @@ pub(super) fn put(spec: &mut Map<String, Value>, container: &Container<'_>, rest
         }
         Some(_) if container.is_essential() && restarts.essential_exit == EssentialContainerExit::ReplaceTask => {}
         Some(_) => {
-            let why = "the container is started again after these exit codes too";
+            let why = "the container is also restarted after these exit codes";
             notes.approximated(container.path("restartPolicy.ignoredExitCodes"), why);
         }
         None if container.is_essential() => {}
         None if restarts.may_stay_stopped(container) => {
             spec.put("restartPolicy", "Never");
-            let why = "when it exits it stays stopped and the task goes on, as on ECS, but from then on Kubernetes takes \
-                       the Pod for not Ready and its Service sends it nothing; a restartPolicy starts it again";
+            let why = "when the container exits it stays stopped and the task continues, as on ECS, but the pod is \
+                then not Ready and receives no traffic from its Service; set a restartPolicy to restart the container";
             notes.approximated(container.path("essential"), why);
         }
         None => {
-            let why = "RestartSemanticsDiffer: when it exits it is started again, where ECS leaves it stopped, and until \
-                       then the Pod is not Ready; if it is meant to end, let another container depend on it with SUCCESS";
+            let why = "RestartSemanticsDiffer: when the container exits it is restarted, whereas ECS leaves it \
+                stopped, and until then the pod is not Ready; if it is meant to end, let another container depend on \
+                it with SUCCESS";
             notes.approximated(container.path("essential"), why);
         }
     }

@@ -72,7 +72,7 @@ pub(super) fn put(pod: &mut Map<String, Value>, input: &TaskInput<'_>, notes: &m
     let own = definition.kubernetes.as_ref().and_then(|kubernetes| kubernetes.service_account_name.as_deref());
     if let Some(name) = own {
         if role.is_some() {
-            notes.approximated("taskRoleArn", "kubernetes.serviceAccountName takes its place");
+            notes.approximated("taskRoleArn", "kubernetes.serviceAccountName is used instead");
         }
         pod.put("serviceAccountName", name);
         return None;

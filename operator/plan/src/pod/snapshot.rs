@@ -25,8 +25,8 @@ pub(super) fn of_ebs(id: &str, path: &str, input: &TaskInput<'_>, notes: &mut No
     let api_version = Kind::VolumeSnapshot.api_version();
     if !input.facts.serves(&api_version) {
         let message = format!(
-            "the cluster does not serve {api_version}: install the snapshot controller with its definitions, or leave \
-             snapshotId out for an empty volume"
+            "the cluster does not serve {api_version}: install the snapshot controller with its CRDs, or remove \
+                snapshotId for an empty volume"
         );
         notes.unsupported(path, message);
         return None;
@@ -62,7 +62,7 @@ pub(super) fn of_ebs(id: &str, path: &str, input: &TaskInput<'_>, notes: &mut No
 /// With a StorageClass of the administrator's own the snapshot is one of that storage: a VolumeSnapshot of this name.
 pub(super) fn of_the_namespace(id: &str, path: &str, notes: &mut Notes) -> Value {
     let name = dns_label(id, 63);
-    notes.approximated(path, format!("read from the VolumeSnapshot {name} of the namespace, which must be there"));
+    notes.approximated(path, format!("read from the VolumeSnapshot {name} in the namespace, which must exist"));
     data_source(&name)
 }
 

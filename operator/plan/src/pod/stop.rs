@@ -26,7 +26,8 @@ pub(super) fn grace_period(containers: &[Container<'_>], notes: &mut Notes) -> i
     for container in containers {
         if let Some(own) = container.definition.stop_timeout.map(i64::from).filter(|own| *own < whole) {
             let why = format!(
-                "a Pod has one period for all its containers: this one may take up to {whole} seconds in place of {own}"
+                "a pod has one grace period for all containers: this one may take up to {whole} seconds instead of \
+                    {own}"
             );
             notes.approximated(container.path("stopTimeout"), why);
         }

@@ -22,7 +22,7 @@ pub(super) fn security_context(container: &Container<'_>, facts: &Facts, notes: 
         (definition.linux_parameters.is_some(), "linuxParameters"),
     ] {
         if is_set {
-            notes.no_effect(container.path(field), "Windows containers do not have it");
+            notes.no_effect(container.path(field), "Windows containers do not support this");
         }
     }
     for (path, text) in specifications(container, notes) {
@@ -35,8 +35,8 @@ pub(super) fn security_context(container: &Container<'_>, facts: &Facts, notes: 
         }
         let name = specification_name(&text);
         let why = format!(
-            "the GMSACredentialSpec {name} stands for the file: it has to be there, and the ServiceAccount of the task has to \
-             be allowed to use it"
+            "the GMSACredentialSpec {name} is used instead of the file: it must exist, and the ServiceAccount of the \
+                task must be allowed to use it"
         );
         notes.approximated(path, why);
         options.put("gmsaCredentialSpecName", name);
@@ -55,7 +55,7 @@ fn specifications(container: &Container<'_>, notes: &mut Notes) -> Vec<(String, 
         let path = container.path(&format!("dockerSecurityOptions[{index}]"));
         match option.strip_prefix("credentialspec:") {
             Some(rest) => found.push((path, rest.to_owned())),
-            None => notes.no_effect(path, "Windows containers do not have it"),
+            None => notes.no_effect(path, "Windows containers do not support this"),
         }
     }
     for (index, text) in definition.credential_specs.iter().flatten().enumerate() {

@@ -104,7 +104,8 @@ pub(super) fn finding(alarms: Option<&DeploymentAlarms>, settings: &Settings) ->
     is_missed.then(|| Finding {
         path: "deploymentConfiguration.alarms".to_owned(),
         is_approximated: false,
-        why: "the operator is not set up with a source of alarms: no alarm is watched during a deployment".to_owned(),
+        why: "the operator has no Alertmanager (alarms.alertmanagerUrl of the chart): alarms are not monitored"
+            .to_owned(),
     })
 }
 

@@ -3,10 +3,9 @@
 use super::field::{Field, approximated, fine, honoured, ignored, no_effect};
 use super::kubernetes;
 
-const TAGS: &str = "not applied by this version: tags stay in the spec and are not copied to any child";
-const MANAGED_SCALING: &str =
-    "not applied by this version: nodes are added and removed by the node autoscaler of the cluster";
-const MANAGED_INSTANCES: &str = "not applied by this version: nodes are launched by the node autoscaler of the cluster";
+const TAGS: &str = "not applied by this version: tags stay in the spec and are not copied to child objects";
+const MANAGED_SCALING: &str = "not applied by this version: the node autoscaler of the cluster adds and removes nodes";
+const MANAGED_INSTANCES: &str = "not applied by this version: the node autoscaler of the cluster launches nodes";
 
 /// Every field of a capacity provider.
 pub(super) const PARTS: &[&[Field]] = &[FIELDS, kubernetes::CAPACITY_PROVIDER];
@@ -14,11 +13,12 @@ pub(super) const PARTS: &[&[Field]] = &[FIELDS, kubernetes::CAPACITY_PROVIDER];
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
     honoured("name"),
-    no_effect("cluster", "which clusters may use the provider is said by their capacityProviders"),
+    no_effect("cluster", "capacityProviders of each ECSCluster decides which clusters may use the provider"),
     honoured("autoScalingGroupProvider"),
     approximated(
         "autoScalingGroupProvider.autoScalingGroupArn",
-        "the group is the nodes with the label ecs-operator.dev/capacity-provider, or those that kubernetes.nodeSelector selects",
+        "the nodes of the group are those with the label ecs-operator.dev/capacity-provider, or those that \
+            kubernetes.nodeSelector selects",
     ),
     no_effect("autoScalingGroupProvider.managedScaling", MANAGED_SCALING),
     no_effect("autoScalingGroupProvider.managedScaling.status", MANAGED_SCALING).cases(&[fine("DISABLED")]),
@@ -33,7 +33,7 @@ pub(super) const FIELDS: &[Field] = &[
     .cases(&[fine("DISABLED")]),
     no_effect(
         "autoScalingGroupProvider.managedDraining",
-        "a node is drained by whoever removes it, within the PodDisruptionBudget of each service",
+        "the component that removes a node drains it, within the PodDisruptionBudget of each service",
     )
     .cases(&[fine("ENABLED")]),
     no_effect("managedInstancesProvider", MANAGED_INSTANCES),

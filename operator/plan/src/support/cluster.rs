@@ -3,14 +3,17 @@
 use super::field::{Field, fine, honoured, ignored, no_effect, with_note};
 use super::kubernetes;
 
-const TAGS: &str = "describe the ECSCluster and stay in its spec; as on ECS no task has the tags of its cluster: propagateTags copies those of the service or task definition";
-const SETTINGS: &str = "Container Insights is a feature of CloudWatch; metrics of tasks and nodes are collected by the cluster's own metrics pipeline";
+const TAGS: &str = "tags of the ECSCluster stay in its spec; as on ECS, tasks do not get the tags of their cluster: \
+    propagateTags copies those of the service or task definition";
+const SETTINGS: &str = "Container Insights is a feature of CloudWatch; the cluster's own metrics pipeline collects the \
+    metrics of tasks and nodes";
 const CONFIGURATION: &str =
-    "sessions of kubectl exec are not logged or encrypted by this operator, and storage keys are set in StorageClasses";
-const EXEC: &str = "commands run through the API server (kubectl exec), which encrypts the session itself and writes it to its audit log where the administrator asks for it; no copy goes to CloudWatch or S3";
+    "the operator neither logs nor encrypts kubectl exec sessions; storage keys are set in StorageClasses";
+const EXEC: &str = "commands run through the API server (kubectl exec), which encrypts the session and writes it to \
+    its audit log if the administrator configures that; no copy goes to CloudWatch or S3";
 const STORAGE: &str =
-    "keys of volumes are a parameter of their StorageClass, and those of ephemeral storage belong to the nodes";
-const SERVICE_CONNECT_DEFAULTS: &str = "not applied by this version: Service Connect makes no alias";
+    "volume keys are a parameter of the StorageClass, and keys of ephemeral storage are a setting of the nodes";
+const SERVICE_CONNECT_DEFAULTS: &str = "not applied by this version: Service Connect creates no aliases";
 
 /// Every field of a cluster.
 pub(super) const PARTS: &[&[Field]] = &[FIELDS, kubernetes::CLUSTER];
@@ -38,10 +41,10 @@ pub(super) const FIELDS: &[Field] = &[
     no_effect("configuration.managedStorageConfiguration", STORAGE),
     no_effect("configuration.managedStorageConfiguration.kmsKeyId", STORAGE),
     no_effect("configuration.managedStorageConfiguration.fargateEphemeralStorageKmsKeyId", STORAGE),
-    with_note("capacityProviders", "one that is taken off the list stays associated while tasks run on it"),
+    with_note("capacityProviders", "a provider that you remove from the list stays associated while tasks run on it"),
     with_note(
         "defaultCapacityProviderStrategy",
-        "may be empty: services that name nothing run on the cluster's own nodes",
+        "may be empty: services without strategy and launch type then run on the nodes of the cluster",
     ),
     honoured("defaultCapacityProviderStrategy[].capacityProvider"),
     honoured("defaultCapacityProviderStrategy[].weight"),

@@ -2,28 +2,33 @@
 
 use super::field::{Field, approximated, fine, honoured, no_effect, nothing, refused, roughly, with_note};
 
-const REGISTRY: &str = "pulled with a Secret that External Secrets makes of them where the namespace's administrator allows it; otherwise with the one that is named after them";
+const REGISTRY: &str = "becomes an imagePullSecret: External Secrets creates the Secret if the namespace's \
+    administrator allows it; otherwise you create it under the name derived from the parameter";
 const RESTART: &str =
-    "the kubelet restarts the container in place, with its own back-off in place of restartAttemptPeriod";
-const IGNORED: &str = "a container that is not essential stays stopped after these (Kubernetes 1.35; reported before); an \
-    essential one ends the task";
+    "the kubelet restarts the container in place, with its own back-off instead of restartAttemptPeriod";
+const IGNORED: &str = "a non-essential container stays stopped after these exit codes (from Kubernetes 1.35 on; \
+    reported before); an essential one stops the task";
 const ESSENTIAL: &str = "the exit of an essential container replaces the task (see kubernetes.essentialContainerExit); \
-    another one stays stopped (Kubernetes 1.35; started again before), and what that does to the pod is reported";
-const ENVIRONMENT_FILES: &str = "taken from a ConfigMap that is named after the file and has a key for each variable; `kubectl ecs env-file` makes it";
-const SECRETS: &str = "fetched by External Secrets or the Secrets Store CSI driver where the namespace's administrator allows it; otherwise read from a Secret whose name and key follow from it";
-const EVERY_CONTAINER: &str = "holds for every container of the task, which is reported where there are several";
-const LOGS: &str =
-    "standard output and error go to the log files of the node; an annotation tells its log agent what is wanted";
-const AWSLOGS: &str = "standard output and error go to the log files of the node; an annotation tells its log agent the \
-                       log group, region and stream prefix";
-const ROUTED: &str = "the router gets what is sent to FLUENT_HOST and FLUENT_PORT; standard output and error go to the \
-                      log files of the node, and an annotation tells its log agent to pass them on";
-const DOCKER_ONLY: &str = "a log driver of docker, which Kubernetes nodes do not have: standard output and error go to the \
-                           log files of the node";
-const ROUTER: &str = "its configuration is written and it starts first, but standard output and error of the other \
-                      containers reach it only by a log agent of the node";
-const HEALTH: &str = "decides whether the task gets traffic and whether a deployment goes on, and an unhealthy task of a \
-    service is replaced; the kubelet looks at it by a probe, whose first result may come up to one interval later";
+    a non-essential one stays stopped (from Kubernetes 1.35 on; restarted before), and the effect on the pod is \
+    reported";
+const ENVIRONMENT_FILES: &str = "read from a ConfigMap with a name derived from the file's ARN and one key per \
+    variable; `kubectl ecs env-file` creates it";
+const SECRETS: &str = "External Secrets or the Secrets Store CSI driver fetches the value if the namespace's \
+    administrator allows it; otherwise it is read from a Secret with a name and key derived from valueFrom";
+const EVERY_CONTAINER: &str = "applies to all containers of the task, which is reported if there are several";
+const LOGS: &str = "standard output and error go to the log files of the node; an annotation of the pod carries the configuration for \
+        the node's log agent";
+const AWSLOGS: &str = "standard output and error go to the log files of the node; an annotation of the pod carries log \
+    group, region and stream prefix for the node's log agent";
+const ROUTED: &str = "the router receives what is sent to FLUENT_HOST and FLUENT_PORT; standard output and error go to \
+    the log files of the node, and an annotation of the pod asks the node's log agent to forward them";
+const DOCKER_ONLY: &str = "a log driver of Docker, which Kubernetes nodes do not have: standard output and error go to \
+    the log files of the node";
+const ROUTER: &str = "the router is configured and starts first, but standard output and error of the other containers \
+    reach it only through a log agent on the node";
+const HEALTH: &str = "becomes a readiness and a startup probe: it decides whether the task receives traffic and \
+    whether a deployment proceeds, and a service replaces unhealthy tasks; the first result may come up to one \
+    interval later";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
@@ -43,14 +48,15 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions[].portMappings[].containerPort"),
     with_note(
         "containerDefinitions[].portMappings[].hostPort",
-        "with network mode bridge, 0 takes no port of the node and is reported; so is a port that instances of ECS keep for themselves",
+        "with network mode bridge, 0 reserves no port of the node, which is reported; so is a port that ECS instances \
+            reserve",
     ),
     honoured("containerDefinitions[].portMappings[].protocol"),
     honoured("containerDefinitions[].portMappings[].name"),
     with_note("containerDefinitions[].portMappings[].appProtocol", "the appProtocol of the Kubernetes Service"),
     with_note(
         "containerDefinitions[].portMappings[].containerPortRange",
-        "its ports are listed one by one, up to 100, and take no ports of the node; both differences are reported",
+        "its ports are listed individually, up to 100, and reserve no ports of the node; both differences are reported",
     ),
     with_note("containerDefinitions[].essential", ESSENTIAL),
     with_note("containerDefinitions[].restartPolicy", RESTART),
@@ -58,7 +64,7 @@ pub(super) const FIELDS: &[Field] = &[
     with_note("containerDefinitions[].restartPolicy.ignoredExitCodes", IGNORED),
     no_effect(
         "containerDefinitions[].restartPolicy.restartAttemptPeriod",
-        "the kubelet spaces restarts by its own back-off, 10 seconds doubling to 5 minutes",
+        "the kubelet uses its own back-off between restarts: 10 seconds, doubling up to 5 minutes",
     ),
     honoured("containerDefinitions[].entryPoint"),
     honoured("containerDefinitions[].command"),
@@ -82,31 +88,33 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions[].dependsOn[].containerName"),
     with_note(
         "containerDefinitions[].dependsOn[].condition",
-        "a failed SUCCESS ends the task; COMPLETE tries again after an exit code other than 0, which is reported",
+        "a failed SUCCESS stops the task; with COMPLETE, the container is retried after a non-zero exit code, which is \
+            reported",
     ),
     with_note(
         "containerDefinitions[].startTimeout",
-        "the operator ends the task when it is over, counted from the earliest start of the container that is known",
+        "the operator stops the task after this time, counted from the earliest known start of the container",
     ),
     with_note(
         "containerDefinitions[].stopTimeout",
-        "the pod gets the largest sum along a chain; a container that could take longer than its own is reported",
+        "the grace period of the pod is the largest sum along a chain of dependencies; a container that could take \
+            longer than its own stopTimeout is reported",
     ),
     with_note(
         "containerDefinitions[].versionConsistency",
-        "where image resolution is switched off, or leaves the registry out, the tag is pulled at every start, which is \
-         reported; a digest that cannot be learnt is a condition",
+        "if image resolution is off or excludes the registry, tasks pull the tag at every start, which is reported; a \
+            tag that cannot be resolved is reported in the condition ImagesResolved",
     ),
     with_note("containerDefinitions[].hostname", EVERY_CONTAINER),
     honoured("containerDefinitions[].workingDirectory"),
     refused(
         "containerDefinitions[].disableNetworking",
-        "one container of a pod cannot be cut off from the network of the others",
+        "the containers of a pod share one network, which cannot be disabled for one of them",
     )
     .cases(&[fine("false")]),
     approximated(
         "containerDefinitions[].dnsServers",
-        "holds for every container of the task, and names of the cluster no longer resolve",
+        "applies to all containers of the task, and cluster DNS names no longer resolve",
     ),
     with_note("containerDefinitions[].dnsSearchDomains", EVERY_CONTAINER),
     with_note("containerDefinitions[].extraHosts", EVERY_CONTAINER),
@@ -116,7 +124,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions[].pseudoTerminal"),
     approximated(
         "containerDefinitions[].dockerLabels",
-        "a container of a pod has no labels: they become annotations of the pod",
+        "containers of a pod have no labels: they become annotations of the pod",
     ),
     no_effect("containerDefinitions[].logConfiguration", LOGS),
     no_effect("containerDefinitions[].logConfiguration.logDriver", LOGS).cases(&[

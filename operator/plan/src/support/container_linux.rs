@@ -2,11 +2,14 @@
 
 use super::field::{Field, approximated, fine, honoured, never, no_effect, with_note};
 
-const DEVICES: &str = "the resource of a device plugin that kubernetes.deviceResources names for the path; a device that it does not name is reported, and the container does not have it";
+const DEVICES: &str = "becomes the device plugin resource that kubernetes.deviceResources names for the path; a device \
+    without an entry there is reported and not available in the container";
 const SWAP: &str = "swap is a setting of the node";
-const ULIMITS: &str = "a pod has no such limits; those of the container runtime of the node hold";
-const SYSTEM_CONTROLS: &str = "one value for all containers of the task, the last one listed; what the kubelet does not count as safe is reported, because it refuses such tasks unless it is told to allow them";
-const GPU_SHARING: &str = "one share of a GPU, as the NVIDIA device plugin of the node divides it by MPS; the limits of memory and compute are handed to the process as CUDA_MPS variables";
+const ULIMITS: &str = "pods have no ulimits; those of the node's container runtime apply";
+const SYSTEM_CONTROLS: &str = "one value for all containers of the task, the last one listed; an unsafe sysctl is \
+    reported, because the kubelet rejects such tasks unless it is configured to allow it";
+const GPU_SHARING: &str = "one share of a GPU, as the NVIDIA device plugin of the node divides it with MPS; memory and \
+    compute limits become CUDA_MPS environment variables";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
@@ -18,11 +21,11 @@ pub(super) const FIELDS: &[Field] = &[
     with_note("containerDefinitions[].linuxParameters.devices[].hostPath", DEVICES),
     with_note(
         "containerDefinitions[].linuxParameters.devices[].containerPath",
-        "the device plugin decides it; another path than that of the host is reported",
+        "the device plugin decides the path; a path other than that on the node is reported",
     ),
     with_note(
         "containerDefinitions[].linuxParameters.devices[].permissions",
-        "the device plugin decides them, which is reported",
+        "the device plugin decides the permissions, which is reported",
     ),
     approximated(
         "containerDefinitions[].linuxParameters.initProcessEnabled",
@@ -40,12 +43,17 @@ pub(super) const FIELDS: &[Field] = &[
     // Nodes without swap for containers are what Kubernetes sets up by itself.
     no_effect("containerDefinitions[].linuxParameters.maxSwap", SWAP).cases(&[fine("0")]),
     no_effect("containerDefinitions[].linuxParameters.swappiness", SWAP),
-    with_note("containerDefinitions[].user", "numbers only: a name is refused because only the image knows its number"),
+    with_note(
+        "containerDefinitions[].user",
+        "numeric only: names other than root are refused, because only the image \
+        knows their number",
+    ),
     honoured("containerDefinitions[].privileged"),
     honoured("containerDefinitions[].readonlyRootFilesystem"),
     with_note(
         "containerDefinitions[].dockerSecurityOptions",
-        "apparmor and label options need the profile or policy on the node; what a pod has nothing for is reported",
+        "apparmor and label options require the profile or policy on the node; options without an equivalent in a pod \
+            are reported",
     ),
     no_effect("containerDefinitions[].ulimits", ULIMITS),
     no_effect("containerDefinitions[].ulimits[].name", ULIMITS),
@@ -57,7 +65,8 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions[].resourceRequirements"),
     with_note(
         "containerDefinitions[].resourceRequirements[].value",
-        "ALL is as many as kubernetes.acceleratorsPerNode says, and refused without it: the number of a node is not known before a task is placed",
+        "ALL means kubernetes.acceleratorsPerNode and is refused without it, because the number on a node is unknown \
+            before a task is placed",
     ),
     honoured("containerDefinitions[].resourceRequirements[].type")
         .cases(&[never("InferenceAccelerator", "Elastic Inference has been discontinued")]),
@@ -70,6 +79,7 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     approximated(
         "containerDefinitions[].credentialSpecs",
-        "names a GMSACredentialSpec, where the cluster has them and the container is a Windows container; otherwise the container has no identity in Active Directory",
+        "names a GMSACredentialSpec if the cluster serves that kind and the container is a Windows container; \
+            otherwise the container has no identity in Active Directory",
     ),
 ];

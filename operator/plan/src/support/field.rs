@@ -91,7 +91,7 @@ pub(super) const fn refused(path: &'static str, why: &'static str) -> Field {
 
 /// A read-only member of `describe-…` output.
 pub(super) const fn ignored(path: &'static str) -> Field {
-    Field { path, level: Level::Ignored, why: "read-only: part of what describe returns", cases: &[] }
+    Field { path, level: Level::Ignored, why: "read-only: part of Describe output", cases: &[] }
 }
 
 /// A value that asks for what happens anyway.

@@ -8,9 +8,9 @@
 //! of strings are data, so a map is one field.
 //!
 //! # Values
-//! Where the level depends on the value, a field has [`Case`]s: `schedulingStrategy` is honoured as `REPLICA` and refused
-//! as `DAEMON`. A value that asks for what happens anyway (`assignPublicIp: DISABLED`) is a case at
-//! [`Level::Honoured`], so that nobody is warned about nothing.
+//! Where the level depends on the value, a field has [`Case`]s: `deploymentController.type` is honoured as `ECS` and
+//! refused as `EXTERNAL`. A value that asks for what happens anyway (`assignPublicIp: DISABLED`) is a case at
+//! [`Level::Honoured`], so that nobody gets a warning about nothing.
 
 mod capacity_provider;
 mod cluster;

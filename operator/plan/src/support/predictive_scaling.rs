@@ -2,7 +2,7 @@
 
 use super::field::{Field, no_effect};
 
-const PREDICTIVE: &str = "there is no forecast of load";
+const PREDICTIVE: &str = "load is not forecast";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[

@@ -25,18 +25,18 @@ const INTRODUCTION: &str = "\
 
 # Support of every field
 
-How each field of the ECS API acts today. Paths are below `spec`; `[]` stands for every item of a list.
+How the operator treats each field of the ECS API today. Paths are relative to `spec`; `[]` stands for every item of a list.
 
 | level | meaning |
 |---|---|
 | honoured | as on ECS |
 | approximated | with a difference; reported in the condition `FieldsNotApplied` |
-| no effect | accepted, nothing follows from it; reported in the condition `FieldsNotApplied` |
-| refused | the object is not acted on: condition `Accepted` is False with reason `UnsupportedFeatureException` |
-| ignored | read-only on ECS too: part of what describe returns, accepted so that it pastes as it is |
+| no effect | accepted, but without consequence; reported in the condition `FieldsNotApplied` |
+| refused | the operator does not act on the object: condition `Accepted` is False with reason `UnsupportedFeatureException` |
+| ignored | read-only on ECS too: part of Describe output, accepted so that you can paste it unchanged |
 
-A field is reported when it is set and asks for something. Null, empty strings, empty lists and empty objects ask for
-nothing, and so do values that describe what happens anyway, such as `assignPublicIp: DISABLED`.
+A field is reported if it is set and asks for something. Null, empty strings, empty lists and empty objects ask for
+nothing, and neither do values that describe what happens anyway, such as `assignPublicIp: DISABLED`.
 ";
 
 impl Document {

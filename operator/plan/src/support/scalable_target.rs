@@ -3,7 +3,7 @@
 use super::field::{Field, fine, honoured, ignored, no_effect, roughly, with_note};
 use super::{kubernetes, predictive_scaling, scaling_policy};
 
-const TAGS: &str = "not applied by this version: tags stay in the spec and are not copied to any child";
+const TAGS: &str = "not applied by this version: tags stay in the spec and are not copied to child objects";
 const SCHEDULED: &str = "not applied by this version: scheduled actions do not run";
 
 /// Every field of a scalable target.
@@ -15,7 +15,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("ServiceNamespace"),
     honoured("ResourceId"),
     honoured("ScalableDimension"),
-    with_note("MinCapacity", "0 keeps one task, which is reported"),
+    with_note("MinCapacity", "0 still keeps one task, which is reported"),
     honoured("MaxCapacity").cases(&[roughly("0", "a HorizontalPodAutoscaler keeps at least one task")]),
     no_effect("RoleARN", "nothing here calls Application Auto Scaling"),
     honoured("SuspendedState"),
@@ -23,7 +23,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("SuspendedState.DynamicScalingOutSuspended"),
     no_effect(
         "SuspendedState.ScheduledScalingSuspended",
-        "scheduled actions are not run by this version, so there are none to suspend",
+        "this version does not run scheduled actions, so there are none to suspend",
     )
     .cases(&[fine("false")]),
     no_effect("Tags", TAGS),

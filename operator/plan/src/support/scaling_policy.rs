@@ -2,12 +2,12 @@
 
 use super::field::{Field, approximated, fine, honoured, ignored, no_effect, nothing, roughly, with_note};
 
-const STEP: &str = "not applied by this version: step scaling does not act";
-const PREDICTIVE: &str = "there is no forecast of load";
+const STEP: &str = "not applied by this version: step scaling policies do not scale";
+const PREDICTIVE: &str = "load is not forecast";
 const CUSTOMIZED: &str =
     "not applied by this version: only the average CPU and memory utilization of the service are tracked";
 const ALB_REQUESTS: &str = "not applied by this version: requests per target are not counted";
-const HIGH_RESOLUTION: &str = "metrics come at the resolution of the cluster's metrics pipeline";
+const HIGH_RESOLUTION: &str = "metrics have the resolution of the cluster's metrics pipeline";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
@@ -35,7 +35,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.PredefinedMetricSpecification"),
     no_effect(
         "ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.PredefinedMetricSpecification.PredefinedMetricType",
-        "no such metric of a service exists here",
+        "services have no such metric here",
     )
     .cases(&[
         fine("ECSServiceAverageCPUUtilization"),
@@ -140,7 +140,8 @@ pub(super) const FIELDS: &[Field] = &[
     .cases(&[fine("0")]),
     approximated(
         "ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.ScaleInCooldown",
-        "becomes the time in which at most a tenth of the tasks is removed; the longest one of all policies counts",
+        "becomes the time within which at most a tenth of the tasks is removed; the longest cooldown of all policies \
+            applies",
     ),
     honoured("ScalingPolicies[].TargetTrackingScalingPolicyConfiguration.DisableScaleIn"),
     ignored("ScalingPolicies[].PolicyARN"),

@@ -3,13 +3,18 @@
 use super::field::{Field, approximated, fine, honoured, ignored, no_effect, refused, roughly, with_note};
 use super::{kubernetes, service_connect, service_deployment, service_traffic, service_volume};
 
-const MEMBER_OF: &str = "becomes a required node affinity; =~ and ec2InstanceId are compared with the nodes there are when a deployment starts, and agentVersion, registeredAt and runningTasksCount are refused";
-const DAEMON: &str = "DAEMON is a DaemonSet: one task on each eligible ACTIVE instance; daemons start first with a kubernetes.priorityClassName and leave a draining node after all other tasks";
-const BINPACK: &str = "packed by the scheduler profiles of the chart (scheduler.enabled), where this is honoured; without them tasks are only drawn to nodes that have tasks of the service";
-const REBALANCING: &str = "acts when the service is steady, one task at a time; which zone the new one goes to is the scheduler's choice, which prefers the emptiest; absent means DISABLED";
-const TAGS: &str = "tasks carry them, as an annotation of the pod, when propagateTags is SERVICE";
-const EXECUTE_COMMAND: &str = "whoever may create pods/exec can run commands in tasks; with the chart's admission.executeCommand only in tasks of a deployment that began while this was true";
-const MONITORING: &str = "metrics are scraped at the resolution of the cluster's own metrics pipeline";
+const MEMBER_OF: &str = "becomes required node affinity; =~ and ec2InstanceId are evaluated against the nodes that \
+    exist when a deployment starts; agentVersion, registeredAt and runningTasksCount are refused";
+const DAEMON: &str = "DAEMON becomes a DaemonSet: one task on each eligible ACTIVE instance; daemon tasks start first \
+    if you set kubernetes.priorityClassName, and leave a draining node after all other tasks";
+const BINPACK: &str = "the scheduler profiles of the Helm chart (scheduler.enabled) pack nodes, and it is honoured; \
+    without them, tasks only prefer nodes with tasks of the same service";
+const REBALANCING: &str = "moves one task at a time while the service is steady; the scheduler places the new task and \
+    prefers the emptiest zone; absent means DISABLED";
+const TAGS: &str = "tasks carry them in an annotation of the pod if propagateTags is SERVICE";
+const EXECUTE_COMMAND: &str = "RBAC on pods/exec decides who can run commands in tasks; with admission.executeCommand \
+    of the Helm chart, only in tasks of a deployment that started while this was true";
+const MONITORING: &str = "metrics have the resolution of the cluster's own metrics pipeline";
 
 /// Every field of a service.
 pub(super) const PARTS: &[&[Field]] = &[
@@ -34,7 +39,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("capacityProviderStrategy[].capacityProvider"),
     honoured("capacityProviderStrategy[].weight"),
     honoured("capacityProviderStrategy[].base"),
-    no_effect("platformVersion", "the platform is the nodes of the cluster").cases(&[fine("LATEST")]),
+    no_effect("platformVersion", "the nodes of the cluster are the platform").cases(&[fine("LATEST")]),
     no_effect("role", "nothing here calls a load balancer with this role"),
     honoured("placementConstraints"),
     honoured("placementConstraints[].type"),
@@ -43,7 +48,8 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("placementStrategy[].type").cases(&[roughly("binpack", BINPACK)]),
     with_note(
         "placementStrategy[].field",
-        "an attribute that ECS does not define is a node label with the prefix attributes.ecs-operator.dev/; of several fields all count at once",
+        "custom attributes are node labels with the prefix attributes.ecs-operator.dev/; several fields all apply at \
+            once",
     ),
     honoured("healthCheckGracePeriodSeconds"),
     with_note("schedulingStrategy", DAEMON),
@@ -54,12 +60,10 @@ pub(super) const FIELDS: &[Field] = &[
     with_note("tags[].value", TAGS),
     with_note(
         "enableECSManagedTags",
-        "the annotation has aws:ecs:clusterName and aws:ecs:serviceName too; a change counts from the next deployment on",
+        "adds aws:ecs:clusterName and aws:ecs:serviceName to the annotation; a change applies from the next deployment \
+            on",
     ),
-    with_note(
-        "propagateTags",
-        "copied to the annotation of the pods that a deployment starts, as the tags were when it began",
-    ),
+    with_note("propagateTags", "copied to an annotation of the pods when a deployment starts"),
     approximated("enableExecuteCommand", EXECUTE_COMMAND).cases(&[fine("false")]),
     no_effect("monitoring", MONITORING),
     no_effect("monitoring.metricConfigurations", MONITORING),

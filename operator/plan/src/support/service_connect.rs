@@ -3,7 +3,7 @@
 use super::field::{Field, no_effect};
 
 const SERVICE_CONNECT: &str =
-    "not applied by this version: no alias is made; the name of a Kubernetes Service has to be used";
+    "not applied by this version: no aliases are created; use the name of the Kubernetes Service";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[

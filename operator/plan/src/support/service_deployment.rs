@@ -2,9 +2,10 @@
 
 use super::field::{Field, fine, honoured, no_effect, refused, with_note};
 
-const ALARMS: &str = "an alarm is an alert of the Alertmanager that the operator is set up with; without one this is reported on the service";
+const ALARMS: &str = "an alarm is an alert in the Alertmanager that the operator is configured with; without an \
+    Alertmanager this is reported on the service";
 const BAKE_TIME: &str = "a deployment is complete when its tasks have been healthy for this long";
-const HOOKS: &str = "lifecycle hooks are not called by this version, and a hook may have to stop a deployment";
+const HOOKS: &str = "this version does not call lifecycle hooks, and a hook may have to stop a deployment";
 const LINEAR: &str = "used with strategy LINEAR only";
 const CANARY: &str = "used with strategy CANARY only";
 pub(super) const FIELDS: &[Field] = &[
@@ -22,7 +23,7 @@ pub(super) const FIELDS: &[Field] = &[
     with_note("deploymentConfiguration.alarms.alarmNames", ALARMS),
     with_note("deploymentConfiguration.alarms.rollback", ALARMS),
     with_note("deploymentConfiguration.alarms.enable", ALARMS),
-    refused("deploymentConfiguration.strategy", "only ROLLING deployments are done by this version")
+    refused("deploymentConfiguration.strategy", "this version supports ROLLING deployments only")
         .cases(&[fine("ROLLING")]),
     with_note("deploymentConfiguration.bakeTimeInMinutes", BAKE_TIME),
     refused("deploymentConfiguration.lifecycleHooks", HOOKS),

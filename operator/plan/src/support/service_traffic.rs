@@ -2,10 +2,10 @@
 
 use super::field::{Field, fine, honoured, no_effect, refused};
 
-const LOAD_BALANCERS: &str = "not applied by this version: no target is registered and its health is not waited for";
-const REGISTRIES: &str =
-    "not applied by this version: no name is registered; the name of a Kubernetes Service has to be used";
-const LATTICE: &str = "not applied by this version: no target is registered with VPC Lattice";
+const LOAD_BALANCERS: &str = "not applied by this version: no targets are registered, and deployments do not wait for \
+    their health";
+const REGISTRIES: &str = "not applied by this version: no names are registered; use the name of the Kubernetes Service";
+const LATTICE: &str = "not applied by this version: no targets are registered with VPC Lattice";
 const GATEWAY: &str = "not applied by this version: no route is attached to a gateway";
 
 /// In the order of the model.
@@ -30,9 +30,9 @@ pub(super) const FIELDS: &[Field] = &[
     no_effect("networkConfiguration.awsvpcConfiguration.subnets", "a pod is in the network of its node"),
     no_effect(
         "networkConfiguration.awsvpcConfiguration.securityGroups",
-        "traffic is restricted by NetworkPolicy here, and none is made up from group identifiers",
+        "NetworkPolicies restrict traffic here, and the operator does not derive any from security group ids",
     ),
-    no_effect("networkConfiguration.awsvpcConfiguration.assignPublicIp", "a pod has no public address of its own")
+    no_effect("networkConfiguration.awsvpcConfiguration.assignPublicIp", "a pod has no public IP address of its own")
         .cases(&[fine("DISABLED")]),
     no_effect("vpcLatticeConfigurations", LATTICE),
     no_effect("vpcLatticeConfigurations[].roleArn", LATTICE),

@@ -2,9 +2,9 @@
 
 use super::field::{Field, honoured, no_effect, with_note};
 
-const CLASS: &str = "a parameter of a StorageClass of the EBS CSI driver; without effect, and reported, where the \
-                     administrator of the namespace chose a StorageClass";
-const RESERVED: &str = "a key that the EBS CSI driver keeps for itself has no effect, which is reported";
+const CLASS: &str = "becomes a parameter of a StorageClass of the EBS CSI driver; no effect, and reported, if the \
+    administrator of the namespace chose a StorageClass";
+const RESERVED: &str = "a key that the EBS CSI driver reserves has no effect, which is reported";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
@@ -14,10 +14,10 @@ pub(super) const FIELDS: &[Field] = &[
     with_note("volumeConfigurations[].managedEBSVolume.encrypted", CLASS),
     with_note("volumeConfigurations[].managedEBSVolume.kmsKeyId", CLASS),
     with_note("volumeConfigurations[].managedEBSVolume.volumeType", CLASS),
-    with_note("volumeConfigurations[].managedEBSVolume.sizeInGiB", "required with snapshotId too"),
+    with_note("volumeConfigurations[].managedEBSVolume.sizeInGiB", "also required with snapshotId"),
     with_note(
         "volumeConfigurations[].managedEBSVolume.snapshotId",
-        "needs the snapshot API and an annotation of the Namespace that allows it, otherwise refused",
+        "requires the snapshot API and an annotation of the Namespace that allows it; refused otherwise",
     ),
     with_note("volumeConfigurations[].managedEBSVolume.volumeInitializationRate", CLASS),
     with_note("volumeConfigurations[].managedEBSVolume.iops", CLASS),
@@ -29,7 +29,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("volumeConfigurations[].managedEBSVolume.tagSpecifications[].tags[].value"),
     with_note(
         "volumeConfigurations[].managedEBSVolume.tagSpecifications[].propagateTags",
-        "the tags at the start of the deployment",
+        "copies the tags at the start of the deployment",
     ),
     no_effect("volumeConfigurations[].managedEBSVolume.roleArn", "the EBS CSI driver acts with its own identity"),
     with_note("volumeConfigurations[].managedEBSVolume.filesystemType", CLASS),

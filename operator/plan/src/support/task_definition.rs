@@ -5,14 +5,17 @@ use super::{container_definition, container_linux, kubernetes, volume};
 
 const BRIDGE: &str =
     "containers of a task share one network namespace, and a hostPort of 0 reserves no port of the node";
-const NO_NETWORK: &str = "a pod always has an address; a NetworkPolicy denies all traffic to and from it, as far as the network plugin of the cluster enforces it";
-const MEMBER_OF: &str = "becomes a required node affinity; =~ and ec2InstanceId are compared with the nodes there are when a deployment starts, and agentVersion, registeredAt and runningTasksCount are refused";
+const NO_NETWORK: &str = "a pod always has an IP address; a NetworkPolicy denies all traffic to and from it, if the \
+    network plugin of the cluster enforces NetworkPolicies";
+const MEMBER_OF: &str = "becomes required node affinity; =~ and ec2InstanceId are evaluated against the nodes that \
+    exist when a deployment starts; agentVersion, registeredAt and runningTasksCount are refused";
 const TAGS: &str =
-    "tasks carry them, as an annotation of the pod, when a service propagates the tags of its task definition";
-const PROXY: &str = "App Mesh has ended; a mesh of the cluster adds its proxy itself, by a label or annotation such as \
-                     those in kubernetes.podLabels";
+    "tasks carry them in an annotation of the pod if the service propagates the tags of its task definition";
+const PROXY: &str = "App Mesh is discontinued; a service mesh injects its proxy through labels or annotations, which \
+    you set with kubernetes.podLabels and kubernetes.podAnnotations";
 const INFERENCE: &str = "Elastic Inference has been discontinued";
-const TRUSTED: &str = "ISOLATED_SANDBOX and CONFIDENTIAL_SANDBOX run in the RuntimeClass that kubernetes.runtimeClassName names, and are refused without one";
+const TRUSTED: &str = "ISOLATED_SANDBOX and CONFIDENTIAL_SANDBOX run in the RuntimeClass of \
+    kubernetes.runtimeClassName and are refused without one";
 
 /// Every field of a task definition.
 pub(super) const PARTS: &[&[Field]] =
@@ -23,11 +26,12 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("family"),
     with_note(
         "taskRoleArn",
-        "becomes a ServiceAccount, with the role in the annotation that the EKS identity webhook reads if the namespace's administrator allows it",
+        "becomes a ServiceAccount, with the IRSA annotation eks.amazonaws.com/role-arn if the namespace's \
+            administrator allows the role",
     ),
     no_effect(
         "executionRoleArn",
-        "images are pulled and secrets are read with the credentials of the cluster; nothing here assumes this role",
+        "the credentials of the cluster pull images and read secrets; nothing here assumes this role",
     ),
     honoured("networkMode").cases(&[roughly("bridge", BRIDGE), roughly("none", NO_NETWORK)]),
     honoured("placementConstraints"),
@@ -55,13 +59,10 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("runtimePlatform"),
     honoured("runtimePlatform.cpuArchitecture"),
     honoured("runtimePlatform.operatingSystemFamily"),
-    no_effect("enableFaultInjection", "there is no fault injection endpoint in a task").cases(&[fine("false")]),
+    no_effect("enableFaultInjection", "tasks have no fault injection endpoint").cases(&[fine("false")]),
     with_note("trustedExecutionConfiguration", TRUSTED),
     with_note("trustedExecutionConfiguration.isolationMode", TRUSTED),
-    no_effect(
-        "trustedExecutionConfiguration.attestationPolicy",
-        "what a sandbox attests is set up with its RuntimeClass",
-    ),
+    no_effect("trustedExecutionConfiguration.attestationPolicy", "attestation is configured with the RuntimeClass"),
     ignored("taskDefinitionArn"),
     ignored("revision"),
     ignored("status"),

@@ -2,12 +2,12 @@
 
 use super::field::{Field, approximated, fine, honoured, no_effect, with_note};
 
-const ALLOWED: &str =
-    "mounted if an annotation of the Namespace allows it or puts a claim in its place, otherwise refused";
-const S3_FILES: &str = "mounted if an annotation of the Namespace puts a claim in its place, otherwise refused: no driver \
-                        mounts S3 Files";
-const IN_PLACE: &str = "the claim that stands for the file system decides it";
-const CREDENTIALS: &str = "read from the keys username and password of a Secret whose name follows from it";
+const ALLOWED: &str = "mounted if an annotation of the Namespace allows the file system or names a PersistentVolumeClaim to use instead; \
+        refused otherwise";
+const S3_FILES: &str = "mounted if an annotation of the Namespace names a PersistentVolumeClaim to use instead; \
+    refused otherwise, because no CSI driver mounts S3 Files";
+const IN_PLACE: &str = "the PersistentVolumeClaim used instead of the file system decides it";
+const CREDENTIALS: &str = "read from the keys username and password of a Secret with a name derived from the parameter";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[
@@ -15,24 +15,24 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("volumes[].name"),
     with_note(
         "volumes[].host",
-        "without sourcePath it begins empty, without what an image declares as a volume at the place",
+        "without sourcePath the volume starts empty, without the content that an image has at a declared volume path",
     ),
     honoured("volumes[].host.sourcePath"),
     honoured("volumes[].dockerVolumeConfiguration"),
     honoured("volumes[].dockerVolumeConfiguration.scope"),
     with_note(
         "volumes[].dockerVolumeConfiguration.autoprovision",
-        "without it a task waits where the directory is missing instead of failing, which is reported",
+        "without it, a task waits on a node without the directory instead of failing, which is reported",
     ),
     with_note(
         "volumes[].dockerVolumeConfiguration.driver",
-        "another driver than local has no effect, which is reported: the data is on the disk of the node",
+        "drivers other than local have no effect, which is reported: the data is on the disk of the node",
     ),
     with_note(
         "volumes[].dockerVolumeConfiguration.driverOpts",
-        "type nfs, type tmpfs of scope task, and bind mounts of the driver local; anything else is refused",
+        "type nfs, type tmpfs with scope task, and bind mounts of the local driver; anything else is refused",
     ),
-    no_effect("volumes[].dockerVolumeConfiguration.labels", "a volume on the disk of a node has no labels"),
+    no_effect("volumes[].dockerVolumeConfiguration.labels", "volumes on the disk of a node have no labels"),
     honoured("volumes[].efsVolumeConfiguration"),
     with_note("volumes[].efsVolumeConfiguration.fileSystemId", ALLOWED),
     honoured("volumes[].efsVolumeConfiguration.rootDirectory"),
@@ -47,11 +47,15 @@ pub(super) const FIELDS: &[Field] = &[
     .cases(&[fine("DISABLED")]),
     with_note("volumes[].s3filesVolumeConfiguration", S3_FILES),
     with_note("volumes[].s3filesVolumeConfiguration.fileSystemArn", S3_FILES),
-    with_note("volumes[].s3filesVolumeConfiguration.rootDirectory", "the directory of the claim that is mounted"),
+    with_note(
+        "volumes[].s3filesVolumeConfiguration.rootDirectory",
+        "the directory of the PersistentVolumeClaim to \
+        mount",
+    ),
     no_effect("volumes[].s3filesVolumeConfiguration.transitEncryptionPort", IN_PLACE),
     with_note(
         "volumes[].s3filesVolumeConfiguration.accessPointArn",
-        "what stands for the access point is mounted, by an annotation of its own",
+        "a separate annotation names the PersistentVolumeClaim to use for the access point",
     ),
     honoured("volumes[].fsxWindowsFileServerVolumeConfiguration"),
     with_note("volumes[].fsxWindowsFileServerVolumeConfiguration.fileSystemId", ALLOWED),
@@ -63,7 +67,7 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     with_note(
         "volumes[].fsxWindowsFileServerVolumeConfiguration.authorizationConfig.domain",
-        "part of the name of the file server, unless an annotation of the Namespace names the server",
+        "part of the host name of the file server, unless an annotation of the Namespace names the host",
     ),
     honoured("volumes[].configuredAtLaunch"),
 ];

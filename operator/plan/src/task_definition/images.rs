@@ -36,11 +36,11 @@ pub(crate) fn findings(task_definition: &TaskDefinitionSpec, settings: &Settings
     let why = match settings.images {
         ImageResolution::LeftToOperator => return Vec::new(),
         ImageResolution::Off => {
-            "image resolution is off: the tag is pulled at every start instead of being pinned to one digest per deployment"
+            "image resolution is off: tasks pull the tag at every start instead of one digest per deployment"
         }
         ImageResolution::Registries(_) => {
-            "image resolution leaves this registry out: the tag is pulled at every start instead of being pinned to one \
-             digest per deployment"
+            "image resolution leaves this registry out: tasks pull the tag at every start instead of one digest per \
+                deployment"
         }
     };
     let asks = |container: &ContainerDefinition| {

@@ -96,7 +96,7 @@ fn judge(world: &dyn World, root: &Root, family: &str, settings: &Settings) -> (
     let mut refusals = validate::object(Kind::TaskDefinition, &root.object);
     // A family has one definition.
     if let Some(other) = root.older_namesake(world, &[Term::EcsName(family.to_owned())]) {
-        let message = format!("family {family} belongs to ECSTaskDefinition {other} already");
+        let message = format!("ECSTaskDefinition {other} already has the family {family}");
         refusals.push(Refusal { path: "spec.family".to_owned(), exception: Reason::NameTaken, message });
     }
     let mut findings = support::findings(Document::TaskDefinition, &root.document);

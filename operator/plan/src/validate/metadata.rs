@@ -16,7 +16,8 @@ pub(super) fn check(kind: Kind, object: &Value) -> Vec<Refusal> {
         (Some(name), _) if !is_subdomain(name) => refuse(
             "metadata.name",
             format!(
-                "{} is no object name: at most 253 of a-z, 0-9, - and ., with a letter or digit at both ends",
+                "{} is not a valid object name: at most 253 characters of a-z, 0-9, - and ., with a letter or digit at \
+                    both ends",
                 quoted(name)
             ),
         ),
@@ -25,11 +26,11 @@ pub(super) fn check(kind: Kind, object: &Value) -> Vec<Refusal> {
     }
     if let Some(namespace) = member("namespace").and_then(Value::as_str).filter(|namespace| !namespace.is_empty()) {
         if !kind.is_namespaced() {
-            refuse("metadata.namespace", format!("{kind} has no namespace"));
+            refuse("metadata.namespace", format!("{kind} is cluster-scoped: remove metadata.namespace"));
         } else if !is_label(namespace) {
             refuse(
                 "metadata.namespace",
-                format!("{} is no namespace: at most 63 of a-z, 0-9 and -", quoted(namespace)),
+                format!("{} is not a valid namespace: at most 63 characters of a-z, 0-9 and -", quoted(namespace)),
             );
         }
     }

@@ -123,13 +123,13 @@ fn options(firelens: &FirelensConfiguration, router: usize, notes: &mut Notes) -
             ("enable-ecs-log-metadata", _) => notes.refuse(path, "true or false"),
             ("config-file-type", "file") => kind = Some(path),
             ("config-file-type", "s3") => {
-                let message = "objects in S3 are not read, and logs would go elsewhere or nowhere: put the file into the \
-                               image of the router and write config-file-type file";
+                let message = "the operator does not read objects in S3, and logs would be lost: put the file into the \
+                    image of the router and set config-file-type to file";
                 notes.unsupported(path, message);
             }
             ("config-file-type", _) => notes.refuse(path, "file or s3"),
             ("config-file-value", "/fluent-bit/etc/fluent-bit.conf" | "/fluentd/etc/fluent.conf") => {
-                notes.refuse(path, "the file that is written for the router; choose another path");
+                notes.refuse(path, "the operator writes the router's configuration to this path: choose another one");
             }
             ("config-file-value", _)
                 if !value.starts_with('/') || value.chars().any(|c| c.is_control() || c == ' ') =>
@@ -213,7 +213,7 @@ impl FireLens {
             let place = mount.get("mountPath").cloned().unwrap_or_default();
             if own.iter().any(|other| other.get("mountPath") == Some(&place)) {
                 let path = format!("containerDefinitions[{}].mountPoints", self.router);
-                notes.refuse(path, format!("{place} is where FireLens has its own"));
+                notes.refuse(path, format!("FireLens uses {place} itself"));
             }
             own.push(mount);
         }

@@ -72,7 +72,7 @@ pub(super) fn read(
             _ if value.trim().is_empty() => notes.no_effect(path, "an option without a value"),
             "include-pattern" => route.include = Some(value.clone()),
             "exclude-pattern" => route.exclude = Some(value.clone()),
-            "log-driver-buffer-limit" => notes.no_effect(path, "the buffer of a log driver of docker"),
+            "log-driver-buffer-limit" => notes.no_effect(path, "the buffer belongs to a Docker log driver"),
             _ if !is_option(name) => notes.refuse(path, "not a name that the configuration of a router can have"),
             _ => route.output.push((name.clone(), value.clone())),
         }
@@ -100,7 +100,7 @@ pub(super) fn read(
     let is_key = |name: &str| name.eq_ignore_ascii_case(key);
     if !route.output.iter().any(|(name, _)| is_key(name)) {
         if !route.output.is_empty() {
-            let why = format!("without {key} there is no output: a configuration file of the image must have one");
+            let why = format!("without {key} there is no output: a configuration file in the image must define one");
             notes.no_effect(format!("{path}.options"), why);
         }
         route.output.clear();

@@ -168,7 +168,7 @@ impl Secrets {
             if let Some(earlier) = earlier {
                 notes.refuse(
                     &wanted.path,
-                    format!("{} names another value, which would be in Secret {name} under {key} too", earlier.path),
+                    format!("{} refers to another value with the same Secret {name} and key {key}", earlier.path),
                 );
             }
             self.places.insert((wanted.container, wanted.value_from.clone()), Place { name, key });
@@ -294,7 +294,7 @@ fn decide(
         Some(offer) if permission == Permission::Allowed => Some(offer),
         Some(_) => {
             let why = format!(
-                "to have it fetched, an administrator lists {value_from} in annotation {} of Namespace {namespace}",
+                "an administrator can have it fetched by listing {value_from} in annotation {} of Namespace {namespace}",
                 labels::ALLOWED_SECRETS
             );
             notes.approximated(path, unfetched(reference, &why));
@@ -308,5 +308,5 @@ fn not_served(annotation: &str, kind: Kind, namespace: &str) -> String {
 }
 
 fn unfetched(reference: &SecretReference, why: &str) -> String {
-    format!("nobody fetches the value, and Secret {} must exist: {why}", reference.kubernetes_secret().0)
+    format!("the value is not fetched, so Secret {} must exist: {why}", reference.kubernetes_secret().0)
 }

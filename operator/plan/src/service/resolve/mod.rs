@@ -124,7 +124,7 @@ pub(super) fn resolve(context: Context<'_>) -> Resolution {
         Err(refusals) => return Resolution::Refused(refusals.clone()),
     };
     if let Some(other) = &snapshot.name_taken_by {
-        let message = format!("Creation of service was not idempotent: ECSService {other} has this name already");
+        let message = format!("Creation of service was not idempotent: ECSService {other} already has this name");
         return Resolution::Refused(vec![Refusal::invalid("spec.serviceName", message)]);
     }
     let refusals = identity::refusals(snapshot);

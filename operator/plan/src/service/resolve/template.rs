@@ -89,7 +89,8 @@ fn earlier_revision(
     let primary = snapshot.primary().filter(|primary| primary.spec.trigger_hash == trigger);
     let Some(record) = primary.or_else(|| snapshot.records.iter().find(|record| record.is_named(name))) else {
         let message = format!(
-            "spec.kubernetes.serviceRevision: {name} is no ECSServiceDeployment of this service; kubectl get ecsdep lists them"
+            "spec.kubernetes.serviceRevision: {name} is not an ECSServiceDeployment of this service; kubectl get \
+                ecsdep lists them"
         );
         return Err(Missing::new(Reason::ServiceRevisionNotFound, message));
     };
