@@ -2,22 +2,17 @@
 
 use std::io::Read as _;
 
-use ecs::environment_file::{is_object_key, object_name, parse};
-use serde_json::{Map, Value, json};
+use documents::env_file::{self, Target};
+use documents::line;
 
-use crate::origin::line;
 use crate::print::{Format, Printed, print};
 use crate::report::{Exit, Report};
 
 /// What to make of a file.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Name of the object, in place of the one that follows from the ARN.
-    pub name: Option<String>,
-    /// Its namespace; without one, `kubectl apply -n` decides.
-    pub namespace: Option<String>,
-    /// A Secret in place of a ConfigMap.
-    pub is_secret: bool,
+    /// The object.
+    pub target: Target,
     /// Form of the output.
     pub format: Format,
     /// Whether a variable that has to be left out is a failure.
@@ -38,36 +33,22 @@ pub fn read(path: &str) -> Result<String, Report> {
     text.map_err(|error| unusable(&format!("{path}: {error}")))
 }
 
-/// The object with the variables of `text`, which is the file that `arn` names.
+/// Prints the object with the variables of `text`, which is the file that `arn` names.
 #[must_use]
 pub fn object(arn: &str, text: &str, options: &Options) -> Report {
-    let Some(own_name) = object_name(arn).filter(|_| arn.strip_suffix(".env").is_some()) else {
-        return unusable(&format!("{arn} is not the ARN of a .env object in S3: arn:aws:s3:::BUCKET/KEY.env"));
+    let file = match env_file::read(arn, text, &options.target) {
+        Ok(file) => file,
+        Err(error) => return unusable(&error.to_string()),
     };
-    let (kept, left_out): (Vec<_>, Vec<_>) = parse(text).into_iter().partition(|(variable, _)| is_object_key(variable));
-    let kind = if options.is_secret { "Secret" } else { "ConfigMap" };
-    let lines: Vec<String> = left_out
-        .iter()
-        .map(|(variable, _)| {
-            line(&format!("{variable:?} cannot be a key of a {kind} and is left out: put it into `environment`"))
-        })
-        .collect();
-    let mut metadata = Map::new();
-    metadata.insert("name".to_owned(), Value::from(options.name.as_ref().unwrap_or(&own_name).as_str()));
-    if let Some(namespace) = &options.namespace {
-        metadata.insert("namespace".to_owned(), Value::from(namespace.as_str()));
-    }
-    let data: Map<String, Value> = kept.into_iter().map(|(variable, value)| (variable, Value::from(value))).collect();
-    let member = if options.is_secret { "stringData" } else { "data" };
-    let object = json!({"apiVersion": "v1", "kind": kind, "metadata": metadata, member: data});
+    let kind = file.kind;
+    let left_out = file.left_out.iter().map(|variable| {
+        line(&format!("{variable:?} cannot be a key of a {kind} and is left out: put it into `environment`"))
+    });
+    let lines: Vec<String> = left_out.collect();
     let mut comments = vec![format!("variables of {arn}")];
-    if options.is_secret || options.name.is_some() {
-        let field = if options.is_secret { "secret" } else { "configMap" };
-        let name = options.name.as_ref().unwrap_or(&own_name);
-        comments.push(format!("in the task definition: kubernetes.environmentFiles[{arn}]: {{{field}: {name}}}"));
-    }
+    comments.extend(file.reference.map(|reference| format!("in the task definition: {reference}")));
     let exit = if options.is_strict && !lines.is_empty() { Exit::NotApplied } else { Exit::Fine };
-    match print(options.format, &[Printed { comments, object }]) {
+    match print(options.format, &[Printed { comments, object: file.object }]) {
         Ok(output) => Report { output, lines, exit },
         Err(error) => unusable(&error),
     }
@@ -79,6 +60,8 @@ fn unusable(message: &str) -> Report {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     const ARN: &str = "arn:aws:s3:::config/prod/web.env";
@@ -102,7 +85,8 @@ mod tests {
 
     #[test]
     fn when_a_secret_is_wanted_then_it_is_one_and_the_task_definition_has_to_name_it() {
-        let options = Options { is_secret: true, namespace: Some("shop".to_owned()), ..Options::default() };
+        let target = Target { is_secret: true, namespace: Some("shop".to_owned()), name: None };
+        let options = Options { target, ..Options::default() };
         let (object, _) = written("A=1", options.clone());
         assert_eq!((&object["kind"], &object["stringData"]), (&json!("Secret"), &json!({"A": "1"})));
         assert_eq!(object["metadata"]["namespace"], "shop");

@@ -1,11 +1,10 @@
 //! `kubectl ecs import`: documents as manifests, with comments that say what is lost.
 
+use documents::input::{document, remove_read_only};
+use documents::{Input, Inputs, line};
 use plan::{support, validate};
 use serde_json::Value;
 
-use crate::input::{Input, Inputs, remove_read_only};
-use crate::merge::document;
-use crate::origin::line;
 use crate::print::{Format, Printed, print};
 use crate::report::{Exit, Report};
 

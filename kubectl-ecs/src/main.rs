@@ -4,11 +4,12 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use documents::Inputs;
+use documents::env_file::Target;
 use jiff::Timestamp;
-use kubectl_ecs::input::{self, Inputs};
 use kubectl_ecs::print::Format;
 use kubectl_ecs::report::{Exit, Report};
-use kubectl_ecs::{env_file, import, read, render};
+use kubectl_ecs::{env_file, import, render};
 use plan::Facts;
 use plan::core::facts::KubernetesVersion;
 
@@ -122,8 +123,8 @@ struct Source {
 impl Source {
     fn inputs(&self) -> Result<Inputs, Report> {
         let namespace = self.namespace.as_deref().unwrap_or("default");
-        read::documents(&self.filename, self.recursive)
-            .and_then(|documents| input::inputs(documents, namespace))
+        documents::read::documents(&self.filename, self.recursive)
+            .and_then(|documents| documents::inputs(documents, namespace))
             .map_err(|errors| Report {
                 output: String::new(),
                 lines: errors.iter().map(ToString::to_string).collect(),
@@ -145,7 +146,8 @@ fn run(command: Command) -> Result<Report, Report> {
         }
         Command::Import { source } => Ok(import::import(&source.inputs()?, source.namespace.as_deref())),
         Command::EnvFile { arn, file, secret, name, namespace, output, strict } => {
-            let options = env_file::Options { name, namespace, is_secret: secret, format: output, is_strict: strict };
+            let target = Target { name, namespace, is_secret: secret };
+            let options = env_file::Options { target, format: output, is_strict: strict };
             Ok(env_file::object(&arn, &env_file::read(&file)?, &options))
         }
         Command::Version => {

@@ -1,8 +1,7 @@
 //! Objects as text: a YAML stream with comments, or one JSON list.
 
+use documents::line;
 use serde_json::{Value, json};
-
-use crate::origin::line;
 
 /// How objects are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -110,7 +109,7 @@ mod tests {
         for text in texts.iter().copied().chain([long.as_str()]) {
             let object = json!({"value": text, "list": [text, [text]]});
             let written = print(Format::Yaml, &[Printed { comments: Vec::new(), object: object.clone() }]).unwrap();
-            let read = crate::parse::documents("a.yaml", written.as_bytes()).unwrap();
+            let read = documents::parse::documents("a.yaml", written.as_bytes()).unwrap();
             assert_eq!(read[0].value, object, "{written}");
             assert_eq!(read[0].legacy, None, "{written}");
         }

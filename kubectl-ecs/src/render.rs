@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use documents::input::families_in_use;
+use documents::{Input, Inputs, line};
 use jiff::Timestamp;
 use plan::core::labels;
 use plan::core::report::Refusal;
 use plan::{AlarmSource, Facts, ImageResolution, Kind, ObjectKey, Settings, validate};
 use serde_json::{Map, Value, json};
 
-use crate::input::{Input, Inputs, families_in_use};
-use crate::origin::line;
 use crate::print::{Format, Printed, print};
 use crate::report::{Exit, Report};
 use crate::simulate::{self, Outcome, key};

@@ -5,13 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use documents::Input;
 use jiff::Timestamp;
 use plan::core::status;
 use plan::core::world::MemoryWorld;
 use plan::{Kind, ObjectKey, Op, Settings, Stored, World};
 use serde_json::{Value, json};
-
-use crate::input::Input;
 
 /// Each round brings one level of what depends on what: family, revision, service, autoscaler. Six are never needed.
 const MOST_ROUNDS: usize = 10;

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use api::task_definition::{Compatibility, TaskDefinitionSpec};
+use documents::Input;
+use documents::input::LONGEST_NAME;
 use plan::core::facts::Facts;
 use plan::core::policy::NamespacePolicy;
 use plan::core::{labels, object};
 use plan::pod::{self, TaskInput};
 use plan::{Kind, ObjectKey};
 use serde_json::{Value, json};
-
-use crate::convert::LONGEST_NAME;
-use crate::input::Input;
 
 /// The Pod and what it needs: volumes and their claims, the ServiceAccount of the task role.
 ///

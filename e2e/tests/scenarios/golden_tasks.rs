@@ -1,13 +1,13 @@
 //! The golden tasks of the planner on a real API server: each is taken, and each is what `kubectl ecs render` prints.
 
 use anyhow::{Context, Result, ensure};
+use documents::parse;
 use e2e::scenario::{Objects, Scenario, manifest};
 use e2e::xtask::root;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use kube::api::{DynamicObject, PostParams};
 use kubectl_ecs::print::Format;
 use kubectl_ecs::render::{Options, render};
-use kubectl_ecs::{input, parse};
 use plan::core::labels;
 use plan::{Kind, validate};
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ async fn defaulted(scenario: &Scenario, name: &str, template: &Value) -> Result<
 fn rendered(manifests: &str, namespace: &str) -> Result<Vec<Value>> {
     let documents =
         parse::documents("manifests", manifests.as_bytes()).map_err(|error| anyhow::anyhow!("{error:?}"))?;
-    let inputs = input::inputs(documents, namespace).map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
+    let inputs = documents::inputs(documents, namespace).map_err(|errors| anyhow::anyhow!("{errors:?}"))?;
     let report = render(&inputs, &Options { format: Format::Json, ..Options::default() });
     let list: Value = serde_json::from_str(&report.output).with_context(|| format!("{:?}", report.lines))?;
     Ok(list["items"].as_array().cloned().unwrap_or_default())
@@ -195,7 +195,7 @@ async fn when_any_golden_task_is_rendered_then_it_is_what_the_operator_makes() -
                 .then_within(60)
                 .until(&format!("{name} has a Deployment"), |objects| {
                     deployment_of(objects, name).ok_or_else(|| {
-                        let service = e2e::scenario::then::find(objects, "ECSService", name);
+                        let service = e2e::scenario::json::find(objects, "ECSService", name);
                         format!("its status is {}", service.map_or(&Value::Null, |service| &service["status"]))
                     })
                 })

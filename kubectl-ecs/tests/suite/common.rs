@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kubectl_ecs::input::{self, Inputs};
+use documents::{Inputs, read};
 use kubectl_ecs::print::Format;
-use kubectl_ecs::read;
 use kubectl_ecs::render::{self, Options};
 use kubectl_ecs::report::Report;
 use serde_json::Value;
@@ -27,7 +26,7 @@ pub(crate) fn files(path: &str) -> Vec<PathBuf> {
 }
 
 /// Reads files as if they were named from their own folder, so that no result depends on where the repository is.
-pub(crate) fn documents(paths: &[PathBuf]) -> Vec<kubectl_ecs::parse::Document> {
+pub(crate) fn documents(paths: &[PathBuf]) -> Vec<documents::parse::Document> {
     let documents = paths.iter().flat_map(|path| {
         let mut documents = read::documents(&[path.display().to_string()], false).unwrap();
         for document in &mut documents {
@@ -40,7 +39,7 @@ pub(crate) fn documents(paths: &[PathBuf]) -> Vec<kubectl_ecs::parse::Document> 
 
 /// Everything in `paths` as inputs.
 pub(crate) fn inputs(paths: &[PathBuf]) -> Inputs {
-    input::inputs(documents(paths), "default").unwrap()
+    documents::inputs(documents(paths), "default").unwrap()
 }
 
 /// Rendered as JSON.

@@ -1,9 +1,9 @@
 //! No input makes a command panic or hang, and no text leaves its line.
 
-use kubectl_ecs::input::{self, Inputs};
+use documents::{Inputs, parse};
+use kubectl_ecs::import;
 use kubectl_ecs::print::Format;
 use kubectl_ecs::render::{self, Options};
-use kubectl_ecs::{import, parse};
 use plan::Facts;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -98,7 +98,7 @@ fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
 /// Runs everything over a text; what cannot be used is an error of one line.
 fn run(text: &str) -> Option<Inputs> {
     let read = parse::documents("a.json", text.as_bytes()).unwrap();
-    match input::inputs(read, "default") {
+    match documents::inputs(read, "default") {
         Err(errors) => {
             assert!(!errors.is_empty());
             for error in errors {

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use kubectl_ecs::input::{self, Inputs};
-use kubectl_ecs::{import, parse};
+use documents::{Inputs, parse};
+use kubectl_ecs::import;
 
 use crate::common::{files, inputs, rendered};
 
 /// The manifests of an import, without comments on what is gone now.
 fn reread(text: &str) -> Inputs {
-    input::inputs(parse::documents("imported.yaml", text.as_bytes()).unwrap(), "default").unwrap()
+    documents::inputs(parse::documents("imported.yaml", text.as_bytes()).unwrap(), "default").unwrap()
 }
 
 fn all() -> Vec<Vec<PathBuf>> {

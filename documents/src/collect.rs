@@ -1,77 +1,19 @@
-//! Everything that was given, as manifests: read, recognised, converted, merged, named.
+//! Documents as objects: recognised, converted, merged, named.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use api::names::GROUP;
-use plan::support::{self, Level};
 use plan::{Kind, validate};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::convert::{self, Converted};
+use crate::error::InputError;
+use crate::input::{Input, Inputs, remove_read_only};
 use crate::merge;
-use crate::origin::{InputError, Origin, line};
+use crate::origin::{Origin, line};
 use crate::parse::Document;
 use crate::paths;
 use crate::shape::{self, Piece};
-
-/// One object of ours that was given.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Input {
-    /// Where it was given. Of merged documents, the first.
-    pub origin: Origin,
-    /// Which kind it is.
-    pub kind: Kind,
-    /// The manifest, with a namespace where the kind has one, without what the server sets and without `unknown`.
-    pub object: Value,
-    /// Whether it was an ECS document.
-    pub is_raw: bool,
-    /// What was written differently from the ECS document, one line each.
-    pub notes: Vec<String>,
-    /// Paths of members that the API does not have; the API server drops them.
-    pub unknown: Vec<String>,
-    /// The revision a described task definition has on ECS.
-    pub(crate) revision: Option<i64>,
-}
-
-impl Input {
-    /// `metadata.name`
-    #[must_use]
-    pub fn name(&self) -> &str {
-        self.text("/metadata/name").unwrap_or_default()
-    }
-
-    /// `metadata.namespace`; empty for cluster-scoped kinds.
-    #[must_use]
-    pub fn namespace(&self) -> &str {
-        self.text("/metadata/namespace").unwrap_or_default()
-    }
-
-    /// The text at a JSON pointer, unless it is empty.
-    pub(crate) fn text(&self, pointer: &str) -> Option<&str> {
-        self.object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())
-    }
-
-    pub(crate) fn spec_mut(&mut self) -> Option<&mut Map<String, Value>> {
-        self.object.get_mut("spec").and_then(Value::as_object_mut)
-    }
-
-    /// `web.yaml#2 ECSService/web`
-    #[must_use]
-    pub fn label(&self) -> String {
-        line(&format!("{} {}/{}", self.origin, self.kind, self.name()))
-    }
-}
-
-/// What was given, and what a person should hear about it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Inputs {
-    /// Objects of ours, in the order in which they were given.
-    pub objects: Vec<Input>,
-    /// Namespaces, whose annotations say what administrators allow.
-    pub namespaces: Vec<Value>,
-    /// Documents that were passed over, one line each.
-    pub notes: Vec<String>,
-}
 
 /// Members of `metadata` that only the server sets: the output of `kubectl get -o yaml` has them.
 const SERVER_METADATA: [&str; 8] = [
@@ -186,15 +128,6 @@ fn settle(input: &mut Input, namespace: &str) {
     }
 }
 
-/// Removes what `describe-…` prints and nobody can set.
-pub(crate) fn remove_read_only(kind: Kind, object: &mut Value) {
-    let Some(document) = merge::document(kind) else { return };
-    let Some(spec) = object.get_mut("spec") else { return };
-    for field in support::fields(document).filter(|field| field.level == Level::Ignored) {
-        paths::remove_pattern(spec, field.path);
-    }
-}
-
 /// Objects that claim one name: which of them would win is up to the order of the files.
 fn twice(objects: &[Input]) -> Vec<InputError> {
     let mut seen: BTreeMap<(Kind, &str, &str), &Input> = BTreeMap::new();
@@ -208,14 +141,62 @@ fn twice(objects: &[Input]) -> Vec<InputError> {
     errors
 }
 
-/// Families that services among the inputs run, by namespace.
-pub(crate) fn families_in_use(objects: &[Input]) -> BTreeSet<(String, String)> {
-    objects
-        .iter()
-        .filter(|input| input.kind == Kind::Service)
-        .filter_map(|input| {
-            let reference = ecs::arn::task_definition_reference(input.text("/spec/taskDefinition")?).ok()?;
-            Some((input.namespace().to_owned(), reference.family))
-        })
-        .collect()
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::inputs;
+    use crate::input::Input;
+    use crate::parse;
+
+    fn objects(documents: &[serde_json::Value]) -> Vec<Input> {
+        let text = serde_json::Value::from(documents).to_string();
+        inputs(parse::documents("a.json", text.as_bytes()).unwrap(), "default").unwrap().objects
+    }
+
+    #[test]
+    fn when_calls_are_about_one_cluster_then_they_are_one_object_and_later_ones_win() {
+        let objects = objects(&[
+            json!({"clusterName": "shop", "capacityProviders": ["FARGATE"], "tags": [{"key": "a", "value": "b"}]}),
+            json!({"clusterName": "other"}),
+            json!({"cluster": "shop", "capacityProviders": ["FARGATE_SPOT"], "defaultCapacityProviderStrategy": []}),
+            json!({"cluster": "arn:aws:ecs:x:1:cluster/shop", "settings": [{"name": "containerInsights", "value": "enabled"}]}),
+        ]);
+        let names: Vec<&str> = objects.iter().map(Input::name).collect();
+        assert_eq!(names, ["shop", "other"]);
+        let expected = json!({
+            "clusterName": "shop",
+            "capacityProviders": ["FARGATE_SPOT"],
+            "tags": [{"key": "a", "value": "b"}],
+            "settings": [{"name": "containerInsights", "value": "enabled"}],
+        });
+        assert_eq!(objects[0].object["spec"], expected);
+    }
+
+    #[test]
+    fn when_a_policy_is_put_twice_then_the_later_one_replaces_the_earlier() {
+        let policy = |target: u32| {
+            json!({"PolicyName": "cpu", "ResourceId": "service/shop/web", "PolicyType": "TargetTrackingScaling",
+                "TargetTrackingScalingPolicyConfiguration": {"TargetValue": target}})
+        };
+        let objects = objects(&[
+            policy(50),
+            json!({"ResourceId": "service/shop/web", "MinCapacity": 1, "MaxCapacity": 2}),
+            policy(70),
+        ]);
+        assert_eq!(objects.len(), 1);
+        let policies = objects[0].object["spec"]["ScalingPolicies"].as_array().unwrap();
+        assert_eq!(policies.len(), 1);
+        assert_eq!(policies[0]["TargetTrackingScalingPolicyConfiguration"]["TargetValue"], 70);
+    }
+
+    #[test]
+    fn when_a_service_is_pinned_to_a_revision_that_is_not_among_the_inputs_then_the_pin_stays() {
+        let task = json!({"family": "web", "revision": 4, "containerDefinitions": [{"name": "a", "image": "a"}]});
+        let service = |revision: u32| json!({"serviceName": "web", "taskDefinition": format!("web:{revision}")});
+        for (revision, written) in [(4, "web"), (3, "web:3")] {
+            let objects = objects(&[task.clone(), service(revision)]);
+            assert_eq!(objects[1].object["spec"]["taskDefinition"], written);
+        }
+    }
 }

@@ -4,24 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ecs::arn::{last_segment, task_definition_reference};
 use plan::Kind;
-use plan::support::Document;
 use serde_json::{Map, Value};
 
-use crate::convert::LONGEST_NAME;
-use crate::input::{Input, Inputs};
-use crate::origin::InputError;
-
-/// The registry's document of a kind; `None` for kinds that only the operator writes.
-pub(crate) const fn document(kind: Kind) -> Option<Document> {
-    match kind {
-        Kind::TaskDefinition => Some(Document::TaskDefinition),
-        Kind::Service => Some(Document::Service),
-        Kind::Cluster => Some(Document::Cluster),
-        Kind::CapacityProvider => Some(Document::CapacityProvider),
-        Kind::ScalableTarget => Some(Document::ScalableTarget),
-        _ => None,
-    }
-}
+use crate::error::InputError;
+use crate::input::{Input, Inputs, LONGEST_NAME};
 
 /// CreateCluster, PutClusterCapacityProviders and UpdateCluster are about one cluster: members of later documents win, as
 /// later calls do.
@@ -179,64 +165,5 @@ fn place(input: &Input) -> Option<(String, String)> {
             Some((service.to_owned(), cluster.to_owned()))
         }
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use crate::input::{Input, inputs};
-    use crate::parse;
-
-    fn objects(documents: &[serde_json::Value]) -> Vec<Input> {
-        let text = serde_json::Value::from(documents).to_string();
-        inputs(parse::documents("a.json", text.as_bytes()).unwrap(), "default").unwrap().objects
-    }
-
-    #[test]
-    fn when_calls_are_about_one_cluster_then_they_are_one_object_and_later_ones_win() {
-        let objects = objects(&[
-            json!({"clusterName": "shop", "capacityProviders": ["FARGATE"], "tags": [{"key": "a", "value": "b"}]}),
-            json!({"clusterName": "other"}),
-            json!({"cluster": "shop", "capacityProviders": ["FARGATE_SPOT"], "defaultCapacityProviderStrategy": []}),
-            json!({"cluster": "arn:aws:ecs:x:1:cluster/shop", "settings": [{"name": "containerInsights", "value": "enabled"}]}),
-        ]);
-        let names: Vec<&str> = objects.iter().map(Input::name).collect();
-        assert_eq!(names, ["shop", "other"]);
-        let expected = json!({
-            "clusterName": "shop",
-            "capacityProviders": ["FARGATE_SPOT"],
-            "tags": [{"key": "a", "value": "b"}],
-            "settings": [{"name": "containerInsights", "value": "enabled"}],
-        });
-        assert_eq!(objects[0].object["spec"], expected);
-    }
-
-    #[test]
-    fn when_a_policy_is_put_twice_then_the_later_one_replaces_the_earlier() {
-        let policy = |target: u32| {
-            json!({"PolicyName": "cpu", "ResourceId": "service/shop/web", "PolicyType": "TargetTrackingScaling",
-                "TargetTrackingScalingPolicyConfiguration": {"TargetValue": target}})
-        };
-        let objects = objects(&[
-            policy(50),
-            json!({"ResourceId": "service/shop/web", "MinCapacity": 1, "MaxCapacity": 2}),
-            policy(70),
-        ]);
-        assert_eq!(objects.len(), 1);
-        let policies = objects[0].object["spec"]["ScalingPolicies"].as_array().unwrap();
-        assert_eq!(policies.len(), 1);
-        assert_eq!(policies[0]["TargetTrackingScalingPolicyConfiguration"]["TargetValue"], 70);
-    }
-
-    #[test]
-    fn when_a_service_is_pinned_to_a_revision_that_is_not_among_the_inputs_then_the_pin_stays() {
-        let task = json!({"family": "web", "revision": 4, "containerDefinitions": [{"name": "a", "image": "a"}]});
-        let service = |revision: u32| json!({"serviceName": "web", "taskDefinition": format!("web:{revision}")});
-        for (revision, written) in [(4, "web"), (3, "web:3")] {
-            let objects = objects(&[task.clone(), service(revision)]);
-            assert_eq!(objects[1].object["spec"]["taskDefinition"], written);
-        }
     }
 }

@@ -65,5 +65,6 @@ fn dependencies_between_our_crates_point_one_way() {
     assert!(of("ecs").is_empty() && of("api").is_empty());
     assert_eq!(of("plan"), ["api", "ecs"]);
     assert!(of("runtime").iter().all(|name| ["api", "ecs", "plan"].contains(name)));
-    assert!(of("kubectl-ecs").iter().all(|name| ["api", "ecs", "plan"].contains(name)));
+    assert!(of("documents").iter().all(|name| ["api", "ecs", "plan"].contains(name)));
+    assert!(of("kubectl-ecs").iter().all(|name| ["api", "documents", "ecs", "plan"].contains(name)));
 }

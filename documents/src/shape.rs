@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::origin::{InputError, Origin};
+use crate::error::InputError;
+use crate::origin::Origin;
 
 /// A document of the ECS or Application Auto Scaling API, unwrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

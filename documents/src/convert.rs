@@ -4,11 +4,10 @@ use ecs::arn::last_segment;
 use plan::Kind;
 use serde_json::{Map, Value, json};
 
-use crate::origin::{InputError, Origin};
+use crate::error::InputError;
+use crate::input::LONGEST_NAME;
+use crate::origin::Origin;
 use crate::shape::Shape;
-
-/// Object names are at most this long, so that each also is a label value.
-pub(crate) const LONGEST_NAME: usize = 63;
 
 /// Members of a deployment that CreateService takes and `describe-services` shows nowhere else.
 const ONLY_IN_DEPLOYMENTS: [&str; 3] =

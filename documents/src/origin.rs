@@ -1,4 +1,4 @@
-//! Where an input came from, and what can be wrong with it before any planning.
+//! Where an input came from, and text of it on one line.
 
 use std::fmt;
 
@@ -33,37 +33,6 @@ impl fmt::Display for Origin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}#{}", line(&self.file), self.index)?;
         self.items.iter().try_for_each(|number| write!(formatter, "[{number}]"))
-    }
-}
-
-/// An input that cannot be used at all.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InputError {
-    /// A file, folder or stream that cannot be read.
-    #[error("{file}: {message}")]
-    Unreadable {
-        /// Its path as the user gave it.
-        file: String,
-        /// What the system or the parser said, in one line.
-        message: String,
-    },
-    /// A document that is none of those that are known, or more than one of them.
-    #[error("{origin}: {message}")]
-    Unrecognised {
-        /// Which document.
-        origin: Origin,
-        /// What was looked for, in one line.
-        message: String,
-    },
-}
-
-impl InputError {
-    pub(crate) fn unreadable(file: &str, message: impl fmt::Display) -> Self {
-        Self::Unreadable { file: line(file), message: line(&message.to_string()) }
-    }
-
-    pub(crate) fn unrecognised(origin: &Origin, message: impl fmt::Display) -> Self {
-        Self::Unrecognised { origin: origin.clone(), message: line(&message.to_string()) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use crate::origin::InputError;
+use crate::error::InputError;
 use crate::parse::{self, Document};
 
 /// Names that end so are read from a folder; a file that is named itself is read whatever its name.

@@ -11,7 +11,8 @@ use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::options::DuplicateKeyPolicy;
 
-use crate::origin::{InputError, Origin};
+use crate::error::InputError;
+use crate::origin::Origin;
 
 /// One document of a file.
 #[derive(Clone, Debug, PartialEq)]
