@@ -13,7 +13,8 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::binaries::tail;
-use super::control_plane::{Plan, Process};
+use super::control_plane;
+use super::plan::{Plan, Process};
 use super::process::{self, ProcessId, Watchdog};
 use super::real::{self, cgroups};
 use super::wait::{self, ProcessEnded};
@@ -95,7 +96,7 @@ impl Local {
         if processes.get(&process).is_some_and(|(_, id)| id.is_running()) {
             return Ok(());
         }
-        let launch = self.plan.launch(process)?;
+        let launch = control_plane::launch(&self.plan, process)?;
         // The network itself and the nodes make namespaces of their own.
         let launch = match processes.get(&Process::Network) {
             Some((_, network)) if !matches!(process, Process::Network | Process::Node(_)) => {

@@ -14,13 +14,14 @@
 
 mod binaries;
 mod components;
-pub mod control_plane;
+mod control_plane;
 mod extras;
 mod kubeconfig;
 pub mod local;
 pub mod nodes;
 pub mod paths;
 mod pki;
+pub mod plan;
 mod process;
 pub mod real;
 pub mod stages;
@@ -45,11 +46,10 @@ use tokio::process::Command;
 pub(crate) use binaries::tail;
 pub use binaries::{Programs, resolve};
 pub use components::{Binary, Component, Version};
-pub use control_plane::{ClientLimits, Plan, Ports, Process};
 pub use local::{Local, NotLocal, State, down};
 pub use nodes::{Capacity, CapacityLabel, NodeTemplate, Nodes};
+pub use plan::{ClientLimits, Plan, Ports, Process, RealNodes};
 pub use process::ProcessId;
-pub use real::RealNodes;
 pub use stages::fate;
 pub use tools::Tools;
 pub use wait::{ProcessEnded, until};
@@ -141,7 +141,7 @@ impl Cluster {
             real,
             limits: options.limits,
         };
-        if let Err(error) = plan.write_files() {
+        if let Err(error) = control_plane::write_files(&plan) {
             // Nothing runs yet that would remove it.
             let _ = fs::remove_dir_all(&folder);
             return Err(error);
@@ -169,14 +169,14 @@ impl Cluster {
         let client = self.client()?;
         let real = local.plan().real.as_ref();
         if let Some(nodes) = real {
-            real::start_network(local, nodes).await?;
+            real::start::network(local, nodes).await?;
         }
         let step = progress::step("starting etcd and kube-apiserver");
         local.start(Process::Etcd)?;
         local.start(Process::ApiServer)?;
         if let Some(nodes) = real {
             // Meanwhile: kubelet asks again until the API server answers.
-            real::start_nodes(local, nodes).await?;
+            real::start::nodes(local, nodes).await?;
         }
         self.wait_ready().await?;
         step.done();
@@ -443,21 +443,6 @@ impl Cluster {
             }
             let request = http::Request::get("/readyz").body(Vec::new())?;
             Ok((client.request_text(request).await? == "ok").then_some(()))
-        })
-        .await
-    }
-
-    /// Waits until `metrics.k8s.io` answers. The first readings are there about 20 s after a pod started: a rate needs two
-    /// scrapes.
-    ///
-    /// # Errors
-    /// When it does not within a minute.
-    pub async fn wait_metrics(&self) -> Result<()> {
-        let client = self.client()?;
-        until("metrics.k8s.io answers", Duration::from_mins(1), async || {
-            let request = http::Request::get("/apis/metrics.k8s.io/v1beta1/nodes").body(Vec::new())?;
-            client.request_text(request).await?;
-            Ok(Some(()))
         })
         .await
     }

@@ -6,7 +6,7 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
 
-use super::real::RealNodes;
+use super::plan::RealNodes;
 use super::stages;
 
 /// Who plays the nodes of a local cluster.

@@ -10,7 +10,7 @@ use rcgen::{
 };
 
 /// The authority, and the folder into which everything is written.
-pub struct Pki {
+pub(super) struct Pki {
     folder: PathBuf,
     certificate: String,
     issuer: Issuer<'static, KeyPair>,
@@ -18,7 +18,7 @@ pub struct Pki {
 
 /// A certificate with its private key, both PEM.
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub(super) struct Identity {
     /// Certificate.
     pub certificate: String,
     /// PKCS #8 private key.
@@ -36,7 +36,7 @@ impl Pki {
     ///
     /// # Errors
     /// When a key cannot be generated or a file cannot be written.
-    pub fn create(folder: &Path) -> Result<Self> {
+    pub(super) fn create(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::new(Vec::new())?;
@@ -71,7 +71,7 @@ impl Pki {
 
     /// The authority's certificate, PEM.
     #[must_use]
-    pub fn authority(&self) -> &str {
+    pub(super) fn authority(&self) -> &str {
         &self.certificate
     }
 
@@ -79,7 +79,7 @@ impl Pki {
     ///
     /// # Errors
     /// When it cannot be signed.
-    pub fn client(&self, user: &str, group: Option<&str>) -> Result<Identity> {
+    pub(super) fn client(&self, user: &str, group: Option<&str>) -> Result<Identity> {
         self.sign(user, group, &[])
     }
 
@@ -87,13 +87,13 @@ impl Pki {
     ///
     /// # Errors
     /// When it cannot be signed or written.
-    pub fn write_serving(&self, file: &str, user: &str, hosts: &[&str]) -> Result<()> {
+    pub(super) fn write_serving(&self, file: &str, user: &str, hosts: &[&str]) -> Result<()> {
         self.write(file, &self.sign(user, None, hosts)?)
     }
 
     /// The path of a file in the folder.
     #[must_use]
-    pub fn path(&self, file: &str) -> PathBuf {
+    pub(super) fn path(&self, file: &str) -> PathBuf {
         self.folder.join(file)
     }
 

@@ -17,7 +17,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// How a process is started; kept, so that it can be started again just so.
 #[derive(Clone, Debug)]
-pub struct Launch {
+pub(super) struct Launch {
     /// Name, also of the log file.
     pub name: &'static str,
     /// Program.
@@ -47,7 +47,7 @@ impl Launch {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn spawn(&self) -> Result<(Child, ProcessId)> {
+    pub(super) fn spawn(&self) -> Result<(Child, ProcessId)> {
         use std::os::unix::process::CommandExt as _;
 
         let log = File::options()

@@ -69,8 +69,6 @@ pub mod fate {
     pub const STOP_DELAY: &str = "e2e.local/stop-delay";
     /// CPU in use by each container.
     pub const USAGE_CPU: &str = "kwok.x-k8s.io/usage-cpu";
-    /// Memory in use by each container.
-    pub const USAGE_MEMORY: &str = "kwok.x-k8s.io/usage-memory";
 }
 
 const NODE: &str = include_str!("stages/node.yaml");

@@ -14,9 +14,9 @@ use super::rules::{Breaker, Percentages};
 use crate::cluster::{fate, nodes};
 use crate::operator::USER;
 use crate::scenario::audit::Mark;
+use crate::scenario::json::text;
 use crate::scenario::records::{records, workloads};
 use crate::scenario::sampler::{exists, tasks};
-use crate::scenario::then::text;
 use crate::scenario::{Scenario, manifest};
 
 /// The service, and the family of its task definition.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::recorder::Event;
 use super::rules::{Breaker, Percentages, ThresholdType};
-use crate::scenario::then::text;
+use crate::scenario::json::text;
 
 /// How long what somebody does may take until everybody has heard of it: the operator, the controllers of Kubernetes, the
 /// watches of a machine that is busy.

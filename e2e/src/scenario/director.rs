@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::Scenario;
+use super::json::text;
 use super::sampler::{exists, tasks};
-use super::then::{Then, text};
+use super::then::Then;
 use super::view::Objects;
 use crate::cluster::fate;
 

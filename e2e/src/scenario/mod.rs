@@ -20,6 +20,7 @@
 pub mod alarms;
 pub mod audit;
 mod director;
+pub mod json;
 pub mod kinds;
 pub mod manifest;
 mod own_nodes;

@@ -4,8 +4,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::Scenario;
+use super::json::{find, text};
 use super::sampler::{SERVICE, label};
-use super::then::{ServiceThen, find, text};
+use super::then::ServiceThen;
 use super::view::Objects;
 
 /// One ECSServiceDeployment.

@@ -9,9 +9,9 @@ use kube::{Api, ResourceExt as _};
 use serde_json::Value;
 
 use super::Scenario;
+use super::json::text;
 use super::kinds::Known;
 use super::task;
-use super::then::text;
 use crate::operator::NAMESPACE;
 
 /// Pods whose logs are shown.

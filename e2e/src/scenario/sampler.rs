@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::then::{find, text};
+use super::json::{find, text};
 use super::view::{Objects, View};
 
 /// The pods' label that names their service.

@@ -8,8 +8,8 @@ use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::Scenario;
+use super::json::{find, text};
 use super::kinds::Known;
-use super::then::{find, text};
 
 /// The field manager of what people and pipelines write.
 const MANAGER: &str = "scenario";

@@ -7,8 +7,9 @@ use kube::api::LogParams;
 use serde_json::Value;
 
 use super::Scenario;
+use super::json::text;
 use super::sampler::{exists, tasks};
-use super::then::{Then, text};
+use super::then::Then;
 use crate::cluster::until;
 use crate::http;
 

@@ -1,6 +1,5 @@
 //! `cargo xtask demo`: the operator at work, from `helm install` to a rollout, told while it happens.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -8,12 +7,12 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tokio::process::Command;
 
+use super::demo_story::{self, NAMESPACE};
 use super::{NodeKind, cargo, demo_real, root};
 use crate::cluster::{Cluster, Options, fate};
 use crate::operator::{self, Launch};
 use crate::progress;
-use crate::scenario::then::text;
-use crate::scenario::{Environment, Objects, Scenario};
+use crate::scenario::Scenario;
 
 /// Arguments.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -25,8 +24,6 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "kwok")]
     nodes: NodeKind,
 }
-
-const NAMESPACE: &str = "demo";
 
 /// Runs the subcommand.
 ///
@@ -47,20 +44,8 @@ pub async fn run(args: Args) -> Result<()> {
     operator.leads().await?;
     step.done();
 
-    cluster.kubectl(["create", "namespace", NAMESPACE]).await?;
-    let environment = Environment {
-        kubeconfig: cluster.kubeconfig().to_owned(),
-        logs: vec![operator.log().to_owned()],
-        url: Some(operator.url()),
-        audit_log: None,
-        alertmanager: None,
-    };
-    let scenario = Scenario::in_namespace(environment, NAMESPACE).await?;
-    tell_events(&scenario);
-    tokio::select! {
-        told = story(&cluster, &scenario) => told?,
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-    }
+    let scenario = demo_story::begin(&cluster, Some(&operator)).await?;
+    demo_story::tell(story(&cluster, &scenario)).await?;
     if args.once {
         let status = operator.terminate().await?;
         if !status.success() {
@@ -119,22 +104,6 @@ async fn story(cluster: &Cluster, scenario: &Scenario) -> Result<()> {
     cluster.kubectl_with_input(["apply", "-n", NAMESPACE, "-f", "-"], &changed).await?;
     scenario.then_within(180).the_service("web").is_steady_on("web:2").await?;
     show(cluster, &["get", "ecssvc,ecsdep"]).await
-}
-
-/// Prints each event of each service when it appears, in the words of ECS.
-pub(super) fn tell_events(scenario: &Scenario) {
-    let mut told = BTreeSet::new();
-    scenario.view().observe(Box::new(move |objects: &Objects| {
-        for ((_, _), service) in objects.iter().filter(|((kind, _), _)| *kind == "ECSService") {
-            let events = service.pointer("/status/events").and_then(Value::as_array);
-            // The newest comes first.
-            for event in events.into_iter().flatten().rev() {
-                if told.insert(text(event, "/id").to_owned()) {
-                    progress::note(format!("  {}", text(event, "/message")));
-                }
-            }
-        }
-    }));
 }
 
 fn desired(service: &Value) -> Option<i64> {

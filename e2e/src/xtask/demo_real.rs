@@ -6,14 +6,13 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use tokio::process::Command;
 
+use super::demo_story::{self, NAMESPACE};
+use super::image;
 use super::test::System;
-use super::{demo, image};
 use crate::cluster::{Cluster, Nodes, Options, Process, RealNodes};
 use crate::progress;
+use crate::scenario::Scenario;
 use crate::scenario::manifest::{self, and, real_container, real_task_definition};
-use crate::scenario::{Environment, Scenario};
-
-const NAMESPACE: &str = "demo";
 
 /// Runs the story on one real node, and stays up unless `once`.
 ///
@@ -28,20 +27,8 @@ pub(super) async fn run(once: bool) -> Result<()> {
     let _ = std::fs::remove_file(&archive);
     let cluster = cluster?;
     System::start(&cluster, true).await?;
-    cluster.kubectl(["create", "namespace", NAMESPACE]).await?;
-    let environment = Environment {
-        kubeconfig: cluster.kubeconfig().to_owned(),
-        logs: Vec::new(),
-        url: None,
-        audit_log: None,
-        alertmanager: None,
-    };
-    let scenario = Scenario::in_namespace(environment, NAMESPACE).await?;
-    demo::tell_events(&scenario);
-    tokio::select! {
-        told = story(&cluster, &scenario) => told?,
-        _ = tokio::signal::ctrl_c() => bail!("interrupted"),
-    }
+    let scenario = demo_story::begin(&cluster, None).await?;
+    demo_story::tell(story(&cluster, &scenario)).await?;
     if once {
         return Ok(());
     }

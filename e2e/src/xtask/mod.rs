@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod crds;
 pub mod demo;
 mod demo_real;
+mod demo_story;
 mod deny;
 pub mod histories;
 pub mod image;

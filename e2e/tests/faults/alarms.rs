@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use e2e::cluster::{Process, fate};
+use e2e::scenario::json::{find, text};
 use e2e::scenario::manifest::{self, on, percents, revised, with};
 use e2e::scenario::records::alarms;
-use e2e::scenario::then::{find, text};
 use e2e::scenario::{Bounds, HELD, Objects, Scenario};
 use serde_json::{Value, json};
 

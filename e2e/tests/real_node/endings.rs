@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenario::Scenario;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, and, real_container, real_task_definition};
 use e2e::scenario::task::{describe, status};
-use e2e::scenario::then::text;
 use serde_json::{Value, json};
 
 use super::{given_a_task, given_a_task_with};

@@ -1,8 +1,8 @@
 //! Health checks that are run in the container.
 
 use anyhow::{Result, ensure};
+use e2e::scenario::json::{condition, text};
 use e2e::scenario::manifest::{and, real_container};
-use e2e::scenario::then::{condition, text};
 use e2e::scenario::{Scenario, task};
 use jiff::Timestamp;
 use serde_json::{Value, json};

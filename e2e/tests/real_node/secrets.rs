@@ -2,9 +2,9 @@
 
 use anyhow::{Result, ensure};
 use e2e::scenario::Scenario;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::{and, real_container};
 use e2e::scenario::task::status;
-use e2e::scenario::then::text;
 use serde_json::{Value, json};
 
 use super::given_a_task;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use e2e::scenario::json::{condition, find, text};
 use e2e::scenario::manifest::{self, percents, revised, with};
 use e2e::scenario::records::{Record, alarms, breaker};
-use e2e::scenario::then::{condition, find, text};
 use e2e::scenario::{Alarms, Bounds, Objects, Scenario};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use e2e::scenario::json::{condition, find, text};
 use e2e::scenario::kinds::{CHILDREN, Known};
 use e2e::scenario::manifest::{self, with, with_container};
-use e2e::scenario::then::{condition, find, text};
 use e2e::scenario::{Objects, Scenario};
 use futures::StreamExt as _;
 use kube::core::DynamicObject;

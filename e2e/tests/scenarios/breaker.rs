@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use e2e::cluster::fate;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, on, percents, revised, with, with_container};
 use e2e::scenario::records::{Record, breaker, cumulative, workloads};
 use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::then::text;
 use e2e::scenario::{Bounds, Objects, Scenario, revision};
 use futures::future::try_join_all;
 use serde_json::{Value, json};

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenario::Scenario;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest;
 use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::then::text;
 use e2e::scenario::view::Objects;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::ListParams;

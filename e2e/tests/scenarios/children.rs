@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use e2e::scenario::manifest::{self, percents, with, with_container};
-use e2e::scenario::{Scenario, then};
+use e2e::scenario::{Scenario, json};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +38,7 @@ async fn when_a_child_is_not_wanted_any_more_then_it_is_removed_and_nothing_else
         });
         scenario.when_applied([with(service(&two), options.clone())]).await?;
         let then = scenario.then_within(60);
-        let old = then::text(&first[0], "/metadata/name");
+        let old = json::text(&first[0], "/metadata/name");
         then.is_gone("Deployment", old).await?;
         then.is_gone("PodDisruptionBudget", "web").await?;
         let has_label = |object: &serde_json::Value| object["metadata"]["labels"]["team"] == "orders";

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use e2e::scenario::Scenario;
-use e2e::scenario::then::text;
+use e2e::scenario::json::text;
 use kube::api::ListParams;
 use kube::core::DynamicObject;
 use serde_json::Value;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use e2e::cluster::{fate, nodes, until};
+use e2e::scenario::json::{condition, text};
 use e2e::scenario::manifest::{self, with, with_container};
 use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::then::{condition, text};
 use e2e::scenario::{Bounds, Objects};
 use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::fate;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, on, percents, revised, with, with_container};
 use e2e::scenario::records::Record;
 use e2e::scenario::sampler::{exists, is_healthy, tasks};
-use e2e::scenario::then::text;
 use e2e::scenario::{Bounds, Sampler, Scenario, revision};
 use jiff::Timestamp;
 use serde_json::{Value, json};

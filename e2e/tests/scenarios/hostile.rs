@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenario::Scenario;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest;
 use e2e::scenario::records::workloads;
-use e2e::scenario::then::text;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use plan::validate;

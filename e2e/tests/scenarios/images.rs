@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use e2e::registry::{Access, PASSWORD, Registry, pull_secret};
 use e2e::scenario::Scenario;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, with_container};
 use e2e::scenario::records::workloads;
-use e2e::scenario::then::text;
 use serde_json::{Value, json};
 
 const REPOSITORY: &str = "team/app";

@@ -3,9 +3,9 @@
 use anyhow::{Result, ensure};
 use e2e::cluster::fate;
 use e2e::scenario::Scenario;
+use e2e::scenario::json::{find, text};
 use e2e::scenario::manifest::{self, with, with_container};
 use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::then::{find, text};
 use serde_json::{Value, json};
 
 /// `app` (essential, a health check every 5 s, 2 retries) beside `helper` (not essential).

@@ -2,9 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenario::Scenario;
+use e2e::scenario::json::text;
 use e2e::scenario::kinds::Known;
 use e2e::scenario::manifest::{self, with, with_container};
-use e2e::scenario::then::text;
 use serde_json::{Value, json};
 
 /// A task definition whose container sends its log to a router.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use e2e::cluster::until;
 use e2e::scenario::Scenario;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, with};
-use e2e::scenario::then::text;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 

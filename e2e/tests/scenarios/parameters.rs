@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::fate;
+use e2e::scenario::json::{find, text};
 use e2e::scenario::manifest::{self, with, with_container};
-use e2e::scenario::then::{find, text};
 use e2e::scenario::{Objects, Scenario};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::stages::fate;
 use e2e::scenario::Scenario;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, with_container};
 use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::then::text;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use e2e::cluster::nodes::{self, NodeTemplate};
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, with};
 use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::then::text;
 use e2e::scenario::{Bounds, Objects, Sampler, Scenario};
 use serde_json::json;
 

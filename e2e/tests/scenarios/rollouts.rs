@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::fate;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, on, percents, revised, with};
 use e2e::scenario::records::{Record, breaker, workloads};
 use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::then::text;
 use e2e::scenario::{Bounds, HELD, Objects, Sampler, Scenario, revision};
 use serde_json::{Value, json};
 

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Result, ensure};
 use e2e::cluster::fate;
+use e2e::scenario::json::find;
 use e2e::scenario::manifest::{self, percents, with, with_container};
-use e2e::scenario::then::find;
 use e2e::scenario::{Bounds, Scenario};
 use serde_json::{Value, json};
 

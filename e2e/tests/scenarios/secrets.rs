@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::fate;
 use e2e::scenario::Scenario;
+use e2e::scenario::json::{condition, find, text};
 use e2e::scenario::kinds::Known;
 use e2e::scenario::manifest::{self, with, with_container};
-use e2e::scenario::then::{condition, find, text};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Patch, PatchParams, PostParams};

@@ -1,10 +1,10 @@
 //! Rollouts that end otherwise than by replacing every task: early, stopped, or on an earlier revision.
 
 use anyhow::{Context, Result, ensure};
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::revised;
 use e2e::scenario::records::{records, workloads};
 use e2e::scenario::sampler::{exists, is_healthy, tasks};
-use e2e::scenario::then::text;
 use e2e::scenario::{Objects, Scenario, revision};
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 use e2e::cluster::fate;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, percents, with, with_container};
-use e2e::scenario::then::text;
 use e2e::scenario::{Bounds, Scenario};
 use serde_json::json;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use e2e::cluster::Cluster;
 use e2e::scenario::Scenario;
+use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, with};
-use e2e::scenario::then::text;
 use e2e::xtask::root;
 use serde_json::{Value, json};
 

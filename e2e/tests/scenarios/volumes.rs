@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use e2e::scenario::Scenario;
+use e2e::scenario::json::text;
 use e2e::scenario::kinds::Known;
 use e2e::scenario::manifest::{self, with, with_container};
 use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::then::text;
 use serde_json::{Value, json};
 
 /// What an administrator lets tasks of a namespace mount.

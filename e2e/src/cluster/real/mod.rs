@@ -10,6 +10,7 @@ mod images;
 pub(super) mod network;
 mod node;
 mod requirements;
+pub(super) mod start;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,30 +20,10 @@ use anyhow::{Context, Result, ensure};
 pub use requirements::{Missing, require};
 
 use super::components::Binary;
-use super::control_plane::{Plan, Process};
-use super::local::Local;
 use super::pki::Pki;
+use super::plan::{MOST_NODES, Plan, Process, RealNodes};
 use super::process::Launch;
 use requirements::program;
-
-/// Real nodes as a cluster is asked for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RealNodes {
-    /// How many, from 1 to [`MOST_NODES`]: `node-1`, `node-2` and so on.
-    pub count: u8,
-    /// Image archives that every node gets besides the test images.
-    pub images: Vec<PathBuf>,
-}
-
-impl Default for RealNodes {
-    /// One node.
-    fn default() -> Self {
-        Self { count: 1, images: Vec::new() }
-    }
-}
-
-/// The most nodes a cluster may have; each has the whole machine for its own.
-pub const MOST_NODES: u8 = 3;
 
 /// Writes what the nodes read: certificates, configurations and image archives.
 ///
@@ -63,31 +44,6 @@ pub(super) fn write_files(plan: &Plan, nodes: &RealNodes, pki: &Pki) -> Result<(
         node::write_files(plan, index, pki)?;
     }
     fs::write(plan.folder.join(cgroups::FILE), cgroups::name(&plan.folder))?;
-    Ok(())
-}
-
-/// Makes the network in which everything else is started, and the way into it.
-///
-/// # Errors
-/// When a namespace or link cannot be made.
-pub(super) async fn start_network(local: &Local, nodes: &RealNodes) -> Result<()> {
-    local.start(Process::Network)?;
-    network::make(local.id(Process::Network)?.pid, nodes.count).await?;
-    local.start(Process::Forward)
-}
-
-/// Starts every node. It becomes ready as soon as it finds the API server.
-///
-/// # Errors
-/// When a cgroup, namespace or link cannot be made.
-pub(super) async fn start_nodes(local: &Local, nodes: &RealNodes) -> Result<()> {
-    let network = local.id(Process::Network)?.pid;
-    for index in 1..=nodes.count {
-        cgroups::create(&cgroups::name(&local.plan().folder), &node::name(index))?;
-        local.start(Process::Node(index))?;
-        network::join(network, local.id(Process::Node(index))?.pid, index).await?;
-        fs::write(node::folder(local.plan(), index).join("network"), "")?;
-    }
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
 use super::tool;
+use crate::cluster::plan::MOST_NODES;
 use crate::cluster::wait::until;
 
 /// The control plane's address on the bridge; nodes and pods reach the API server here.
@@ -72,7 +73,7 @@ pub(super) async fn join(network: i32, node_pid: i32, node: u8) -> Result<()> {
         // kube-proxy rewrites such packets before they leave. There is no other way out: no default route.
         format!("route add {SERVICES} via {CONTROL_PLANE}"),
     ];
-    let others = (1..=super::MOST_NODES).filter(|&other| other != node);
+    let others = (1..=MOST_NODES).filter(|&other| other != node);
     lines.extend(others.map(|other| format!("route add {} via {}", pods(other), address(other))));
     configure(node_pid, &lines).await
 }

@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::{cgroups, images, network, program, requirements};
 use crate::cluster::components::Binary;
-use crate::cluster::control_plane::Plan;
 use crate::cluster::kubeconfig::{self, Credentials};
 use crate::cluster::pki::Pki;
+use crate::cluster::plan::Plan;
 
 /// PID 1 of each node.
 const INIT: &str = include_str!("init.sh");

@@ -7,7 +7,7 @@ use super::super::recorder::Tape;
 use super::super::rules::Breaker;
 use super::super::world::{Change, Deployment, Failure, LAG, World};
 use super::{Check, Complaints};
-use crate::scenario::then::text;
+use crate::scenario::json::text;
 
 /// Within which time the breaker fires.
 const PATIENCE: Duration = Duration::from_secs(15);

@@ -147,7 +147,7 @@ fn describe(world: &World, event: &Event, change: &Change) -> Option<String> {
 
 fn service_line(event: &Event) -> String {
     use super::world::number;
-    use crate::scenario::then::text;
+    use crate::scenario::json::text;
     if event.is_deleted {
         return "gone".to_owned();
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::world::{Change, World, count, number};
 use super::{Check, Complaints};
-use crate::scenario::then::text;
+use crate::scenario::json::text;
 
 /// How long nothing must have happened before the counts are compared.
 const QUIET: Duration = Duration::from_secs(8);
