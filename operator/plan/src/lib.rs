@@ -15,6 +15,7 @@ mod launch;
 pub mod nodes;
 pub mod pod;
 pub mod routes;
+pub mod sandbox;
 pub mod support;
 pub mod validate;
 

@@ -9,6 +9,7 @@ use ecs::image::ImageReference;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use plan::ImageResolution;
+use plan::sandbox::merge;
 use runtime::answer::images::{Credential, Lookup, LookupError};
 use runtime::clock::Clock;
 use runtime::run::work;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::server::{Faults, Server};
-use crate::state::{Id, merge};
+use crate::state::Id;
 use crate::{GROUP, machinery, options};
 
 /// A registry that takes three seconds, fails the first two times, and then knows one digest for everything.

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plan::Settings;
+use plan::sandbox::merge;
 use runtime::answer::Sources;
 use runtime::clock::Clock;
 use runtime::run::work;
@@ -28,7 +29,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::{Faults, Server};
-use crate::state::{Id, merge};
+use crate::state::Id;
 
 const GROUP: &str = "ecs-operator.dev/v1alpha1";
 

@@ -104,7 +104,7 @@ impl Server {
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State, Timestamp) -> T) -> T {
         let mut state = self.state.lock().unwrap();
         let result = change(&mut state, self.clock.now());
-        self.changed.send_replace(state.version);
+        self.changed.send_replace(state.version());
         result
     }
 
@@ -132,7 +132,7 @@ impl Server {
         if self.happens(|faults| faults.refusal) {
             let is_write = parts.method != Method::GET;
             let (code, reason) = [(500, "InternalError"), (429, "TooManyRequests"), (409, "Conflict")]
-                [usize::try_from(self.random.lock().unwrap().number() % if is_write { 3 } else { 2 }).unwrap()];
+                [usize::try_from(self.random.lock().unwrap().number_below(if is_write { 3 } else { 2 })).unwrap()];
             return refuse(Refusal(code, reason));
         }
         if parts.method == Method::GET {
@@ -143,10 +143,10 @@ impl Server {
                 .get(&path.id())
                 .map_or_else(|| refuse(Refusal(404, "NotFound")), |object| reply(200, object));
         }
-        let before = self.state.lock().unwrap().version;
+        let before = self.state.lock().unwrap().version();
         let result = self.change(|state, now| write(state, &parts.method, &path, &query, body, now));
         let Ok(answer) = result else { return result.map_or_else(refuse, |object| reply(200, &object)) };
-        if path.plural != "leases" && self.state.lock().unwrap().version != before {
+        if path.plural != "leases" && self.state.lock().unwrap().version() != before {
             let line = format!("{} {}", parts.method, parts.uri.path());
             let is_new = self.state.lock().unwrap().history.last().is_some_and(|change| change.what == "ADDED");
             let made = is_new.then(|| {
@@ -177,9 +177,9 @@ impl Server {
             // As real servers: only a client that says it is content with version 0 may be shown the past.
             let may_be_old = query.get("resourceVersion").is_some_and(|version| version == "0");
             let version = if may_be_old && self.happens(|faults| faults.stale_list) {
-                state.version - self.random.lock().unwrap().number() % (1 + state.version.min(30))
+                state.version() - self.random.lock().unwrap().number_below(1 + state.version().min(30))
             } else {
-                state.version
+                state.version()
             };
             let shown = state.at(version);
             let shown = shown.iter().filter(|(id, object)| path.covers(id) && (!selects || is_ours(object)));
