@@ -22,12 +22,9 @@ pub fn import(inputs: &Inputs, namespace: Option<&str>) -> Report {
         let refusals = validate::object(input.kind, &input.object);
         for refusal in &refusals {
             exit = Exit::Refused;
-            let exception = refusal.exception.as_str();
-            lines.push(format!("{}: {}: {exception}: {}", input.label(), refusal.path, refusal.message));
+            lines.push(format!("{}: {refusal}", input.label()));
         }
-        let refused = refusals
-            .iter()
-            .map(|refusal| format!("refused: {}: {}: {}", refusal.path, refusal.exception.as_str(), refusal.message));
+        let refused = refusals.iter().map(|refusal| format!("refused: {refusal}"));
         let mut comments = lost(input);
         comments.extend(refused);
         printed.push(Printed { comments, object: manifest(input, namespace) });

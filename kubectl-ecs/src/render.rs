@@ -6,7 +6,7 @@ use documents::input::families_in_use;
 use documents::{Input, Inputs, line};
 use jiff::Timestamp;
 use plan::core::labels;
-use plan::core::report::Refusal;
+use plan::core::report::{Finding, Refusal};
 use plan::{AlarmSource, Facts, ImageResolution, Kind, ObjectKey, Settings, validate};
 use serde_json::{Map, Value, json};
 
@@ -50,11 +50,11 @@ pub fn render(inputs: &Inputs, options: &Options) -> Report {
         let unknown = input.unknown.iter().map(|path| format!("{path}: is not a field of {}", input.kind));
         lines.extend(unknown.map(|text| format!("{}: {text}", input.label())));
         if options.is_strict {
-            let fields = not_applied(input, &outcome);
+            let fields = findings(input, &outcome);
             if exit == Exit::Fine && !(fields.is_empty() && input.unknown.is_empty()) {
                 exit = Exit::NotApplied;
             }
-            lines.extend(fields.into_iter().map(|text| format!("{}: {text}", input.label())));
+            lines.extend(fields.iter().map(|finding| format!("{}: not applied: {finding}", input.label())));
         }
     }
     for input in objects {
@@ -82,54 +82,18 @@ pub fn render(inputs: &Inputs, options: &Options) -> Report {
 }
 
 /// Everything the planner refuses about an object: by itself, or together with what it refers to.
-fn refusals(input: &Input, outcome: &Outcome) -> Vec<String> {
+fn refusals(input: &Input, outcome: &Outcome) -> Vec<Refusal> {
     let own = validate::object(input.kind, &input.object);
     if !own.is_empty() {
-        let text = |refusal: &Refusal| format!("{}: {}: {}", refusal.path, refusal.exception.as_str(), refusal.message);
-        return own.iter().map(text).collect();
+        return own;
     }
-    // A reference to what is not there is a condition that heals, not a refusal: only then the object is Stalled.
-    match (condition(input, outcome, "Accepted"), condition(input, outcome, "Stalled")) {
-        (Some(accepted), Some(stalled)) if is(accepted, "False") && is(stalled, "True") => {
-            split(accepted.get("message").and_then(Value::as_str).unwrap_or_default())
-        }
-        _ => Vec::new(),
-    }
+    key(input).and_then(|key| outcome.refusals.get(&key).cloned()).unwrap_or_default()
 }
 
-/// The lines of a condition's message, which joins `path: Exception: message` with `; `.
-fn split(message: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for part in message.split("; ") {
-        match lines.last_mut() {
-            // A message may have a semicolon of its own; a path never starts otherwise.
-            Some(last) if !part.starts_with("spec.") && !part.starts_with("metadata.") => {
-                last.push_str("; ");
-                last.push_str(part);
-            }
-            _ => lines.push(part.to_owned()),
-        }
-    }
-    lines
-}
-
-/// What the condition `FieldsNotApplied` lists as `path (how: why); path (how: why)`, one line each.
-fn not_applied(input: &Input, outcome: &Outcome) -> Vec<String> {
-    let message = condition(input, outcome, "FieldsNotApplied")
-        .filter(|condition| is(condition, "True"))
-        .and_then(|condition| condition.get("message").and_then(Value::as_str))
-        .unwrap_or_default();
-    let fields = message.split("); ").filter(|field| !field.is_empty());
-    fields.map(|field| format!("not applied: {})", field.trim_end_matches(')'))).collect()
-}
-
-fn condition<'a>(input: &Input, outcome: &'a Outcome, kind: &str) -> Option<&'a Value> {
-    let conditions = outcome.statuses.get(&key(input)?)?.get("conditions")?.as_array()?;
-    conditions.iter().find(|condition| condition.get("type").and_then(Value::as_str) == Some(kind))
-}
-
-fn is(condition: &Value, status: &str) -> bool {
-    condition.get("status").and_then(Value::as_str) == Some(status)
+/// Fields of an accepted object that do not act as on ECS.
+fn findings<'a>(input: &Input, outcome: &'a Outcome) -> &'a [Finding] {
+    let found = key(input).filter(|_| refusals(input, outcome).is_empty()).and_then(|key| outcome.findings.get(&key));
+    found.map(Vec::as_slice).unwrap_or_default()
 }
 
 fn children(objects: &[Input], outcome: &Outcome) -> Vec<Printed> {
@@ -245,17 +209,4 @@ fn without_times(value: &mut Value) {
 
 fn is_time(value: &Value) -> bool {
     value.as_str().is_some_and(|text| text.parse::<Timestamp>().is_ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn when_a_message_joins_refusals_then_each_gets_its_line() {
-        assert_eq!(
-            split("spec.a: X: one; two; spec.b[0]: Y: three"),
-            ["spec.a: X: one; two".to_owned(), "spec.b[0]: Y: three".to_owned()]
-        );
-    }
 }

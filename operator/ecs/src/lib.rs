@@ -27,7 +27,6 @@ pub mod scale_in;
 pub mod secret;
 pub mod size;
 pub mod tags;
-pub mod tracking;
 pub mod violation;
 pub mod volume;
 

@@ -56,7 +56,8 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         ..previous
     };
     if let (Ok(spec), true) = (spec, refusals.is_empty()) {
-        conditions.fields(&support::findings(Document::CapacityProvider, document));
+        plan.findings = support::findings(Document::CapacityProvider, document);
+        conditions.fields(&plan.findings);
         let nodes = placement(world, &key.name, &spec);
         let count = selected(world, &nodes.terms).len();
         if count > 0 {
@@ -72,6 +73,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         status.matching_nodes = i32::try_from(count).ok();
     }
     status.conditions = conditions.finish();
+    plan.refusals = refusals;
     plan.status = Some(serde_json::to_value(status).unwrap_or_default());
     plan
 }

@@ -40,12 +40,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, now: Timestamp) -> Plan 
         plan.wake_at(patience);
         return plan;
     }
-    plan.ops.push(Op::Delete {
-        key: root.clone(),
-        uid: stored.uid.clone(),
-        resource_version: stored.resource_version.clone(),
-        only_if_absent: vec![claim],
-    });
+    plan.ops.push(Op::delete_if_absent(&stored, vec![claim]));
     plan
 }
 

@@ -79,7 +79,8 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         let before = std::mem::take(&mut status.capacity_providers);
         status.capacity_providers = capacity::providers(world, &spec, namespace.unwrap_or_default(), &name, &before);
         if !metadata.is_deleting() {
-            conditions.fields(&support::findings(Document::Cluster, document));
+            plan.findings = support::findings(Document::Cluster, document);
+            conditions.fields(&plan.findings);
             capacity::judge(&status.capacity_providers, &mut conditions);
         }
         if status.capacity_providers.iter().any(|provider| provider.state == ClusterCapacityProviderState::InUse) {
@@ -87,6 +88,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         }
     }
     status.conditions = conditions.finish();
+    plan.refusals = refusals;
     plan.status = Some(serde_json::to_value(status).unwrap_or_default());
     plan
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::core::kind::ObjectKey;
 use crate::core::question::Question;
+use crate::core::report::{Finding, Refusal};
+use crate::core::store::Stored;
 
 /// Field manager of everything the operator applies, unless an operation names a narrower one.
 pub const FIELD_MANAGER: &str = "ecs-operator";
@@ -85,6 +87,23 @@ pub enum Op {
 }
 
 impl Op {
+    /// Deletes an object as it was seen.
+    #[must_use]
+    pub fn delete(seen: &Stored) -> Self {
+        Self::delete_if_absent(seen, Vec::new())
+    }
+
+    /// Deletes an object as it was seen, unless one of `reasons` exists.
+    #[must_use]
+    pub fn delete_if_absent(seen: &Stored, reasons: Vec<ObjectKey>) -> Self {
+        Self::Delete {
+            key: seen.key.clone(),
+            uid: seen.uid.clone(),
+            resource_version: seen.resource_version.clone(),
+            only_if_absent: reasons,
+        }
+    }
+
     /// The object that is written.
     #[must_use]
     pub const fn key(&self) -> &ObjectKey {
@@ -162,6 +181,10 @@ pub struct Plan {
     pub status: Option<Value>,
     /// The root's status as it was read, to compare with.
     pub previous_status: Value,
+    /// Why the root is refused; empty when it is accepted. Its conditions say the same in one text.
+    pub refusals: Vec<Refusal>,
+    /// Fields of an accepted root that do not act as on ECS.
+    pub findings: Vec<Finding>,
     /// What to report as Events. Published only when the status write they belong to succeeded or was not needed.
     pub notices: Vec<Notice>,
     /// What this plan depends on besides the objects of the cluster, answered or not, each once. A question that the

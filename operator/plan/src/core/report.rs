@@ -1,5 +1,7 @@
 //! What is said to the user: refusals, fields that do not act as on ECS, and conditions.
 
+use std::fmt;
+
 use api::conditions::{Condition, ConditionStatus, ConditionType, Reason, remove, set};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -29,6 +31,13 @@ impl Refusal {
     }
 }
 
+/// `spec.desiredCount: InvalidParameterException: …`
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {}: {}", self.path, self.exception.as_str(), self.message)
+    }
+}
+
 /// A field that was accepted but does not act as it does on ECS.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
@@ -38,6 +47,14 @@ pub struct Finding {
     pub is_approximated: bool,
     /// Why.
     pub why: String,
+}
+
+/// `containerDefinitions[1].ulimits (no effect: …)`
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.is_approximated { "approximated" } else { "no effect" };
+        write!(formatter, "{} ({how}: {})", self.path, self.why)
+    }
 }
 
 /// Collects the conditions of one object.
@@ -73,11 +90,7 @@ impl Conditions {
         match refusals.first() {
             None => self.set(ConditionType::Accepted, true, Reason::Accepted, "the input is valid"),
             Some(first) => {
-                let message = refusals
-                    .iter()
-                    .map(|refusal| format!("{}: {}: {}", refusal.path, refusal.exception.as_str(), refusal.message))
-                    .collect::<Vec<_>>()
-                    .join("; ");
+                let message = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 self.set(ConditionType::Accepted, false, first.exception, &message);
                 self.stalled(first.exception, &message);
             }
@@ -111,11 +124,7 @@ impl Conditions {
             self.set(ConditionType::FieldsNotApplied, false, Reason::AllFieldsApplied, "every field acts as on ECS");
             return;
         }
-        let say = |finding: &Finding| {
-            let how = if finding.is_approximated { "approximated" } else { "no effect" };
-            format!("{} ({how}: {})", finding.path, finding.why)
-        };
-        let message = findings.iter().map(say).collect::<Vec<_>>().join("; ");
+        let message = findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
         self.set(ConditionType::FieldsNotApplied, true, Reason::NoKubernetesEquivalent, message);
     }
 
@@ -154,4 +163,18 @@ fn shorten(message: &str) -> String {
     }
     let end = (0..=LONGEST_MESSAGE).rev().find(|end| clean.is_char_boundary(*end)).unwrap_or(0);
     format!("{}…", clean.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_a_message_joins_refusals_then_each_gets_its_line() {
+        let refusals = [Refusal::client("spec.a", "one; two"), Refusal::invalid("spec.b[0]", "three")];
+        assert_eq!(
+            refusals.map(|refusal| refusal.to_string()),
+            ["spec.a: ClientException: one; two", "spec.b[0]: InvalidParameterException: three"]
+        );
+    }
 }

@@ -77,8 +77,12 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
     let begun = children::record(context, &deployments);
     let wakes = [stages.wake, counts.rebalancing.wake, stopping.wake, report.wake];
     let steps = begun.into_iter().chain(stages.ops).chain(counts.marks).chain(children.ops).chain(stopping.ops);
+    let ops = steps.collect();
+    let (refusals, findings) = resolution.into_said();
     let mut plan = Plan {
-        ops: steps.collect(),
+        ops,
+        refusals,
+        findings,
         status: serde_json::to_value(report.status).ok(),
         previous_status: snapshot.previous_status.clone(),
         notices: report.notices,

@@ -87,6 +87,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         revisions: known.iter().rev().take(MOST_SUMMARIES).map(|revision| revision.summary(settings, now)).collect(),
         conditions: conditions.finish(),
     };
+    (plan.refusals, plan.findings) = (refusals, findings);
     plan.status = Some(serde_json::to_value(status).unwrap_or_default());
     plan
 }

@@ -116,12 +116,7 @@ impl Ensure<'_> {
         let Some(live) = self.world.get(key) else { return };
         let metadata = Metadata::of(&live);
         if metadata.is_owned_by(&self.snapshot.metadata.uid) && !metadata.is_deleting() {
-            self.children.ops.push(Op::Delete {
-                key: key.clone(),
-                uid: live.uid.clone(),
-                resource_version: live.resource_version.clone(),
-                only_if_absent: Vec::new(),
-            });
+            self.children.ops.push(Op::delete(&live));
         }
     }
 

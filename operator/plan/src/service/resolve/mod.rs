@@ -45,6 +45,14 @@ impl Resolution {
             Self::Resolved(service) => Some(service),
         }
     }
+
+    /// Why the spec is refused, or which of its fields do not act as on ECS.
+    pub(super) fn into_said(self) -> (Vec<Refusal>, Vec<Finding>) {
+        match self {
+            Self::Refused(refusals) => (refusals, Vec::new()),
+            Self::Resolved(service) => (Vec::new(), service.findings),
+        }
+    }
 }
 
 /// The settings of a service that later steps act on.

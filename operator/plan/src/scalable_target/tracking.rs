@@ -3,7 +3,7 @@
 
 /// What a policy measures: both are percentages of what the tasks reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Metric {
+pub(super) enum Metric {
     /// `ECSServiceAverageCPUUtilization`
     Cpu,
     /// `ECSServiceAverageMemoryUtilization`
@@ -11,17 +11,8 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// The metric of a `PredefinedMetricType`, if a HorizontalPodAutoscaler can measure it from Pods alone.
-    pub fn from_predefined(metric_type: &str) -> Option<Self> {
-        match metric_type {
-            "ECSServiceAverageCPUUtilization" => Some(Self::Cpu),
-            "ECSServiceAverageMemoryUtilization" => Some(Self::Memory),
-            _ => None,
-        }
-    }
-
     /// The resource name on Kubernetes.
-    pub fn resource(self) -> &'static str {
+    pub(super) fn resource(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
             Self::Memory => "memory",
@@ -31,25 +22,25 @@ impl Metric {
 
 /// A target tracking policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TargetTracking {
+pub(super) struct TargetTracking {
     /// What is measured.
-    pub metric: Metric,
+    pub(super) metric: Metric,
     /// The target in thousandths: 60.5 % is 60500.
-    pub target_value_milli: i64,
+    pub(super) target_value_milli: i64,
     /// Seconds without a further decrease after one; 300 when absent.
-    pub scale_in_cooldown: Option<i64>,
+    pub(super) scale_in_cooldown: Option<i64>,
     /// Seconds without a further increase after one; 300 when absent.
-    pub scale_out_cooldown: Option<i64>,
+    pub(super) scale_out_cooldown: Option<i64>,
     /// The policy never removes tasks.
-    pub disable_scale_in: bool,
+    pub(super) disable_scale_in: bool,
 }
 
 /// The default of both cooldowns for services of ECS.
-pub const DEFAULT_COOLDOWN_SECONDS: i64 = 300;
+pub(super) const DEFAULT_COOLDOWN_SECONDS: i64 = 300;
 
 /// Why a target value cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
-pub enum TrackingError {
+pub(super) enum TrackingError {
     /// Not a positive number of a sensible size.
     #[error("a target value is a number above 0 and below 1000000, not {0}")]
     TargetValue(f64),
@@ -57,15 +48,15 @@ pub enum TrackingError {
 
 /// `averageUtilization` of a HorizontalPodAutoscaler, which takes whole percents from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Utilization {
+pub(super) struct Utilization {
     /// Percent of the requests.
-    pub percent: i64,
+    pub(super) percent: i64,
     /// Whether that is precisely the target value; otherwise the difference is to be reported.
-    pub exact: bool,
+    pub(super) exact: bool,
 }
 
 /// A target value as thousandths, rounded to the nearest: the one place where a number with a fraction is read.
-pub fn target_value_milli(target_value: f64) -> Result<i64, TrackingError> {
+pub(super) fn target_value_milli(target_value: f64) -> Result<i64, TrackingError> {
     let fits = target_value.is_finite() && target_value > 0.0 && target_value < 1_000_000.0;
     if !fits {
         return Err(TrackingError::TargetValue(target_value));
@@ -76,7 +67,7 @@ pub fn target_value_milli(target_value: f64) -> Result<i64, TrackingError> {
 }
 
 /// The whole percent nearest to a target value, at least 1: 60 gives 60, 62.5 gives 63 and is not exact.
-pub fn average_utilization(target_value: f64) -> Result<Utilization, TrackingError> {
+pub(super) fn average_utilization(target_value: f64) -> Result<Utilization, TrackingError> {
     let milli = target_value_milli(target_value)?;
     let percent = ((milli + 500) / 1000).max(1);
     // Compared as written: 60.0001 rounds to the same thousandths as 60 and is still another target.
@@ -87,24 +78,24 @@ pub fn average_utilization(target_value: f64) -> Result<Utilization, TrackingErr
 
 /// One rule of `behavior.scaleUp` or `behavior.scaleDown`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ScalingRule {
+pub(super) struct ScalingRule {
     /// `type` of the policy.
-    pub kind: PolicyKind,
+    pub(super) kind: PolicyKind,
     /// `value` of the policy.
-    pub value: i64,
+    pub(super) value: i64,
     /// `periodSeconds` of the policy, 1 to 1800.
-    pub period_seconds: i64,
+    pub(super) period_seconds: i64,
     /// `stabilizationWindowSeconds`
-    pub stabilization_seconds: i64,
+    pub(super) stabilization_seconds: i64,
     /// `tolerance` in thousandths.
-    pub tolerance_milli: i64,
+    pub(super) tolerance_milli: i64,
     /// `selectPolicy: Disabled`
-    pub disabled: bool,
+    pub(super) disabled: bool,
 }
 
 /// Whether a policy counts Pods or percent of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PolicyKind {
+pub(super) enum PolicyKind {
     /// `Pods`
     Pods,
     /// `Percent`
@@ -113,18 +104,18 @@ pub enum PolicyKind {
 
 /// `behavior` of a HorizontalPodAutoscaler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Behavior {
+pub(super) struct Behavior {
     /// Scaling out: at once, without tolerance, by as much as the metric asks.
-    pub scale_up: ScalingRule,
+    pub(super) scale_up: ScalingRule,
     /// Scaling in: after fifteen minutes below nine tenths of the target, a tenth of the tasks per cooldown.
-    pub scale_down: ScalingRule,
+    pub(super) scale_down: ScalingRule,
 }
 
 /// The behaviour that comes closest to `policies`, which all act on one service.
 ///
 /// ECS scales in only when every policy that may scale in agrees, so a single one is enough to allow it, and the
 /// longest of their cooldowns counts. `hold_scale_in` stands for a suspended scale-in or a deployment in progress.
-pub fn behavior(policies: &[TargetTracking], hold_scale_in: bool) -> Behavior {
+pub(super) fn behavior(policies: &[TargetTracking], hold_scale_in: bool) -> Behavior {
     const MOST_PERIOD: i64 = 1800;
     // Large enough for any step, small enough that adding it to a count stays within 32 bits.
     const ANY_STEP: i64 = 100_000;
@@ -151,19 +142,6 @@ pub fn behavior(policies: &[TargetTracking], hold_scale_in: bool) -> Behavior {
             disabled: hold_scale_in || cooldown.is_none(),
         },
     }
-}
-
-/// The count that target tracking asks for: `ceil(running * metric / target)`.
-///
-/// 4 running tasks at 90 % of a target of 60 % become ceil(4 * 90 / 60) = 6. Metric and target are in the same unit.
-/// Without a positive target the running count stays.
-pub fn proportional_count(running: i64, metric: i64, target: i64) -> i64 {
-    if target <= 0 {
-        return running.max(0);
-    }
-    let product = i128::from(running.max(0)) * i128::from(metric.max(0));
-    let target = i128::from(target);
-    i64::try_from((product + target - 1) / target).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

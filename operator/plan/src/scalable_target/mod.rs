@@ -3,12 +3,13 @@
 //! The HorizontalPodAutoscaler is the only one that moves the count: the operator splits what it is told and never writes
 //! `spec.desiredCount`.
 
+mod tracking;
+
 use std::sync::Arc;
 
 use api::conditions::{ConditionType, Reason};
 use api::scalable_target::{MetricType, ScalableTargetSpec, ScalableTargetStatus, ScalingPolicy};
 use api::service::ServiceStatus;
-use ecs::tracking::{Behavior, Metric, PolicyKind, ScalingRule, TargetTracking, average_utilization, behavior};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ use crate::core::store::Stored;
 use crate::core::world::{Term, World};
 use crate::support::{self, Document};
 use crate::validate;
+use tracking::{Behavior, Metric, PolicyKind, ScalingRule, TargetTracking, average_utilization, behavior};
 
 /// What is read of the service.
 #[derive(Deserialize)]
@@ -87,6 +89,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         let mut findings = support::findings(Document::ScalableTarget, document);
         let tracked = tracked(&spec, &mut findings);
         conditions.fields(&findings);
+        plan.findings = findings;
         match service(world, key, &spec) {
             None => {
                 let message = format!("ECS service doesn't exist: {}", spec.resource_id);
@@ -95,14 +98,10 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
                 conditions.progressing(Reason::ServiceNotFoundException, &message);
             }
             Some(service) if service.terms.contains(&Term::Daemon) => {
-                let message = format!(
-                    "spec.ResourceId: ValidationException: services with the DAEMON scheduling strategy have one task on \
-                     each eligible instance and cannot be scaled: {}",
-                    spec.resource_id
-                );
-                conditions.set(ConditionType::Accepted, false, Reason::ValidationException, &message);
-                conditions.set(ConditionType::ScalingActive, false, Reason::ValidationException, &message);
-                conditions.stalled(Reason::ValidationException, &message);
+                let refusal = daemon_is_not_scaled(&spec);
+                conditions.set(ConditionType::ScalingActive, false, refusal.exception, refusal.to_string());
+                refusals.push(refusal);
+                conditions.accept(&refusals);
             }
             Some(service) => {
                 status.service = Some(service.key.name.clone());
@@ -111,8 +110,20 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         }
     }
     status.conditions = conditions.finish();
+    plan.refusals = refusals;
     plan.status = Some(serde_json::to_value(status).unwrap_or_default());
     plan
+}
+
+fn daemon_is_not_scaled(spec: &ScalableTargetSpec) -> Refusal {
+    Refusal {
+        path: "spec.ResourceId".to_owned(),
+        exception: Reason::ValidationException,
+        message: format!(
+            "services with the DAEMON scheduling strategy have one task on each eligible instance and cannot be scaled: {}",
+            spec.resource_id
+        ),
+    }
 }
 
 #[allow(clippy::too_many_arguments)] // what is decided about one autoscaler, and where it is said
@@ -132,12 +143,7 @@ fn scale(
     let live = world.get(&key);
     if tracked.is_empty() {
         if let Some(live) = live.filter(|live| Metadata::of(live).is_owned_by(&metadata.uid)) {
-            plan.ops.push(Op::Delete {
-                key,
-                uid: live.uid.clone(),
-                resource_version: live.resource_version.clone(),
-                only_if_absent: Vec::new(),
-            });
+            plan.ops.push(Op::delete(&live));
         }
         let message = "no target tracking policy on CPU or memory: nothing scales the service";
         conditions.set(ConditionType::ScalingActive, false, Reason::ScalingUnavailable, message);
