@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::nodes::{self, NodeTemplate, ZONES};
 use e2e::cluster::{Cluster, Nodes, Options, fate};
 use e2e::operator::{self, Launch};
+use e2e::scenario::condition::is_false;
 use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, percents, revised, with, with_container};
 use e2e::scenario::records::{Record, breaker, cumulative};
@@ -151,7 +153,11 @@ async fn when_a_node_is_cordoned_during_a_rollout_then_both_end_within_the_bound
         let node = busiest(scenario)?;
         let sampler = scenario.sample("web", Bounds::of(6, (67, 150)));
         scenario.when_applied([revised(manifest::task_definition("web"), "2")]).await?;
-        scenario.then_within(30).the_service("web").has("Ready", "False", "DeploymentInProgress").await?;
+        scenario
+            .then_within(30)
+            .the_service("web")
+            .has(is_false(ConditionType::Ready, Reason::DeploymentInProgress))
+            .await?;
         nodes::cordon(&cluster.client()?, &node, true).await?;
         scenario.then_within(90).the_service("web").is_steady_on("web:2").await?;
         is_left(scenario, &node).await?;

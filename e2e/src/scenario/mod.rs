@@ -19,6 +19,7 @@
 
 pub mod alarms;
 pub mod audit;
+pub mod condition;
 mod director;
 pub mod json;
 pub mod kinds;
@@ -26,6 +27,7 @@ pub mod manifest;
 mod own_nodes;
 pub mod records;
 mod report;
+pub mod rollout;
 pub mod sampler;
 mod steps;
 pub mod task;

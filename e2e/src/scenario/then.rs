@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::Value;
 
+use super::condition::Expected;
 use super::json::{condition, conditions, find, text};
 use super::sampler::{exists, tasks};
 use super::view::Objects;
@@ -92,13 +93,15 @@ impl<'a> Then<'a> {
     ///
     /// # Errors
     /// When there is none in time.
-    pub async fn condition(self, kind: &str, name: &str, type_: &str, status: &str, reason: &str) -> Result<String> {
-        self.until(&format!("{kind} {name} has {type_}={status}/{reason}"), |objects| {
+    pub async fn condition(self, kind: &str, name: &str, expected: Expected) -> Result<String> {
+        let Expected { type_, status, reason } = expected;
+        self.until(&format!("{kind} {name} has {expected}"), |objects| {
             let object = find(objects, kind, name).ok_or("there is no such object")?;
-            let condition = condition(object, type_).ok_or_else(|| format!("it has {}", conditions(object)))?;
+            let condition =
+                condition(object, type_.as_str()).ok_or_else(|| format!("it has {}", conditions(object)))?;
             let is = (text(condition, "/status"), text(condition, "/reason"));
             let is_current = condition.pointer("/observedGeneration") == object.pointer("/metadata/generation");
-            if is == (status, reason) && is_current {
+            if is == (status, reason.as_str()) && is_current {
                 Ok(text(condition, "/message").to_owned())
             } else {
                 Err(format!("it has {}", conditions(object)))
@@ -232,8 +235,8 @@ impl<'a> ServiceThen<'a> {
     ///
     /// # Errors
     /// When there is none in time.
-    pub async fn has(self, type_: &str, status: &str, reason: &str) -> Result<String> {
-        self.then.condition("ECSService", self.name, type_, status, reason).await
+    pub async fn has(self, expected: Expected) -> Result<String> {
+        self.then.condition("ECSService", self.name, expected).await
     }
 
     /// Expects an event that holds a text.

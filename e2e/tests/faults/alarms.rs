@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::{Process, fate};
+use e2e::scenario::condition::is_false;
 use e2e::scenario::json::{find, text};
 use e2e::scenario::manifest::{self, on, percents, revised, with};
 use e2e::scenario::records::alarms;
@@ -40,7 +42,7 @@ async fn when_the_alertmanager_is_away_then_no_deployment_is_completed_before_it
         }
         let held = with(manifest::task_definition("late"), manifest::fate(fate::START_DELAY, HELD));
         scenario.when_applied([revised(web(), "2"), revised(held, "2")]).await?;
-        let message = then.the_service("quiet").has("Ready", "False", "AlarmsUnknown").await?;
+        let message = then.the_service("quiet").has(is_false(ConditionType::Ready, Reason::AlarmsUnknown)).await?;
         let address = cluster.alertmanager().context("the cluster has no Alertmanager")?;
         let address = address.trim_start_matches("http://");
         ensure!(message.contains("Quiet: ") && message.contains(address) && !message.contains("Loud"), "{message}");
@@ -59,7 +61,7 @@ async fn when_the_alertmanager_is_away_then_no_deployment_is_completed_before_it
         then.next_task("loud", "late:2", None).await?;
         // Who does not want to wait does without them.
         let off = json!({ "deploymentConfiguration": { "alarms": { "enable": false } } });
-        then.the_service("hasty").has("Ready", "False", "AlarmsUnknown").await?;
+        then.the_service("hasty").has(is_false(ConditionType::Ready, Reason::AlarmsUnknown)).await?;
         scenario.when_service_changed("hasty", off).await?;
         then.the_service("hasty").is_steady_on("web:2").await?;
 

@@ -1,7 +1,9 @@
 //! A task whose secret is missing waits for it.
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::scenario::Scenario;
+use e2e::scenario::condition::is_true;
 use e2e::scenario::json::text;
 use e2e::scenario::manifest::{and, real_container};
 use e2e::scenario::task::status;
@@ -60,7 +62,7 @@ async fn when_files_and_environment_have_one_variable_then_the_process_has_what_
         };
         scenario.then_within(60).pod("web", "it waits for the first file", waits).await?;
         let then = scenario.then_within(30);
-        let said = then.the_service("web").has("Stalled", "True", "ResourceInitializationError").await?;
+        let said = then.the_service("web").has(is_true(ConditionType::Stalled, Reason::ResourceInitializationError)).await?;
         ensure!(said.contains(first_map), "{said}");
         scenario.when_applied([file(first_map, json!({ "A": "first", "B": " first" }))]).await?;
         let task = scenario.then_within(60).a_task_of("web").await?;

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use api::conditions::{ConditionType, Reason};
+use e2e::scenario::condition::is_false;
 use e2e::scenario::json::{condition, find, text};
 use e2e::scenario::manifest::{self, percents, revised, with};
 use e2e::scenario::records::{Record, alarms, breaker};
+use e2e::scenario::rollout::{broken, held, launches_none, web};
 use e2e::scenario::{Alarms, Bounds, Objects, Scenario};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-
-use super::breaker::{broken, launches_none};
-use super::rollouts::{held, web};
 
 /// Runs a scenario if there is an Alertmanager that the operator asks.
 async fn watched(name: &str, story: impl AsyncFnOnce(&Scenario, &Alarms) -> Result<()>) -> Result<()> {
@@ -107,7 +107,7 @@ async fn when_an_alarm_fails_a_deployment_without_rollback_then_it_stays_failed_
         ensure!(text(&deployments[0], "/rolloutStateReason") == reason, "{}", deployments[0]);
         let failed = then.the_service("web").has_deployment("web:2", "STOPPED").await?;
         ensure!(failed.alarms == "TRIGGERED" && failed.triggered_alarms == ["Errors"], "{}", failed.line());
-        let message = then.the_service("web").has("Ready", "False", "AlarmTriggered").await?;
+        let message = then.the_service("web").has(is_false(ConditionType::Ready, Reason::AlarmTriggered)).await?;
         ensure!(message.contains("deployment failed: alarm detected."), "{message}");
         let told = format!("(service web) (deployment {}) deployment failed: alarm detected.", failed.id);
         then.the_service("web").tells(&told).await?;
@@ -144,7 +144,7 @@ async fn when_an_alarm_begins_during_the_bake_time_then_the_deployment_fails_and
         let baked = |name: &str, alarm: &str| with(with(service(name, 2), alarms(true, &[alarm])), bake(1));
         scenario.when_applied([baked("quiet", "Quiet"), baked("loud", "Loud"), revised(web(), "2")]).await?;
         for name in ["quiet", "loud"] {
-            then.the_service(name).has("Ready", "False", "Baking").await?;
+            then.the_service(name).has(is_false(ConditionType::Ready, Reason::Baking)).await?;
             let baking = watches(scenario, name, "web:2", "MONITORING").await?;
             ensure!(baking.rollout_state == "IN_PROGRESS", "{}", baking.line());
             // Every task is replaced and healthy already.
@@ -157,7 +157,7 @@ async fn when_an_alarm_begins_during_the_bake_time_then_the_deployment_fails_and
         let ended = time_of(scenario, &failed, "/status/finishedAt")?;
         ensure!(ended < started + SignedDuration::from_secs(60), "it failed after its bake time, at {ended}");
         // The way back has a bake time as well, unless somebody takes it away.
-        then.the_service("loud").has("Ready", "False", "Baking").await?;
+        then.the_service("loud").has(is_false(ConditionType::Ready, Reason::Baking)).await?;
         scenario.when_service_changed("loud", bake(0)).await?;
         then.the_service("loud").has_deployment("web:2", "ROLLBACK_SUCCESSFUL").await?;
         then.the_service("loud").is_back_on("web:1").await?;
@@ -284,7 +284,7 @@ async fn when_circuit_breaker_and_alarms_are_on_then_the_one_that_fires_decides_
             ensure!((record.alarms.as_str(), record.failures) == ("TRIGGERED", 0), "{}", record.line());
             ensure!(record.breaker == "MONITORING_COMPLETE", "{}", record.line());
         }
-        then.the_service("stays").has("Ready", "False", "AlarmTriggered").await?;
+        then.the_service("stays").has(is_false(ConditionType::Ready, Reason::AlarmTriggered)).await?;
         then.the_service("returns").is_back_on("web:1").await?;
         ensure!(scenario.records("stays").len() == 2, "{:?}", scenario.records("stays"));
         let steady = scenario.object("ECSService", "breaks").context("it is gone")?;

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use api::conditions::{ConditionType, Reason};
+use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::json::{condition, find, text};
 use e2e::scenario::kinds::{CHILDREN, Known};
 use e2e::scenario::manifest::{self, with, with_container};
@@ -94,7 +96,7 @@ async fn when_a_rule_is_beyond_a_schema_then_the_api_server_takes_the_input_and_
         // What services ask for is there, so that nothing but their own fault keeps them from running.
         scenario.given([manifest::cluster("default", &[]), manifest::task_definition("web")]).await?;
         let then = scenario.then_within(30);
-        then.condition("ECSTaskDefinition", "web", "Ready", "True", "ReconcileCompleted").await?;
+        then.condition("ECSTaskDefinition", "web", is_true(ConditionType::Ready, Reason::ReconcileCompleted)).await?;
 
         let cases: Vec<_> = cases::bad()?.into_iter().filter(|case| !case.server).collect();
         ensure!(cases.len() >= 40, "only {} cases", cases.len());
@@ -114,12 +116,13 @@ async fn when_a_rule_is_beyond_a_schema_then_the_api_server_takes_the_input_and_
         let then = scenario.then_within(60);
         for (number, case) in cases.iter().enumerate() {
             let (kind, name) = (text(&case.document, "/kind"), format!("case-{number}"));
-            let said = then.condition(kind, &name, "Accepted", "False", &case.exception).await;
+            let exception: Reason = case.exception.parse().with_context(|| case.exception.clone())?;
+            let said = then.condition(kind, &name, is_false(ConditionType::Accepted, exception)).await;
             let said = said.with_context(|| case.name.clone())?;
             let wanted = format!("{}: {}: ", case.path, case.exception);
             ensure!(said.contains(&wanted), "{}: `{said}` has no `{wanted}`", case.name);
             ensure!(!said.contains(char::is_control), "{}: {said:?}", case.name);
-            then.condition(kind, &name, "Stalled", "True", &case.exception).await?;
+            then.condition(kind, &name, is_true(ConditionType::Stalled, exception)).await?;
         }
         let children = scenario.view().read(children);
         let only = BTreeMap::from([("ECSTaskDefinitionRevision", vec!["web-1".to_owned()])]);
@@ -216,7 +219,10 @@ async fn when_a_running_service_gets_bad_input_then_its_tasks_stay_and_it_goes_o
         for object in [definition, service, target] {
             let kind = text(&object, "/kind").to_owned();
             scenario.when_applied([object]).await?;
-            scenario.then_within(30).condition(&kind, "web", "Accepted", "True", "Accepted").await?;
+            scenario
+                .then_within(30)
+                .condition(&kind, "web", is_true(ConditionType::Accepted, Reason::Accepted))
+                .await?;
         }
         scenario.then_within(30).the_service("web").is_steady_on("web:1").await?;
         ensure!(
@@ -260,17 +266,17 @@ async fn when_a_second_object_takes_an_ecs_name_then_it_is_refused_until_the_fir
             .await?;
         let then = scenario.then_within(30);
         for (kind, name, reason, wanted) in [
-            ("ECSCapacityProvider", younger.as_str(), "NameTaken", "spec.name: "),
-            ("ECSCluster", "a-younger", "NameTaken", "spec.clusterName: "),
-            ("ECSTaskDefinition", "a-younger", "NameTaken", "spec.family: "),
+            ("ECSCapacityProvider", younger.as_str(), Reason::NameTaken, "spec.name: "),
+            ("ECSCluster", "a-younger", Reason::NameTaken, "spec.clusterName: "),
+            ("ECSTaskDefinition", "a-younger", Reason::NameTaken, "spec.family: "),
             (
                 "ECSService",
                 "a-younger",
-                "InvalidParameterException",
+                Reason::InvalidParameterException,
                 "spec.serviceName: InvalidParameterException: Creation of service was not idempotent",
             ),
         ] {
-            let said = then.condition(kind, name, "Accepted", "False", reason).await?;
+            let said = then.condition(kind, name, is_false(ConditionType::Accepted, reason)).await?;
             ensure!(said.starts_with(wanted), "{said}");
         }
         ensure!(scenario.view().read(identities) == before, "something changed");
@@ -283,7 +289,10 @@ async fn when_a_second_object_takes_an_ecs_name_then_it_is_refused_until_the_fir
             ("ECSCapacityProvider", &older, &younger),
         ] {
             scenario.when_deleted(kind, first).await?;
-            scenario.then_within(60).condition(kind, second, "Accepted", "True", "Accepted").await?;
+            scenario
+                .then_within(60)
+                .condition(kind, second, is_true(ConditionType::Accepted, Reason::Accepted))
+                .await?;
             if kind == "ECSService" {
                 scenario.then_within(60).the_service(second).is_steady().await?;
                 scenario.when_deleted(kind, second).await?;

@@ -1,65 +1,15 @@
 //! The circuit breaker: at which failure a deployment fails, what happens then, and what it goes back to.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::fate;
-use e2e::scenario::json::text;
+use e2e::scenario::condition::is_false;
 use e2e::scenario::manifest::{self, on, percents, revised, with, with_container};
-use e2e::scenario::records::{Record, breaker, cumulative, workloads};
-use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::{Bounds, Objects, Scenario, revision};
+use e2e::scenario::records::{Record, breaker, cumulative};
+use e2e::scenario::rollout::{NO_START, broken, given_web, given_web_with, held, launches_none, web};
+use e2e::scenario::{Bounds, Scenario};
 use futures::future::try_join_all;
-use serde_json::{Value, json};
-
-use super::rollouts::{given_web, given_web_with, held, web};
-
-/// What a container that cannot be started says.
-const NO_START: (&str, &str) = (fate::START_ERROR, "exec: \"serve\": executable file not found in $PATH");
-
-/// A revision whose tasks cannot be started.
-pub(super) fn broken(definition: Value) -> Value {
-    with(definition, manifest::fate(NO_START.0, NO_START.1))
-}
-
-/// The uids of all tasks of a revision that the watches show, also of those that are ending.
-fn uids(objects: &Objects, service: &str, of_revision: &str) -> Vec<String> {
-    let pods = tasks(objects, service).into_iter().filter(|pod| revision(pod) == of_revision);
-    pods.map(|pod| text(pod, "/metadata/uid").to_owned()).collect()
-}
-
-/// Expects that no task of a revision is started for some seconds.
-pub(super) async fn launches_none(scenario: &Scenario, service: &str, of_revision: &str, seconds: u64) -> Result<()> {
-    // What was asked for before the last failure may still be on its way.
-    let count = |deployment: &Value, pointer: &str| deployment.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-    scenario
-        .then_within(30)
-        .until(&format!("{service} has the tasks that were asked for"), |objects| {
-            let waiting = workloads(objects, service).into_iter().find(|one| {
-                count(one, "/metadata/generation") != count(one, "/status/observedGeneration")
-                    || count(one, "/spec/replicas") != count(one, "/status/replicas")
-            });
-            let there: u64 = workloads(objects, service).into_iter().map(|one| count(one, "/status/replicas")).sum();
-            let seen = tasks(objects, service).into_iter().filter(|pod| exists(pod)).count() as u64;
-            match waiting {
-                None if there == seen => Ok(()),
-                None => Err(format!("{seen} of {there} tasks are seen")),
-                Some(one) => Err(format!("Deployment {} is on its way", one["metadata"]["name"])),
-            }
-        })
-        .await?;
-    let before = scenario.view().read(|objects| uids(objects, service, of_revision));
-    let what = format!("service {service} launches no task of {of_revision}");
-    let window = Duration::from_secs(seconds);
-    scenario
-        .view()
-        .stays(&what, window, |objects| {
-            let new: Vec<_> =
-                uids(objects, service, of_revision).into_iter().filter(|uid| !before.contains(uid)).collect();
-            if new.is_empty() { Ok(()) } else { Err(format!("it launched {new:?}")) }
-        })
-        .await
-}
+use serde_json::json;
 
 fn is_failed(record: &Record) -> bool {
     record.rollout_state == "FAILED" && record.breaker == "TRIGGERED"
@@ -107,7 +57,7 @@ async fn each_fails_with_the_last(name: &str, thresholds: &[Threshold]) -> Resul
         // There is nothing to roll back to, which is said too.
         let then = scenario.then_within(20);
         then.the_service(name).tells("deployment failed: No rollback candidate was found to run the rollback.").await?;
-        then.the_service(name).has("Ready", "False", "NoRollbackCandidate").await?;
+        then.the_service(name).has(is_false(ConditionType::Ready, Reason::NoRollbackCandidate)).await?;
         launches_none(scenario, name, "held:1", 4).await
     })
     .await
@@ -289,7 +239,8 @@ async fn when_a_deployment_has_failed_then_nothing_of_it_is_launched_until_the_n
         scenario.when_applied([broken(revised(web(), "2"))]).await?;
         let then = scenario.then_within(60);
         then.the_service("web").shows_deployments(&[("PRIMARY", "FAILED"), ("ACTIVE", "COMPLETED")]).await?;
-        let message = then.the_service("web").has("Ready", "False", "CircuitBreakerTriggered").await?;
+        let message =
+            then.the_service("web").has(is_false(ConditionType::Ready, Reason::CircuitBreakerTriggered)).await?;
         ensure!(message.contains("tasks failed to start"), "{message}");
         launches_none(scenario, "web", "web:2", 4).await?;
 
@@ -322,7 +273,7 @@ async fn when_a_rollback_fails_too_then_it_ends_there() -> Result<()> {
             then.next_task("web", "web:1", Some(NO_START)).await?;
         }
         then.the_service("web").has_deployment("web:2", "ROLLBACK_FAILED").await?;
-        then.the_service("web").has("Ready", "False", "CircuitBreakerTriggered").await?;
+        then.the_service("web").has(is_false(ConditionType::Ready, Reason::CircuitBreakerTriggered)).await?;
         launches_none(scenario, "web", "web:1", 4).await?;
         launches_none(scenario, "web", "web:2", 1).await?;
         ensure!(scenario.records("web").len() == 3, "{:?}", scenario.records("web"));

@@ -1,7 +1,9 @@
 //! Clusters: nodes as container instances, counters, and the rules of PutClusterCapacityProviders.
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::nodes;
+use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::manifest::{self, with};
 use serde_json::{Value, json};
 
@@ -55,7 +57,9 @@ async fn when_a_provider_is_taken_off_the_list_while_tasks_use_it_then_it_stays_
         scenario.then_within(60).the_service("web").is_steady_on("app:1").await?;
         scenario.when_applied([manifest::cluster("main", &[])]).await?;
         let then = scenario.then_within(30);
-        let said = then.condition("ECSCluster", "main", "Stalled", "True", "CapacityProviderInUse").await?;
+        let said = then
+            .condition("ECSCluster", "main", is_true(ConditionType::Stalled, Reason::CapacityProviderInUse))
+            .await?;
         ensure!(said.contains(&pool.provider), "{said}");
 
         // Associated as it is, the service can still be updated.
@@ -64,12 +68,16 @@ async fn when_a_provider_is_taken_off_the_list_while_tasks_use_it_then_it_stays_
         scenario.then_within(90).the_service("web").is_steady_on("app:2").await?;
 
         scenario.when_deleted("ECSService", "web").await?;
-        scenario.then_within(60).condition("ECSCluster", "main", "Ready", "True", "ReconcileCompleted").await?;
+        scenario
+            .then_within(60)
+            .condition("ECSCluster", "main", is_true(ConditionType::Ready, Reason::ReconcileCompleted))
+            .await?;
         let cluster = scenario.object("ECSCluster", "main").unwrap();
         ensure!(cluster["status"].get("capacityProviders").is_none(), "{}", cluster["status"]["capacityProviders"]);
         let said = scenario.then_within(30);
         scenario.given([pool.service("late", Some(1))]).await?;
-        let message = said.the_service("late").has("Accepted", "False", "InvalidParameterException").await?;
+        let message =
+            said.the_service("late").has(is_false(ConditionType::Accepted, Reason::InvalidParameterException)).await?;
         ensure!(message.contains("is not associated with cluster main"), "{message}");
         Ok(())
     })

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::{fate, nodes, until};
+use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::json::{condition, text};
 use e2e::scenario::manifest::{self, with, with_container};
 use e2e::scenario::sampler::{exists, tasks};
@@ -131,7 +133,7 @@ async fn when_no_daemon_may_be_missing_then_the_deployment_is_stuck_until_one_ma
         let before = pool.scenario.task_uids("agent");
         pool.scenario.when_applied([changed("2")]).await?;
         let then = pool.scenario.then_within(30);
-        then.the_service("agent").has("DeploymentStuck", "True", "BoundsLeaveNoRoom").await?;
+        then.the_service("agent").has(is_true(ConditionType::DeploymentStuck, Reason::BoundsLeaveNoRoom)).await?;
         let text =
             "was unable to stop or start tasks during a deployment because of the service deployment configuration";
         then.the_service("agent").tells(text).await?;
@@ -213,7 +215,8 @@ async fn when_a_daemon_service_asks_for_what_daemons_have_not_then_it_is_refused
         }
         pool.scenario.given([daemon(), manifest::cpu_target("agent", (1, 3), 50)]).await?;
         let then = pool.scenario.then_within(30);
-        then.condition("ECSScalableTarget", "agent", "Accepted", "False", "ValidationException").await?;
+        then.condition("ECSScalableTarget", "agent", is_false(ConditionType::Accepted, Reason::ValidationException))
+            .await?;
         ensure!(pool.scenario.objects("HorizontalPodAutoscaler").is_empty(), "a daemon is scaled");
         runs_on(pool, "agent", &[&pool.nodes[0]]).await
     })
@@ -244,7 +247,11 @@ async fn when_a_daemon_of_a_new_deployment_fails_then_the_circuit_breaker_goes_b
             is_back && steady == Some("True") && status["deployments"].as_array().is_some_and(|all| all.len() == 1)
         })
         .await?;
-        pool.scenario.then_within(30).the_service("agent").has("Stalled", "True", "DeploymentFailed").await?;
+        pool.scenario
+            .then_within(30)
+            .the_service("agent")
+            .has(is_true(ConditionType::Stalled, Reason::DeploymentFailed))
+            .await?;
         sampler.verdict()?;
         Ok(())
     })

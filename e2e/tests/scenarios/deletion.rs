@@ -1,7 +1,9 @@
 //! Deletion: in any order, and nothing is left.
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::scenario::Scenario;
+use e2e::scenario::condition::is_true;
 use e2e::scenario::manifest::{self, with};
 use serde_json::json;
 
@@ -38,7 +40,7 @@ async fn when_a_cluster_in_use_is_deleted_then_it_waits_for_its_services_and_say
         let before = scenario.task_uids("web");
         scenario.when_deleted("ECSCluster", "main").await?;
         let then = scenario.then_within(30);
-        let said = then.condition("ECSCluster", "main", "DeletionBlocked", "True", "InUse").await?;
+        let said = then.condition("ECSCluster", "main", is_true(ConditionType::DeletionBlocked, Reason::InUse)).await?;
         ensure!(said == "The Cluster cannot be deleted while Services are active: web", "{said}");
         ensure!(scenario.task_uids("web") == before, "tasks were stopped");
         scenario.when_deleted("ECSService", "web").await?;
@@ -55,10 +57,16 @@ async fn when_a_capacity_provider_in_use_is_deleted_then_it_waits_and_says_so() 
         let nodes = manifest::capacity_provider(&provider, &provider, ("kubernetes.io/os", "linux"));
         scenario.given([nodes, manifest::cluster("main", &[&provider])]).await?;
         let then = scenario.then_within(30);
-        then.condition("ECSCluster", "main", "Ready", "True", "ReconcileCompleted").await?;
-        then.condition("ECSCapacityProvider", &provider, "Ready", "True", "ReconcileCompleted").await?;
+        then.condition("ECSCluster", "main", is_true(ConditionType::Ready, Reason::ReconcileCompleted)).await?;
+        then.condition("ECSCapacityProvider", &provider, is_true(ConditionType::Ready, Reason::ReconcileCompleted))
+            .await?;
         scenario.when_deleted("ECSCapacityProvider", &provider).await?;
-        then.condition("ECSCapacityProvider", &provider, "DeletionBlocked", "True", "CapacityProviderInUse").await?;
+        then.condition(
+            "ECSCapacityProvider",
+            &provider,
+            is_true(ConditionType::DeletionBlocked, Reason::CapacityProviderInUse),
+        )
+        .await?;
         scenario.when_deleted("ECSCluster", "main").await?;
         scenario.then_within(30).is_gone("ECSCapacityProvider", &provider).await
     })

@@ -5,12 +5,11 @@ use e2e::cluster::fate;
 use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, on, percents, revised, with, with_container};
 use e2e::scenario::records::Record;
+use e2e::scenario::rollout::{given_web, held, web};
 use e2e::scenario::sampler::{exists, is_healthy, tasks};
 use e2e::scenario::{Bounds, Sampler, Scenario, revision};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-
-use super::rollouts::{given_web, held, web};
 
 /// A task definition whose tasks are replaced when their container exits, and are unhealthy 5 seconds after it is not ready.
 fn definition(family: &str) -> Value {

@@ -1,8 +1,10 @@
 //! Tags become digests once per deployment, as a real registry says them.
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::registry::{Access, PASSWORD, Registry, pull_secret};
 use e2e::scenario::Scenario;
+use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, with_container};
 use e2e::scenario::records::workloads;
@@ -43,7 +45,10 @@ async fn when_a_tag_moves_then_a_running_deployment_keeps_its_digest_and_a_force
         scenario.given([manifest::cluster("main", &[]), definition(&registry, json!({}))]).await?;
         scenario.when_applied([manifest::service("web", 1)]).await?;
         is_steady_with(scenario, &image(&first), 1).await?;
-        scenario.then_within(10).condition("ECSService", "web", "ImagesResolved", "True", "ImagesResolved").await?;
+        scenario
+            .then_within(10)
+            .condition("ECSService", "web", is_true(ConditionType::ImagesResolved, Reason::ImagesResolved))
+            .await?;
         let records = scenario.objects("ECSServiceDeployment");
         let listed = records.first().and_then(|record| record.pointer("/spec/serviceRevision/containerImages"));
         let tag = format!("{}/{REPOSITORY}:1", registry.address());
@@ -92,7 +97,9 @@ async fn private(name: &str, access: Access, password: &str) -> Result<()> {
         // ECS would start the tasks as well: whether nodes may pull is another matter.
         is_steady_with(scenario, &format!("{repository}:1"), 1).await?;
         let then = scenario.then_within(10);
-        let message = then.condition("ECSService", "web", "ImagesResolved", "False", "ImageDigestUnresolved").await?;
+        let message = then
+            .condition("ECSService", "web", is_false(ConditionType::ImagesResolved, Reason::ImageDigestUnresolved))
+            .await?;
         ensure!(message.contains(&repository) && message.contains("refuses the credentials"), "{message}");
         ensure!(!message.contains(password), "the password is in the condition");
         Ok(())

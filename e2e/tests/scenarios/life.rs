@@ -1,8 +1,10 @@
 //! How tasks end: what ECS replaces is replaced, and the record says why.
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::fate;
 use e2e::scenario::Scenario;
+use e2e::scenario::condition::is_true;
 use e2e::scenario::json::{find, text};
 use e2e::scenario::manifest::{self, with, with_container};
 use e2e::scenario::sampler::{exists, tasks};
@@ -139,8 +141,11 @@ async fn when_tasks_keep_ending_right_after_their_start_then_they_are_not_replac
             let pause = pair[1].duration_since(pair[0]).as_millis();
             ensure!(pause >= 10_000, "a pause of {pause} ms in {times:?}");
         }
-        let said =
-            scenario.then_within(20).the_service("web").has("Stalled", "True", "EssentialContainerExited").await?;
+        let said = scenario
+            .then_within(20)
+            .the_service("web")
+            .has(is_true(ConditionType::Stalled, Reason::EssentialContainerExited))
+            .await?;
         ensure!(said.contains("container app exited with code 1"), "{said}");
         scenario
             .then_within(10)

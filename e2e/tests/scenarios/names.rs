@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::until;
 use e2e::scenario::Scenario;
+use e2e::scenario::condition::is_true;
 use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, with};
 use kube::api::ListParams;
@@ -86,7 +88,7 @@ async fn when_names_differ_only_in_what_kubernetes_cannot_spell_then_they_never_
         for (object, name, cluster, family) in &services {
             let (cluster, family) = (&clusters[*cluster].1, &families[*family].1);
             let then = scenario.then_within(120);
-            then.the_service(object).has("Ready", "True", "SteadyState").await?;
+            then.the_service(object).has(is_true(ConditionType::Ready, Reason::SteadyState)).await?;
             let told = format!("(service {name}) has reached a steady state.");
             then.the_service(object).tells(&told).await?;
             let service = scenario.object("ECSService", object).unwrap_or_default();

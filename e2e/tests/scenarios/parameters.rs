@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::fate;
+use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::json::{find, text};
 use e2e::scenario::manifest::{self, with, with_container};
 use e2e::scenario::{Objects, Scenario};
@@ -138,11 +140,11 @@ async fn when_pod_security_refuses_a_task_then_the_service_says_what_once_and_go
         let privileged = with_container(manifest::task_definition("web"), json!({ "privileged": true }));
         scenario.given([manifest::cluster("main", &[]), privileged, manifest::service("web", 1)]).await?;
         let then = scenario.then_within(60);
-        let said = then.the_service("web").has("Stalled", "True", "AdmissionDenied").await?;
+        let said = then.the_service("web").has(is_true(ConditionType::Stalled, Reason::AdmissionDenied)).await?;
         for part in ["violates PodSecurity \"restricted", "privileged (container \"app\" must not set"] {
             ensure!(said.contains(part), "no `{part}` in {said}");
         }
-        then.the_service("web").has("Ready", "False", "AdmissionDenied").await?;
+        then.the_service("web").has(is_false(ConditionType::Ready, Reason::AdmissionDenied)).await?;
 
         // Said once: the ReplicaSet tries again and again, and the service stays as it is.
         let version = |objects: &Objects| {
@@ -159,7 +161,7 @@ async fn when_pod_security_refuses_a_task_then_the_service_says_what_once_and_go
 
         enforce("privileged").await?;
         scenario.then_within(90).the_service("web").is_steady().await?;
-        scenario.then_within(10).the_service("web").has("Stalled", "False", "SteadyState").await?;
+        scenario.then_within(10).the_service("web").has(is_false(ConditionType::Stalled, Reason::SteadyState)).await?;
 
         // The next definition asks for less, and for less is refused: a seccomp profile is all that is missing.
         enforce("restricted").await?;
@@ -170,7 +172,7 @@ async fn when_pod_security_refuses_a_task_then_the_service_says_what_once_and_go
         });
         scenario.when_applied([with_container(manifest::task_definition("web"), careful)]).await?;
         let then = scenario.then_within(60);
-        let said = then.the_service("web").has("Stalled", "True", "AdmissionDenied").await?;
+        let said = then.the_service("web").has(is_true(ConditionType::Stalled, Reason::AdmissionDenied)).await?;
         ensure!(said.contains("seccompProfile") && !said.contains("privileged ("), "{said}");
         enforce("baseline").await?;
         scenario.then_within(90).the_service("web").is_steady_on("web:2").await
@@ -186,15 +188,24 @@ async fn when_a_task_needs_what_no_node_has_then_it_waits_and_says_so_and_what_n
         let counted = with(manifest::task_definition("model"), json!({ "kubernetes": { "acceleratorsPerNode": 4 } }));
         let counted = with_container(counted, all.clone());
         scenario.given([manifest::cluster("main", &[]), counted, manifest::service("model", 1)]).await?;
-        let said = scenario.then_within(60).the_service("model").has("Ready", "False", "TaskPlacementFailure").await?;
+        let said = scenario
+            .then_within(60)
+            .the_service("model")
+            .has(is_false(ConditionType::Ready, Reason::TaskPlacementFailure))
+            .await?;
         ensure!(said.contains("unable to place a task"), "{said}");
         let limits = pod(scenario)?["spec"]["containers"][0]["resources"]["limits"].clone();
         ensure!(limits["nvidia.com/gpu"] == "4", "{limits}");
 
         scenario.when_applied([with_container(manifest::task_definition("other"), all)]).await?;
         let then = scenario.then_within(30);
-        let said =
-            then.condition("ECSTaskDefinition", "other", "Accepted", "False", "UnsupportedFeatureException").await?;
+        let said = then
+            .condition(
+                "ECSTaskDefinition",
+                "other",
+                is_false(ConditionType::Accepted, Reason::UnsupportedFeatureException),
+            )
+            .await?;
         for part in ["containerDefinitions[0].resourceRequirements[0].value", "kubernetes.acceleratorsPerNode"] {
             ensure!(said.contains(part), "no `{part}` in {said}");
         }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::nodes::NodeTemplate;
 use e2e::scenario::Scenario;
+use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, with};
 use e2e::scenario::sampler::{exists, tasks};
@@ -51,9 +53,11 @@ async fn when_service_and_task_definition_name_attributes_then_tasks_run_where_b
         scenario.then_within(30).the_service("web").is_steady().await?;
         ensure!(scenario.task_uids("web") == before, "tasks were replaced");
         let then = scenario.then_within(30);
-        then.the_service("web").has("PlacementPending", "True", "PlacementPendingNextDeployment").await?;
+        then.the_service("web")
+            .has(is_true(ConditionType::PlacementPending, Reason::PlacementPendingNextDeployment))
+            .await?;
         scenario.when_service_changed("web", json!({ "placementConstraints": member_of(not_b) })).await?;
-        then.the_service("web").has("PlacementPending", "False", "PlacementApplied").await?;
+        then.the_service("web").has(is_false(ConditionType::PlacementPending, Reason::PlacementApplied)).await?;
         Ok(())
     })
     .await
@@ -65,7 +69,11 @@ async fn when_no_node_meets_a_constraint_then_the_tasks_wait_and_the_service_say
         let none = member_of("attribute:ecs.instance-type =~ z9.*");
         let web = with(manifest::service("web", 1), json!({ "placementConstraints": none }));
         scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web"), web]).await?;
-        scenario.then_within(60).the_service("web").has("Ready", "False", "TaskPlacementFailure").await?;
+        scenario
+            .then_within(60)
+            .the_service("web")
+            .has(is_false(ConditionType::Ready, Reason::TaskPlacementFailure))
+            .await?;
         let text = "was unable to place a task because no container instance met all of its requirements.";
         scenario.then_within(30).the_service("web").tells(text).await
     })

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::stages::fate;
 use e2e::scenario::Scenario;
+use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, with_container};
 use e2e::scenario::sampler::{exists, tasks};
@@ -64,8 +66,11 @@ async fn when_a_service_scales_in_then_protected_tasks_stay_until_their_time_is_
         scenario.when_scaled("web", 1).await?;
         let uids: BTreeSet<&str> = protected.iter().map(|(_, uid)| uid.as_str()).collect();
         only_these_are_left(scenario, "web", &uids).await?;
-        let message =
-            scenario.then_within(30).the_service("web").has("DeploymentBlocked", "True", "TasksProtected").await?;
+        let message = scenario
+            .then_within(30)
+            .the_service("web")
+            .has(is_true(ConditionType::DeploymentBlocked, Reason::TasksProtected))
+            .await?;
         ensure!(message.contains("2 tasks under protection"), "{message}");
         scenario.then_within(30).the_service("web").tells("was unable to scale in due to").await?;
         let web = scenario.object("ECSService", "web").context("the service is gone")?;
@@ -77,7 +82,11 @@ async fn when_a_service_scales_in_then_protected_tasks_stay_until_their_time_is_
         }
         scenario.then_within(60).the_service("web").is_steady().await?;
         ensure!(uids.contains(scenario.task_uids("web")[0].as_str()), "another task was started");
-        scenario.then_within(30).the_service("web").has("DeploymentBlocked", "False", "NotBlocked").await?;
+        scenario
+            .then_within(30)
+            .the_service("web")
+            .has(is_false(ConditionType::DeploymentBlocked, Reason::NotBlocked))
+            .await?;
         Ok(())
     })
     .await
@@ -93,7 +102,11 @@ async fn when_a_deployment_replaces_tasks_then_protected_ones_stay_until_they_ar
         let protected = protect(scenario, "web", 1, 3600).await?;
         let (name, uid) = protected.first().context("nothing is protected")?;
         scenario.when_applied([with_container(manifest::task_definition("web"), json!({ "cpu": 128 }))]).await?;
-        scenario.then_within(60).the_service("web").has("DeploymentBlocked", "True", "TasksProtected").await?;
+        scenario
+            .then_within(60)
+            .the_service("web")
+            .has(is_true(ConditionType::DeploymentBlocked, Reason::TasksProtected))
+            .await?;
         // Three new ones and the one that stays; the others of the old revision are gone.
         let what = "three new tasks run beside the protected one";
         scenario

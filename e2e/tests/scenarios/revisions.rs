@@ -1,7 +1,9 @@
 //! Revisions: a family follows its latest, `family:N` does not, and a number is never used twice.
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::scenario::Scenario;
+use e2e::scenario::condition::is_false;
 use e2e::scenario::manifest::{self, with, with_container};
 use serde_json::{Value, json};
 
@@ -40,7 +42,11 @@ async fn when_a_family_is_deleted_and_made_again_then_numbers_go_on_where_they_w
         scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
         let before = scenario.task_uids("web");
         scenario.when_deleted("ECSTaskDefinition", "web").await?;
-        scenario.then_within(30).the_service("web").has("Accepted", "False", "TaskDefinitionNotFound").await?;
+        scenario
+            .then_within(30)
+            .the_service("web")
+            .has(is_false(ConditionType::Accepted, Reason::TaskDefinitionNotFound))
+            .await?;
         ensure!(scenario.task_uids("web") == before, "tasks were stopped");
 
         scenario.when_applied([sleeping("1000")]).await?;
@@ -64,7 +70,11 @@ async fn when_a_revision_is_deregistered_then_nothing_new_uses_it_and_what_runs_
         })
         .await?;
         scenario.when_applied([with(manifest::service("new", 1), json!({ "taskDefinition": "web:1" }))]).await?;
-        scenario.then_within(30).the_service("new").has("Accepted", "False", "TaskDefinitionInactive").await?;
+        scenario
+            .then_within(30)
+            .the_service("new")
+            .has(is_false(ConditionType::Accepted, Reason::TaskDefinitionInactive))
+            .await?;
         scenario.then_within(30).the_service("old").is_steady_on("web:1").await?;
         ensure!(scenario.task_uids("old") == before, "tasks were replaced");
         Ok(())

@@ -1,7 +1,9 @@
 //! Rollouts: what may run while tasks are replaced, and what starts a rollout at all.
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::fate;
+use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::manifest::{self, percents, with, with_container};
 use e2e::scenario::{Bounds, Scenario};
 use serde_json::{Value, json};
@@ -98,8 +100,8 @@ async fn when_the_bounds_leave_no_room_then_the_service_is_stuck_until_they_do()
 
         scenario.when_applied([changed(manifest::task_definition("web"), "2")]).await?;
         let then = scenario.then_within(30);
-        then.the_service("web").has("DeploymentStuck", "True", "BoundsLeaveNoRoom").await?;
-        then.the_service("web").has("Stalled", "True", "BoundsLeaveNoRoom").await?;
+        then.the_service("web").has(is_true(ConditionType::DeploymentStuck, Reason::BoundsLeaveNoRoom)).await?;
+        then.the_service("web").has(is_true(ConditionType::Stalled, Reason::BoundsLeaveNoRoom)).await?;
         let text =
             "was unable to stop or start tasks during a deployment because of the service deployment configuration";
         then.the_service("web").tells(text).await?;
@@ -107,7 +109,11 @@ async fn when_the_bounds_leave_no_room_then_the_service_is_stuck_until_they_do()
 
         scenario.when_service_changed("web", json!(percents(50, 200))).await?;
         scenario.then_within(60).the_service("web").is_steady_on("web:2").await?;
-        scenario.then_within(10).the_service("web").has("DeploymentStuck", "False", "NotStuck").await?;
+        scenario
+            .then_within(10)
+            .the_service("web")
+            .has(is_false(ConditionType::DeploymentStuck, Reason::NotStuck))
+            .await?;
         Ok(())
     })
     .await
@@ -215,7 +221,11 @@ async fn when_the_count_changes_in_the_middle_of_a_rollout_then_the_bounds_follo
         // At 4 tasks 3 to 6; at 9 tasks ceil(6.75) = 7 to floor(13.5) = 13. The fewer of one and the more of the other.
         let sampler = scenario.sample("web", Bounds { at_least: 3, at_most: 13, min_ready_seconds: 0 });
         scenario.when_applied([changed(manifest::task_definition("web"), "2")]).await?;
-        scenario.then_within(30).the_service("web").has("Ready", "False", "DeploymentInProgress").await?;
+        scenario
+            .then_within(30)
+            .the_service("web")
+            .has(is_false(ConditionType::Ready, Reason::DeploymentInProgress))
+            .await?;
         scenario.when_scaled("web", 9).await?;
         scenario.then_within(90).the_service("web").is_steady_on("web:2").await?;
         sampler.verdict()?;

@@ -1,58 +1,16 @@
 //! What happens to a rollout while it is under way: another update, another count, other percentages, a stop.
 
 use anyhow::{Context, Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::fate;
+use e2e::scenario::condition::is_true;
 use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, on, percents, revised, with};
 use e2e::scenario::records::{Record, breaker, workloads};
+use e2e::scenario::rollout::{given_web, has, held, web};
 use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::{Bounds, HELD, Objects, Sampler, Scenario, revision};
+use e2e::scenario::{Bounds, Scenario};
 use serde_json::{Value, json};
-
-pub(crate) fn web() -> Value {
-    manifest::task_definition("web")
-}
-
-/// A revision whose tasks wait until the scenario lets them run.
-pub(crate) fn held(definition: Value) -> Value {
-    with(definition, manifest::fate(fate::START_DELAY, HELD))
-}
-
-/// A steady service `web` on `web:1`, and a sampler of its bounds.
-pub(crate) async fn given_web(scenario: &Scenario, desired: usize, percentages: (usize, usize)) -> Result<Sampler> {
-    given_web_with(scenario, desired, percentages, json!({})).await
-}
-
-/// The same with more in the spec of the service.
-pub(crate) async fn given_web_with(
-    scenario: &Scenario,
-    desired: usize,
-    percentages: (usize, usize),
-    more: Value,
-) -> Result<Sampler> {
-    let (minimum, maximum) = (i64::try_from(percentages.0)?, i64::try_from(percentages.1)?);
-    let service = with(manifest::service("web", i64::try_from(desired)?), percents(minimum, maximum));
-    let service = with(service, more);
-    scenario.given([manifest::cluster("main", &[]), web(), service]).await?;
-    scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
-    Ok(scenario.sample("web", Bounds::of(desired, percentages)))
-}
-
-/// How many tasks of a revision are RUNNING or PENDING.
-pub(crate) fn count(objects: &Objects, wanted: &str) -> usize {
-    tasks(objects, "web").into_iter().filter(|pod| exists(pod) && revision(pod) == wanted).count()
-}
-
-/// Expects so many tasks of a revision.
-pub(crate) async fn has(scenario: &Scenario, wanted: &str, tasks: usize) -> Result<()> {
-    scenario
-        .then_within(30)
-        .until(&format!("there are {tasks} tasks of {wanted}"), |objects| {
-            let is = count(objects, wanted);
-            if is == tasks { Ok(()) } else { Err(format!("there are {is}")) }
-        })
-        .await
-}
 
 /// Expects one Kubernetes Deployment: those of old deployments are removed when they are empty.
 async fn has_one_workload(scenario: &Scenario) -> Result<()> {
@@ -298,7 +256,7 @@ async fn when_a_rollout_gets_stuck_by_its_count_then_it_says_so_and_goes_on_when
         sampler.expect(Bounds::of(1, (50, 100)));
         scenario.when_applied([held(revised(web(), "2"))]).await?;
         let then = scenario.then_within(30);
-        then.the_service("web").has("DeploymentStuck", "True", "BoundsLeaveNoRoom").await?;
+        then.the_service("web").has(is_true(ConditionType::DeploymentStuck, Reason::BoundsLeaveNoRoom)).await?;
         then.the_service("web").tells("was unable to stop or start tasks during a deployment").await?;
         has(scenario, "web:2", 0).await?;
         sampler.expect(Bounds { at_least: 1, at_most: 2, min_ready_seconds: 0 });

@@ -1,8 +1,10 @@
 //! Secrets that External Secrets or the Secrets Store CSI driver fetches, which administrators allow.
 
 use anyhow::{Context, Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::cluster::fate;
 use e2e::scenario::Scenario;
+use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::json::{condition, find, text};
 use e2e::scenario::kinds::Known;
 use e2e::scenario::manifest::{self, with, with_container};
@@ -100,7 +102,11 @@ async fn when_external_secrets_is_there_then_tasks_wait_for_what_it_fetches_anew
         let name = text(&described, "/metadata/name").to_owned();
         ensure!(text(&described, "/spec/secretStoreRef/name") == "aws", "{described}");
         ensure!(text(&described, "/spec/refreshPolicy") == "CreatedOnce", "{described}");
-        scenario.then_within(60).the_service("web").has("SecretsResolved", "False", "SecretNotFound").await?;
+        scenario
+            .then_within(60)
+            .the_service("web")
+            .has(is_false(ConditionType::SecretsResolved, Reason::SecretNotFound))
+            .await?;
         // What a kubelet says of such a pod.
         let message = format!("secret \"{name}\" not found");
         scenario.when_fate_changes("web", fate::CONFIG_ERROR, Some(&message)).await?;
@@ -121,8 +127,11 @@ async fn when_external_secrets_is_there_then_tasks_wait_for_what_it_fetches_anew
         scenario.then_within(60).object("Secret", &name, "it has every key", complete).await?;
         scenario.when_fate_changes("web", fate::CONFIG_ERROR, None).await?;
         scenario.then_within(60).the_service("web").is_steady().await?;
-        let said =
-            scenario.then_within(10).the_service("web").has("SecretsResolved", "True", "SecretsResolved").await?;
+        let said = scenario
+            .then_within(10)
+            .the_service("web")
+            .has(is_true(ConditionType::SecretsResolved, Reason::SecretsResolved))
+            .await?;
         ensure!(said.ends_with("ExternalSecrets"), "{said}");
 
         // Somebody edits what the operator wrote; it is written again.
@@ -188,7 +197,11 @@ async fn when_an_administrator_leaves_a_role_out_then_it_is_refused_until_it_is_
         let definition = with(manifest::task_definition("web"), json!({ "taskRoleArn": role }));
         scenario.given([manifest::cluster("main", &[]), definition, manifest::service("web", 1)]).await?;
         let then = scenario.then_within(60);
-        let refused = then.condition("ECSTaskDefinition", "web", "Accepted", "False", "AccessDeniedException");
+        let refused = then.condition(
+            "ECSTaskDefinition",
+            "web",
+            is_false(ConditionType::Accepted, Reason::AccessDeniedException),
+        );
         let said = refused.await?;
         ensure!(said.contains("spec.taskRoleArn") && said.contains("iam:PassRole"), "{said}");
         allow(scenario, json!({ "ecs-operator.dev/allowed-task-roles": "arn:aws:iam::123456789012:role/*" })).await?;

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::operator::USER;
 use e2e::scenario::audit::Mark;
+use e2e::scenario::condition::is_true;
 use e2e::scenario::json::text;
 use e2e::scenario::manifest::{self, ecs_json, percents, with, with_container, without_health_check};
 use e2e::scenario::{Bounds, Objects, Scenario};
@@ -51,7 +53,9 @@ async fn when_the_json_of_ecs_is_applied_then_the_service_becomes_steady_and_say
         let then = scenario.then_within(60);
         then.the_service("orders").is_steady_on("orders:1").await?;
         then.the_service("orders").tells("(service orders) has reached a steady state.").await?;
-        then.the_service("orders").has("FieldsNotApplied", "True", "NoKubernetesEquivalent").await?;
+        then.the_service("orders")
+            .has(is_true(ConditionType::FieldsNotApplied, Reason::NoKubernetesEquivalent))
+            .await?;
         let service = scenario.object("ECSService", "orders").unwrap_or_default();
         ensure!(text(&service, "/status/serviceArn") == "arn:aws:ecs:kubernetes:000000000000:service/shop/orders");
         Ok(())
@@ -83,10 +87,12 @@ async fn when_the_same_manifests_are_applied_again_then_nothing_is_written() -> 
         scenario.given(manifests()).await?;
         scenario.then_within(60).the_service("web").is_steady().await?;
         let target = scenario.then_within(60);
-        target.condition("ECSScalableTarget", "web", "Ready", "True", "ReconcileCompleted").await?;
+        target.condition("ECSScalableTarget", "web", is_true(ConditionType::Ready, Reason::ReconcileCompleted)).await?;
         // The autoscaler reads its first metrics some seconds later; until then the target's status still changes.
         let metrics = scenario.then_within(90);
-        metrics.condition("ECSScalableTarget", "web", "ScalingActive", "True", "ScalingActive").await?;
+        metrics
+            .condition("ECSScalableTarget", "web", is_true(ConditionType::ScalingActive, Reason::ScalingActive))
+            .await?;
 
         let before = scenario.view().read(versions);
         let mark = scenario.environment.audit_log.as_deref().map(Mark::now).transpose()?;

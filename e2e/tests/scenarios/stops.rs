@@ -4,12 +4,11 @@ use anyhow::{Context, Result, ensure};
 use e2e::scenario::json::text;
 use e2e::scenario::manifest::revised;
 use e2e::scenario::records::{records, workloads};
+use e2e::scenario::rollout::{count, given_web, given_web_with, has, held, web};
 use e2e::scenario::sampler::{exists, is_healthy, tasks};
 use e2e::scenario::{Objects, Scenario, revision};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-
-use super::rollouts::{count, given_web, given_web_with, has, held, web};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_half_of_the_tasks_suffice_then_the_deployment_completes_before_it_is_finished() -> Result<()> {

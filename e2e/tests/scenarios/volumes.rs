@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
+use api::conditions::{ConditionType, Reason};
 use e2e::scenario::Scenario;
+use e2e::scenario::condition::is_false;
 use e2e::scenario::json::text;
 use e2e::scenario::kinds::Known;
 use e2e::scenario::manifest::{self, with, with_container};
@@ -177,9 +179,9 @@ async fn when_nobody_allowed_a_file_system_then_nothing_is_made_until_an_adminis
         let efs = json!({ "name": "data", "efsVolumeConfiguration": { "fileSystemId": "fs-0123456789abcdef0" } });
         scenario.given([manifest::cluster("main", &[]), mounted(&efs)]).await?;
         scenario.when_applied([manifest::service("files", 1)]).await?;
-        let refused = ("Accepted", "False", "AccessDeniedException");
+        let refused = is_false(ConditionType::Accepted, Reason::AccessDeniedException);
         let then = scenario.then_within(60);
-        let said = then.condition("ECSTaskDefinition", "files", refused.0, refused.1, refused.2).await?;
+        let said = then.condition("ECSTaskDefinition", "files", refused).await?;
         ensure!(
             said.contains("spec.volumes[0].efsVolumeConfiguration.fileSystemId") && said.contains(ALLOWED),
             "{said}"
@@ -190,7 +192,7 @@ async fn when_nobody_allowed_a_file_system_then_nothing_is_made_until_an_adminis
         scenario.then_within(60).the_service("files").is_steady().await?;
         // What runs goes on when the permission is taken back; nothing new begins with it.
         scenario.given_allowed(json!({ ALLOWED: "fs-other" })).await?;
-        scenario.then_within(60).condition("ECSService", "files", refused.0, refused.1, refused.2).await?;
+        scenario.then_within(60).condition("ECSService", "files", refused).await?;
         scenario.then_within(30).the_service("files").has_tasks(1).await
     })
     .await
