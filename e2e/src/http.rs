@@ -1,13 +1,27 @@
-//! Requests over plain HTTP. No HTTP client is worth a dependency for this.
+//! Requests over plain HTTP, each on a connection of its own.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use anyhow::{Context, Result};
+use http::{HeaderMap, Request, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 
 /// How long one request may take.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: String,
+}
 
 /// Status code and body of a GET.
 ///
@@ -22,51 +36,56 @@ pub async fn get(url: &str) -> Result<(u16, String)> {
 /// # Errors
 /// When there is no answer within five seconds.
 pub async fn send(method: &str, url: &str, body: &str) -> Result<(u16, String)> {
-    let answer = tokio::time::timeout(LIMIT, ask(method, url, body)).await;
-    answer.with_context(|| format!("{url} did not answer within 5 s"))?
-}
-
-async fn ask(method: &str, url: &str, body: &str) -> Result<(u16, String)> {
-    let rest = url.strip_prefix("http://").context("only http")?;
-    let (host, path) = rest.split_once('/').context("no path")?;
-    let mut stream = TcpStream::connect(host).await?;
-    let mut request = format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+    let mut request = Request::builder().method(method).uri(url);
     if !body.is_empty() {
-        let length = body.len();
-        request.extend(["Content-Type: application/json\r\nContent-Length: ", &length.to_string(), "\r\n"]);
+        request = request.header(header::CONTENT_TYPE, "application/json");
     }
-    stream.write_all(format!("{request}\r\n{body}").as_bytes()).await?;
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await?;
-    let text = String::from_utf8_lossy(&bytes);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else { bail!("no HTTP answer from {url}") };
-    let code = head.split(' ').nth(1).and_then(|code| code.parse().ok()).context("no status code")?;
-    Ok((code, if is_chunked(head) { unchunked(body) } else { body.to_owned() }))
+    let answer = exchange(request.body(body.to_owned())?).await?;
+    Ok((answer.status, answer.body))
 }
 
-fn is_chunked(head: &str) -> bool {
-    head.to_ascii_lowercase().contains("transfer-encoding: chunked")
+/// Sends one request.
+///
+/// # Errors
+/// When there is no answer within five seconds.
+pub async fn exchange(request: Request<impl Into<Bytes>>) -> Result<Answer> {
+    let url = request.uri().to_string();
+    let answer = tokio::time::timeout(LIMIT, ask(request)).await;
+    answer
+        .with_context(|| format!("{url} did not answer within 5 s"))?
+        .with_context(|| format!("no HTTP answer from {url}"))
 }
 
-/// `4\r\nabcd\r\n0\r\n\r\n` is `abcd`.
-fn unchunked(mut body: &str) -> String {
-    let mut text = String::new();
-    while let Some((size, rest)) = body.split_once("\r\n") {
-        let Ok(size) = usize::from_str_radix(size.trim(), 16) else { break };
-        let Some(chunk) = rest.get(..size).filter(|chunk| !chunk.is_empty()) else { break };
-        text.push_str(chunk);
-        body = rest.get(size..).unwrap_or_default().trim_start_matches("\r\n");
-    }
-    text
+async fn ask(request: Request<impl Into<Bytes>>) -> Result<Answer> {
+    // What was restarted meanwhile would not know an old connection.
+    let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
+    let response = client.request(request.map(|body| Full::<Bytes>::new(body.into()))).await?;
+    let (head, body) = response.into_parts();
+    let bytes = body.collect().await?.to_bytes();
+    Ok(Answer {
+        status: head.status.as_u16(),
+        headers: head.headers,
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
 
-    #[test]
-    fn when_a_body_comes_in_chunks_then_it_is_put_together() {
-        assert_eq!(unchunked("4\r\nabcd\r\n2\r\nef\r\n0\r\n\r\n"), "abcdef");
-        assert!(is_chunked("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked"));
+    #[tokio::test]
+    async fn when_a_body_comes_in_chunks_then_it_is_put_together() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            let answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n2\r\nef\r\n0\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+        });
+        assert_eq!(get(&format!("http://{address}/")).await.unwrap(), (200, "abcdef".to_owned()));
     }
 }

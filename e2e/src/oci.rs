@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 /// The time of everything in an image.
 const EPOCH: &str = "1970-01-01T00:00:00Z";
@@ -198,9 +197,8 @@ fn append(archive: &mut tar::Builder<impl Write>, path: &str, mode: u32, content
     archive.append_data(&mut header, path, content.take(u64::MAX)).with_context(|| format!("cannot pack {path}"))
 }
 
-fn digest(content: &[u8]) -> String {
-    let hash = Sha256::digest(content);
-    hash.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+pub(crate) fn digest(content: &[u8]) -> String {
+    format!("sha256:{}", ecs::hash::sha256(content))
 }
 
 #[cfg(test)]

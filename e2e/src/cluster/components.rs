@@ -7,7 +7,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
 /// One program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -220,14 +219,13 @@ impl Component {
     /// # Errors
     /// When a module file cannot be read.
     pub fn fingerprint(self) -> Result<String> {
-        let mut hash = Sha256::new();
+        let mut parts = Vec::new();
         for path in self.sources()? {
-            hash.update(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
+            parts.extend(fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
         }
-        hash.update(self.linker_flags()?);
-        hash.update([std::env::consts::OS, std::env::consts::ARCH].join("/"));
-        let digest = hash.finalize();
-        Ok(digest.iter().take(6).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+        parts.extend(self.linker_flags()?.into_bytes());
+        parts.extend([std::env::consts::OS, std::env::consts::ARCH].join("/").into_bytes());
+        Ok(ecs::hash::sha256(parts).chars().take(12).collect())
     }
 
     /// `go.mod`, `go.sum` and, for a module of this repository, its source; by name.

@@ -1,6 +1,5 @@
 //! A real registry, for scenarios about images: distribution's own program on loopback, with the storage in memory.
 
-mod http;
 mod token;
 
 use std::collections::BTreeMap;
@@ -13,13 +12,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::{Request, header};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tokio::process::{Child, Command};
 
 use crate::cluster::{Binary, paths, resolve, until};
+use crate::http::{Answer, exchange};
+use crate::oci::digest;
 use crate::operator::tail;
-use http::{Answer, exchange};
 use token::Tokens;
 
 /// The one user of registries that ask who one is.
@@ -109,7 +109,7 @@ impl Registry {
         let address = format!("127.0.0.1:{port}");
         let registry = Self { address, access, tokens, folder, _process: process };
         until("the registry answers", Duration::from_secs(30), async || {
-            let answer = exchange("GET", &registry.address, "/v2/", &[], b"").await;
+            let answer = exchange(Request::get(registry.url("/v2/")).body("")?).await;
             let answer = answer.with_context(|| format!("its log ends with\n{}", tail(&log, 10)))?;
             ensure!(matches!(answer.status, 200 | 401), "it says {}", answer.status);
             Ok(Some(()))
@@ -122,6 +122,10 @@ impl Registry {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     /// A docker configuration for it with this password.
@@ -160,46 +164,38 @@ impl Registry {
     }
 
     async fn upload(&self, repository: &str, blob: &[u8]) -> Result<()> {
-        let begun = self.send("POST", repository, &format!("/v2/{repository}/blobs/uploads/"), &[], b"").await?;
-        let location = begun.headers.get("location").context("no place to upload to")?;
+        let begun = self.send("POST", repository, &format!("/v2/{repository}/blobs/uploads/"), "", b"").await?;
+        let location = begun.headers.get(header::LOCATION).context("no place to upload to")?.to_str()?;
         let path = location.strip_prefix(&format!("http://{}", self.address)).unwrap_or(location);
         let separator = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{separator}digest={}", digest(blob));
-        let kind = [("Content-Type", "application/octet-stream".to_owned())];
-        self.send("PUT", repository, &path, &kind, blob).await.map(drop)
+        self.send("PUT", repository, &path, "application/octet-stream", blob).await.map(drop)
     }
 
     async fn put(&self, repository: &str, name: &str, kind: &str, manifest: &[u8]) -> Result<()> {
         let path = format!("/v2/{repository}/manifests/{name}");
-        self.send("PUT", repository, &path, &[("Content-Type", kind.to_owned())], manifest).await.map(drop)
+        self.send("PUT", repository, &path, kind, manifest).await.map(drop)
     }
 
-    async fn send(
-        &self,
-        method: &str,
-        repository: &str,
-        path: &str,
-        headers: &[(&str, String)],
-        body: &[u8],
-    ) -> Result<Answer> {
-        let mut headers = headers.to_vec();
-        headers.extend(match (self.access, &self.tokens) {
-            (Access::Password, _) => Some(("Authorization", basic(USER, PASSWORD))),
+    async fn send(&self, method: &str, repository: &str, path: &str, kind: &str, body: &[u8]) -> Result<Answer> {
+        let mut request = Request::builder().method(method).uri(self.url(path));
+        if !kind.is_empty() {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        let authorization = match (self.access, &self.tokens) {
+            (Access::Password, _) => Some(basic(USER, PASSWORD)),
             (_, Some(tokens)) => {
-                let token = tokens.sign(&format!("repository:{repository}:pull,push"))?;
-                Some(("Authorization", format!("Bearer {token}")))
+                Some(format!("Bearer {}", tokens.sign(&format!("repository:{repository}:pull,push"))?))
             }
             _ => None,
-        });
-        let answer = exchange(method, &self.address, path, &headers, body).await?;
+        };
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let answer = exchange(request.body(body.to_vec())?).await?;
         ensure!((200..300).contains(&answer.status), "{method} {path}: {} {}", answer.status, answer.body);
         Ok(answer)
     }
-}
-
-/// `sha256:` and 64 hex digits.
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn basic(user: &str, password: &str) -> String {

@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::{HeaderMap, StatusCode, Uri, header};
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use rcgen::{CertificateParams, KeyPair, PKCS_ED25519, SigningKey as _};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::http::{answer, question};
 use super::{PASSWORD, USER, basic};
 
 const SERVICE: &str = "registry of the tests";
@@ -53,15 +57,10 @@ impl Tokens {
         let signer = Arc::new(Signer { key, certificate: STANDARD.encode(issued.der()) });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?.to_string();
-        let own = Arc::clone(&signer);
+        let answers = Router::new().route("/token", get(answer)).with_state(Arc::clone(&signer));
         let server = tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let signer = Arc::clone(&own);
-                tokio::spawn(async move {
-                    // A client that goes away early is its own affair.
-                    let _ = serve(&mut stream, &signer).await;
-                });
-            }
+            // It ends with the task.
+            let _ = axum::serve(listener, answers).await;
         });
         Ok(Self { address, signer, certificate, server })
     }
@@ -82,16 +81,16 @@ impl Tokens {
     }
 }
 
-async fn serve(stream: &mut TcpStream, signer: &Signer) -> Result<()> {
-    let question = question(stream).await?;
-    let known = question.headers.get("authorization").is_some_and(|value| *value == basic(USER, PASSWORD));
+/// A token for the scope that a client names, if it knows the password.
+async fn answer(State(signer): State<Arc<Signer>>, headers: HeaderMap, uri: Uri) -> Result<Json<Value>, StatusCode> {
+    let known = headers.get(header::AUTHORIZATION).is_some_and(|value| *value == basic(USER, PASSWORD));
     if !known {
-        return answer(stream, 401, "{}").await;
+        return Err(StatusCode::UNAUTHORIZED);
     }
-    let query = question.path.split_once('?').map(|(_, query)| query).unwrap_or_default();
-    let scope = query.split('&').find_map(|pair| pair.strip_prefix("scope=")).unwrap_or_default();
-    let token = signer.sign(&scope.replace("%3A", ":").replace("%2F", "/").replace("%2C", ","))?;
-    answer(stream, 200, &json!({ "token": token }).to_string()).await
+    let scope = uri.query().unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("scope="));
+    let scope = percent_decode_str(scope.unwrap_or_default()).decode_utf8().map_err(|_| StatusCode::BAD_REQUEST)?;
+    let token = signer.sign(&scope).map_err(|_| StatusCode::BAD_REQUEST)?;
+    Ok(Json(json!({ "token": token })))
 }
 
 impl Signer {

@@ -1,8 +1,6 @@
-//! Names that are part of the contract with users and other tools: group, version, category.
+//! Names that are part of the contract with users and other tools: group and version.
 
 /// API group of every kind.
 pub const GROUP: &str = "ecs-operator.dev";
 /// API version of every kind.
 pub const VERSION: &str = "v1alpha1";
-/// Category of every kind: `kubectl get ecs` lists them all.
-pub const CATEGORY: &str = "ecs";

@@ -5,9 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema::{Rule, validations};
 
-/// Largest number of tags that ECS accepts on one resource.
-pub const MAX_TAGS: usize = 50;
-
 /// Rules that one tag must meet by itself.
 pub const TAG_RULES: &[Rule] = &[Rule {
     path: ".key",

@@ -3,6 +3,7 @@
 //! ECS takes a short name or an ARN almost everywhere. Region and account of an ARN are never a reason to refuse it:
 //! what counts is the last segment.
 
+use crate::hash::hex;
 use crate::name;
 
 /// A reference to a task definition as `family`, `family:3` or ARN.
@@ -119,16 +120,6 @@ impl Identity {
         self.ecs(&format!("task/{cluster}/{task_id}"))
     }
 
-    /// `arn:…:container/<cluster>/<task id>/<container id>`
-    pub fn container_arn(&self, cluster: &str, task_id: &str, container_id: &str) -> String {
-        self.ecs(&format!("container/{cluster}/{task_id}/{container_id}"))
-    }
-
-    /// `arn:…:container-instance/<cluster>/<instance id>`
-    pub fn container_instance_arn(&self, cluster: &str, instance_id: &str) -> String {
-        self.ecs(&format!("container-instance/{cluster}/{instance_id}"))
-    }
-
     /// `arn:…:capacity-provider/<name>`
     pub fn capacity_provider_arn(&self, provider: &str) -> String {
         self.ecs(&format!("capacity-provider/{provider}"))
@@ -137,17 +128,8 @@ impl Identity {
     /// `arn:…:application-autoscaling:…:scalable-target/<36 hex digits>`, from the resource id.
     pub fn scalable_target_arn(&self, resource_id: &str) -> String {
         let Self { partition, region, account } = self;
-        let id = name::hex(resource_id, 36);
+        let id = hex(resource_id, 36);
         format!("arn:{partition}:application-autoscaling:{region}:{account}:scalable-target/{id}")
-    }
-
-    /// `arn:…:autoscaling:…:scalingPolicy:<uuid>:resource/ecs/<resource id>:policyName/<name>`
-    pub fn scaling_policy_arn(&self, resource_id: &str, policy: &str) -> String {
-        let Self { partition, region, account } = self;
-        let id = uuid(&format!("{resource_id}\0{policy}"));
-        format!(
-            "arn:{partition}:autoscaling:{region}:{account}:scalingPolicy:{id}:resource/ecs/{resource_id}:policyName/{policy}"
-        )
     }
 
     fn ecs(&self, resource: &str) -> String {
@@ -161,37 +143,18 @@ pub fn deployment_id(seed: &str) -> String {
     format!("ecs-svc/{}", nineteen_digits(seed))
 }
 
-/// The id of a service revision: 19 digits, made from `seed`.
-pub fn service_revision_id(seed: &str) -> String {
-    nineteen_digits(seed)
-}
-
 /// The id of a task: the 32 hex digits of the uid of its Pod. A uid of another form is hashed to 32 hex digits.
-pub fn task_id(pod_uid: &str) -> String {
-    let digits: String = pod_uid.chars().filter(|&c| c != '-').map(|c| c.to_ascii_lowercase()).collect();
-    if digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        digits
-    } else {
-        name::hex(pod_uid, 32)
-    }
+pub fn task_id(uid: &str) -> String {
+    let digits: String = uid.chars().filter(|&c| c != '-').map(|c| c.to_ascii_lowercase()).collect();
+    if digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) { digits } else { hex(uid, 32) }
 }
 
 /// A number from 10^18 to 10^19 - 1, so that there are always nineteen digits.
 fn nineteen_digits(seed: &str) -> String {
     const FIRST: u128 = 1_000_000_000_000_000_000;
     // Thirty hex digits are 120 bits: they always fit, and the remainder is even over the whole range.
-    let number = u128::from_str_radix(&name::hex(seed, 30), 16).unwrap_or_default();
+    let number = u128::from_str_radix(&hex(seed, 30), 16).unwrap_or_default();
     (FIRST + number % (9 * FIRST)).to_string()
-}
-
-/// A uuid made from `seed`.
-fn uuid(seed: &str) -> String {
-    let digits = name::hex(seed, 32);
-    let (first, rest) = digits.split_at(8);
-    let (second, rest) = rest.split_at(4);
-    let (third, rest) = rest.split_at(4);
-    let (fourth, fifth) = rest.split_at(4);
-    format!("{first}-{second}-{third}-{fourth}-{fifth}")
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::hash;
 
     fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn when_a_file_is_in_s3_then_its_object_has_a_name_of_its_own() {
-        let hashed = |stem: &str, original: &str| format!("{stem}-{}", name::hex(original, 8));
+        let hashed = |stem: &str, original: &str| format!("{stem}-{}", hash::hex(original, 8));
         for (arn, expected) in [
             ("arn:aws:s3:::config/prod/web.env", hashed("env-config-prod-web-env", "env-config/prod/web.env")),
             ("arn:aws:s3:::config/web.env", hashed("env-config-web-env", "env-config/web.env")),

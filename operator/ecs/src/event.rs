@@ -5,9 +5,6 @@ use std::fmt::Write as _;
 /// The same message is not repeated within this time: six hours.
 pub const REPEAT_AFTER_SECONDS: i64 = 6 * 60 * 60;
 
-/// Most events that a service keeps on ECS.
-pub const MOST_EVENTS: usize = 100;
-
 /// `(service web) has started 2 tasks: (task a) (task b).` ECS writes the plural for one task as well.
 pub fn started_tasks(service: &str, ids: &[String]) -> String {
     about(service, &format!("has started {} tasks: {}.", ids.len(), tasks(ids)))

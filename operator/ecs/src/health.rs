@@ -1,6 +1,4 @@
-//! Container health checks: their limits, the probes that ask the same question, and the health of a task.
-
-use crate::process::escape_expansion;
+//! Container health checks: their limits and defaults, and the health of a task.
 
 /// `healthCheck` of a container definition. Absent numbers have the defaults of ECS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,29 +15,19 @@ pub struct HealthCheck {
     pub start_period: Option<i64>,
 }
 
-/// An exec probe.
+/// A health check that is within the limits of ECS, with its defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// `exec.command`, already escaped for the kubelet, which expands `$(NAME)` in probes as well.
+pub struct ValidHealthCheck {
+    /// The words to run, the shell among them.
     pub command: Vec<String>,
-    /// `periodSeconds`
-    pub period_seconds: i64,
-    /// `timeoutSeconds`
-    pub timeout_seconds: i64,
-    /// `failureThreshold`
-    pub failure_threshold: i64,
-    /// `initialDelaySeconds`: the first check of ECS runs one interval after the start.
-    pub initial_delay_seconds: i64,
-}
-
-/// The probes that stand for one health check.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probes {
-    /// For essential containers. On others it would make the whole Pod unready, which ECS does not do.
-    pub readiness: Probe,
-    /// Present when the check has a start period. It allows `ceil(startPeriod / interval) + retries` failures: with a
-    /// start period of 45 s, an interval of 30 s and 3 retries that is 2 + 3 = 5.
-    pub startup: Option<Probe>,
+    /// Seconds between checks.
+    pub interval: i64,
+    /// Seconds a check may take.
+    pub timeout: i64,
+    /// Consecutive failures that make the container UNHEALTHY.
+    pub retries: i64,
+    /// Seconds after the start in which failures do not count.
+    pub start_period: i64,
 }
 
 /// Why a health check is refused.
@@ -75,26 +63,21 @@ impl HealthError {
     }
 }
 
-/// The probes for `check`. `windows` chooses the shell of `CMD-SHELL`: `/bin/sh -c` or `cmd /S /C`.
-pub fn probes(check: &HealthCheck, windows: bool) -> Result<Probes, HealthError> {
-    let command = exec_command(&check.command, windows)?;
-    let interval = within("interval", check.interval.unwrap_or(30), 5, 300)?;
-    let timeout = within("timeout", check.timeout.unwrap_or(5), 2, 60)?;
-    let retries = within("retries", check.retries.unwrap_or(3), 1, 10)?;
-    let start_period = within("startPeriod", check.start_period.unwrap_or(0), 0, 300)?;
-    let readiness = Probe {
-        command,
-        period_seconds: interval,
-        timeout_seconds: timeout,
-        failure_threshold: retries,
-        initial_delay_seconds: interval,
-    };
-    let startup = (start_period > 0)
-        .then(|| Probe { failure_threshold: (start_period + interval - 1) / interval + retries, ..readiness.clone() });
-    Ok(Probes { readiness, startup })
+impl HealthCheck {
+    /// The check with what counts where it says nothing. `windows` chooses the shell of `CMD-SHELL`: `/bin/sh -c` or
+    /// `cmd /S /C`.
+    pub fn validate(&self, windows: bool) -> Result<ValidHealthCheck, HealthError> {
+        Ok(ValidHealthCheck {
+            command: words(&self.command, windows)?,
+            interval: within("interval", self.interval.unwrap_or(30), 5, 300)?,
+            timeout: within("timeout", self.timeout.unwrap_or(5), 2, 60)?,
+            retries: within("retries", self.retries.unwrap_or(3), 1, 10)?,
+            start_period: within("startPeriod", self.start_period.unwrap_or(0), 0, 300)?,
+        })
+    }
 }
 
-fn exec_command(command: &[String], windows: bool) -> Result<Vec<String>, HealthError> {
+fn words(command: &[String], windows: bool) -> Result<Vec<String>, HealthError> {
     let (form, rest) = match command.split_first() {
         Some((form, rest)) => (form.as_str(), rest),
         None => return Err(HealthError::CommandForm(String::new())),
@@ -108,8 +91,7 @@ fn exec_command(command: &[String], windows: bool) -> Result<Vec<String>, Health
     if rest.first().is_none_or(String::is_empty) {
         return Err(HealthError::EmptyCommand(form.to_owned()));
     }
-    let words = rest.iter().map(|word| escape_expansion(word));
-    Ok(shell.iter().map(|&word| word.to_owned()).chain(words).collect())
+    Ok(shell.iter().map(|&word| word.to_owned()).chain(rest.iter().cloned()).collect())
 }
 
 fn within(field: &'static str, value: i64, least: i64, most: i64) -> Result<i64, HealthError> {

@@ -7,18 +7,17 @@
 //! Numbers are integers throughout: units of CPU, MiB, seconds, tasks, percent.
 
 pub mod arn;
-pub mod arrangement;
 pub mod capacity;
 pub mod dependency;
 pub mod deployment;
 pub mod environment_file;
 pub mod event;
+pub mod hash;
 pub mod health;
 pub mod image;
 pub mod lifecycle;
 pub mod name;
 pub mod pattern;
-pub mod process;
 pub mod query;
 pub mod rebalance;
 pub mod rolling;

@@ -235,8 +235,8 @@ pub struct TaskObservation {
     pub scheduled: bool,
     /// Without a node: its provider has managed scaling, or a volume claim of it is not bound.
     pub waits_for_capacity: bool,
-    /// A readiness gate of the Pod has not been opened yet.
-    pub readiness_gate_closed: bool,
+    /// It runs, and what sends it traffic has not taken it in yet.
+    pub awaits_traffic: bool,
     /// The containers of the task definition, in any order.
     pub containers: Vec<ContainerObservation>,
     /// The Pod is being deleted.
@@ -297,7 +297,7 @@ fn last_status(task: &TaskObservation) -> LastStatus {
         Phase::Succeeded | Phase::Failed | Phase::Gone => LastStatus::Stopped,
         _ if !task.scheduled && task.waits_for_capacity => LastStatus::Provisioning,
         _ if !task.scheduled => LastStatus::Pending,
-        _ if task.all_started() && !task.readiness_gate_closed => LastStatus::Running,
+        _ if task.all_started() && !task.awaits_traffic => LastStatus::Running,
         _ => LastStatus::Activating,
     }
 }

@@ -49,10 +49,7 @@ fn when_a_pod_is_on_its_way_then_the_task_goes_from_provisioning_to_running() {
         (placed(Phase::Pending, &[]), LastStatus::Activating),
         (placed(Phase::Pending, std::slice::from_ref(&creating)), LastStatus::Activating),
         (placed(Phase::Pending, &[running(), creating]), LastStatus::Activating),
-        (
-            TaskObservation { readiness_gate_closed: true, ..placed(Phase::Running, &[running()]) },
-            LastStatus::Activating,
-        ),
+        (TaskObservation { awaits_traffic: true, ..placed(Phase::Running, &[running()]) }, LastStatus::Activating),
         (placed(Phase::Running, &[running(), running()]), LastStatus::Running),
         (placed(Phase::Unknown, &[running()]), LastStatus::Running),
     ] {
@@ -252,8 +249,14 @@ fn any_task() -> impl Strategy<Value = TaskObservation> {
     let containers = proptest::collection::vec(any_container(), 0..4);
     let cause = proptest::sample::select(vec![None, Some(StopCause::Spot), Some(StopCause::HealthChecks)]);
     (phase, deletion, containers, cause, any::<(bool, bool, bool)>()).prop_map(
-        |(phase, deletion, containers, cause, (scheduled, waits_for_capacity, readiness_gate_closed))| {
-            TaskObservation { phase, scheduled, waits_for_capacity, readiness_gate_closed, containers, deletion, cause }
+        |(phase, deletion, containers, cause, (scheduled, waits_for_capacity, awaits_traffic))| TaskObservation {
+            phase,
+            scheduled,
+            waits_for_capacity,
+            awaits_traffic,
+            containers,
+            deletion,
+            cause,
         },
     )
 }
@@ -274,7 +277,7 @@ proptest! {
     #[test]
     fn a_running_task_has_started_every_container(task in any_task()) {
         if classify(&task).last_status == LastStatus::Running {
-            prop_assert!(task.scheduled && task.deletion.is_none() && !task.readiness_gate_closed);
+            prop_assert!(task.scheduled && task.deletion.is_none() && !task.awaits_traffic);
             prop_assert!(!task.containers.is_empty());
             prop_assert!(task.containers.iter().all(|container| container.started_once));
         }

@@ -13,7 +13,7 @@
 //! A legal name that merely *looks* like a cleaned one (it ends in `-` and 8 hex digits) is hashed as well. Otherwise
 //! somebody could give an object the very name that `My_App` becomes.
 
-use sha2::{Digest, Sha256};
+use crate::hash::hex;
 
 /// Length of the hash at the end of a cleaned name.
 const GUARD: usize = 8;
@@ -105,16 +105,6 @@ pub fn short_hash(text: &str) -> String {
 /// letters, digits, `_` and `-`.
 pub fn is_ecs_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-}
-
-/// The first `digits` hex digits of the SHA-256 of `text`, at most 64.
-pub(crate) fn hex(text: &str, digits: usize) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 0xf])
-        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
-        .take(digits)
-        .collect()
 }
 
 /// Lower case, everything that is not a letter or digit becomes `-`, no `-` at either end.

@@ -1,5 +1,3 @@
-use proptest::prelude::*;
-
 use super::*;
 
 const ARN: &str = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod-db-AbCd12";
@@ -89,7 +87,6 @@ fn when_registry_credentials_are_named_then_they_are_a_whole_secret() {
     for text in ["prod/registry", ARN] {
         assert_eq!(registry_credentials(text).unwrap().remote_key(), text);
     }
-    assert_eq!(registry_credentials("db").unwrap().kubernetes_secret().0, "db");
     for text in ["", "a b", "a:b"] {
         assert_eq!(registry_credentials(text), Err(SecretError::NotWhole), "{text}");
     }
@@ -98,26 +95,6 @@ fn when_registry_credentials_are_named_then_they_are_a_whole_secret() {
     }
     let parameter = "arn:aws:ssm:eu-west-1:123456789012:parameter/registry";
     assert_eq!(registry_credentials(parameter), Err(SecretError::NotWhole));
-}
-
-#[test]
-fn when_two_values_would_share_name_and_key_then_they_contradict_each_other_and_have_keys_of_their_own() {
-    let elsewhere = secret_reference(&ARN.replace("eu-west-1", "us-east-1")).unwrap();
-    for (one, two, contradicts) in [
-        (parameter("db", None), parameter("db", Some("eu-west-1")), false),
-        (parameter("db", Some("us-east-1")), parameter("db", Some("eu-west-1")), true),
-        (parameter("prod-db", None), secret("", "", ""), true),
-        (parameter("prod-db", None), secret("password", "", ""), false),
-        (secret("", "", ""), secret("", "AWSCURRENT", ""), false),
-        (secret("", "", ""), elsewhere, true),
-        (secret("a", "", ""), secret("b", "", ""), false),
-    ] {
-        assert_eq!(one.contradicts(&two), contradicts, "{one:?} {two:?}");
-        assert!(!contradicts || one.own_key() != two.own_key());
-    }
-    assert_eq!(secret("", "", "").own_key(), secret("", "AWSCURRENT", "").own_key());
-    assert_ne!(secret("", "", "").own_key(), secret("", "AWSPREVIOUS", "").own_key());
-    assert!(is_secret_key(&parameter("/prod/db", None).own_key()));
 }
 
 #[test]
@@ -135,23 +112,6 @@ fn when_the_name_in_an_arn_has_the_characters_of_aws_then_they_are_cut_once() {
 }
 
 #[test]
-fn when_a_secret_of_kubernetes_must_hold_the_value_then_its_name_and_key_are_predictable() {
-    let hashed = |stem: &str, original: &str| format!("{stem}-{}", name::hex(original, 8));
-    for (reference, name, key) in [
-        (parameter("db-password", None), "db-password".to_owned(), "value"),
-        (parameter("/prod/db", Some("eu-west-1")), hashed("prod-db", "/prod/db"), "value"),
-        (secret("", "", ""), "prod-db".to_owned(), "value"),
-        (secret("password", "", ""), "prod-db".to_owned(), "password"),
-        (secret("DB_User.1", "AWSCURRENT", ""), "prod-db".to_owned(), "DB_User.1"),
-        (secret("", "AWSPREVIOUS", ""), hashed("prod-db-awsprevious", "prod-db:AWSPREVIOUS"), "value"),
-        (secret("password", "", "9d4c"), hashed("prod-db-9d4c", "prod-db:9d4c"), "password"),
-    ] {
-        assert_eq!(reference.kubernetes_secret(), (name, key.to_owned()), "{reference:?}");
-    }
-    assert_eq!(secret("user name", "", "").kubernetes_secret().1, format!("user_name.{}", name::hex("user name", 8)));
-}
-
-#[test]
 fn when_an_external_store_fetches_the_value_then_key_property_and_version_are_its_own() {
     let reference = secret("password", "AWSPREVIOUS", "");
     assert_eq!(reference.remote_key(), ARN);
@@ -165,29 +125,4 @@ fn when_an_external_store_fetches_the_value_then_key_property_and_version_are_it
         (reference.remote_key(), reference.remote_property(), reference.remote_version()),
         ("/prod/db", None, None)
     );
-}
-
-fn is_secret_key(key: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    (1..=253).contains(&key.len()) && key.chars().all(legal) && key != "." && !key.starts_with("..")
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
-    #[test]
-    fn every_json_key_becomes_a_legal_key_and_no_two_become_one(one in "[a-z. é]{1,5}|[.]{1,3}", two in "[a-z. é]{1,5}") {
-        let (first, second) = (secret_key(&one), secret_key(&two));
-        prop_assert!(is_secret_key(&first) && is_secret_key(&second), "{} {}", first, second);
-        prop_assert_eq!(first == second, one == two);
-        prop_assert!(is_secret_key(&secret_key(&one.repeat(100))));
-    }
-
-    #[test]
-    fn no_text_makes_the_reader_fail_in_another_way(text in "(arn:aws:(ssm|secretsmanager):)?[a-z:/-]{0,40}") {
-        if let Ok(reference) = secret_reference(&text) {
-            let (name, key) = reference.kubernetes_secret();
-            prop_assert!(!name.is_empty() && name.len() <= 63 && is_secret_key(&key));
-        }
-    }
 }

@@ -4,14 +4,14 @@
 
 mod check;
 mod parse;
-mod pod;
 mod resources;
+mod shared;
 
 pub use crate::violation::Violation;
 pub use check::{check_sizes, fargate_pair};
 pub use parse::{cpu_units, memory_mib};
-pub use pod::shared_resources;
 pub use resources::{ContainerResources, container_resources, raised_memory_limit};
+pub use shared::shared_resources;
 
 /// The size of a task, where its definition states one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

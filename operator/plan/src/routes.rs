@@ -6,7 +6,6 @@ use api::cluster::ContainerInstanceStatus;
 use serde_json::Value;
 
 use crate::core::kind::{Kind, ObjectKey};
-use crate::core::labels;
 use crate::core::store::Stored;
 use crate::core::world::{Term, World};
 use crate::nodes::drain::services_on;
@@ -163,11 +162,4 @@ fn owning_roots(changed: &Stored) -> Vec<ObjectKey> {
             kind.is_root().then(|| ObjectKey::namespaced(kind, namespace, text("name").unwrap_or_default()))
         })
         .collect()
-}
-
-/// Whether a foreign object carries the label that says it is ours.
-#[must_use]
-pub fn is_managed(object: &Value) -> bool {
-    let label = object.pointer("/metadata/labels").and_then(|map| map.get(labels::MANAGED_BY));
-    label.and_then(Value::as_str) == Some(labels::OPERATOR)
 }

@@ -4,9 +4,6 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Largest number of capacity providers in a strategy.
-pub const MAX_STRATEGY_ITEMS: usize = 20;
-
 /// A capacity provider of a strategy. Tasks first fill `base`; `weight` divides the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use ecs::hash::hex;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::core::labels;
 
@@ -27,12 +27,7 @@ pub fn seal(body: &mut Value) {
 /// 16 hex digits of SHA-256 over the JSON text. `serde_json` maps are ordered by key, so equal values hash equally.
 #[must_use]
 pub fn hash(value: &Value) -> String {
-    let digest = Sha256::digest(value.to_string().as_bytes());
-    digest.iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&value.to_string(), 16)
 }
 
 /// The first wanted field that the live object does not have. Fields that only the live object has (defaults, status,

@@ -44,8 +44,6 @@ pub const SCHEDULING_STRATEGY: &str = "ecs-operator.dev/scheduling-strategy";
 /// The value of [`SCHEDULING_STRATEGY`].
 pub const DAEMON: &str = "DAEMON";
 
-/// Names as ECS knows them, where a label had to be shortened.
-pub const ECS_NAMES: &str = "ecs-operator.dev/ecs-names";
 /// Hash of the body a child was last applied with: another hash means that something else is wanted now.
 pub const APPLIED: &str = "ecs-operator.dev/applied";
 /// On a pod: a ReplicaSet deletes ready pods of low cost first.

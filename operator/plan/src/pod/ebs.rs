@@ -11,15 +11,15 @@ use api::service::{
     EbsTagSpecification, PropagateTags, ServiceManagedEbsVolumeConfiguration, ServiceVolumeConfiguration,
 };
 use api::task_definition::{TaskDefinitionSpec, Volume};
+use ecs::hash::hex;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::hash::hex;
 use super::json::Members;
 use super::network::is_dns_name;
 use super::notes::Notes;
 use super::user::run_as;
-use super::volumes::Source;
+use super::volume_source::Source;
 use super::{TaskInput, platform, snapshot};
 use crate::core::kind::Kind;
 use crate::core::labels;
@@ -73,7 +73,7 @@ pub(super) fn source(
         spec.put("storageClassName", class.pointer("/metadata/name").cloned().unwrap_or_default());
         source.cluster_scoped.push(class);
         if let Some(id) = snapshot {
-            let snapshot = snapshot::of_ebs(id, &snapshot_path, input, notes)?;
+            let snapshot = snapshot::of_ebs(DRIVER, id, &snapshot_path, input, notes)?;
             spec.put("dataSource", snapshot.data_source);
             source.shared.push(snapshot.object);
             source.cluster_scoped.push(snapshot.content);

@@ -8,7 +8,7 @@ use super::TaskInput;
 use super::file_system::{self, Stand};
 use super::notes::Notes;
 use super::static_volume::StaticVolume;
-use super::volumes::Source;
+use super::volume_source::Source;
 
 /// The CSI driver.
 pub(crate) const DRIVER: &str = "efs.csi.aws.com";

@@ -2,9 +2,9 @@
 
 use api::task_definition::{EnvironmentFileObject, TaskDefinitionKubernetes};
 use ecs::environment_file::{MOST_FILES, object_name};
-use ecs::process::escape_expansion;
 use serde_json::{Map, Value, json};
 
+use super::expansion::escape_expansion;
 use super::json::Members;
 use super::layout::Container;
 use super::notes::Notes;

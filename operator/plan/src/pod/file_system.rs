@@ -11,10 +11,10 @@
 //! | `ecs-operator.dev/file-system.fs-1: server/files.corp.example` | the file server of the FSx file system `fs-1` |
 
 use api::conditions::Reason;
+use ecs::hash::hex;
 use serde_json::{Value, json};
 
 use super::TaskInput;
-use super::hash::hex;
 use super::network::is_dns_name;
 use super::notes::Notes;
 use crate::core::kind::Kind;

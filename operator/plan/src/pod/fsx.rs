@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::file_system::{self, Stand};
 use super::notes::Notes;
+use super::secrets::InSecret as _;
 use super::static_volume::StaticVolume;
-use super::volumes::Source;
+use super::volume_source::Source;
 use super::{TaskInput, efs};
 use crate::core::labels;
 

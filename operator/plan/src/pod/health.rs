@@ -1,12 +1,12 @@
 //! Health checks as probes.
 
 use api::task_definition::{ContainerDefinition, HealthCheck};
-use ecs::health::{Probe, Probes, probes};
 use serde_json::{Map, Value, json};
 
 use super::json::Members;
 use super::layout::{Container, Place};
 use super::notes::Notes;
+use super::probes::{Probe, Probes, probes};
 
 /// Puts `readinessProbe` and `startupProbe`; there is never a liveness probe, because ECS replaces an unhealthy task and
 /// does not restart a container in place.

@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 
 use super::json::Members;
 use super::notes::Notes;
-use super::volumes::{LONGEST_NAME, Source};
+use super::volume_source::{LONGEST_NAME, Source};
 
 /// Where shared docker volumes are on a node: one directory per namespace and volume, so that no namespace can read
 /// another one's data by naming a volume alike.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use api::task_definition::{ContainerCondition, ContainerDefinition, LogDriver};
-pub(super) use ecs::arrangement::Place;
-use ecs::arrangement::{Deviation, Placed, arrange as places, deviation};
 use ecs::dependency::{Condition, Dependency, DependentContainer, check_dependencies, start_order};
 use ecs::name::dns_label;
 
+pub(super) use super::arrangement::Place;
+use super::arrangement::{Deviation, Placed, arrange as places, deviation};
 use super::notes::Notes;
 
 /// Longest name of a container in a Pod.
@@ -43,7 +43,7 @@ impl Container<'_> {
     }
 }
 
-/// The containers of a task in the order of the Pod, see [`ecs::arrangement`]:
+/// The containers of a task in the order of the Pod, see [`super::arrangement`]:
 ///
 /// | `app` (essential) depends on | init containers | main |
 /// |---|---|---|

@@ -3,16 +3,17 @@
 //! [`pod`] is pure: it looks at nothing but the task definition, the volume configurations of the service, the namespace
 //! and what cluster and administrator allow, and the same input gives the same Pod. Placement is not part of it.
 
+mod arrangement;
 mod container;
 mod devices;
 pub(crate) mod ebs;
 pub(crate) mod efs;
 pub mod ending;
 mod environment;
+mod expansion;
 mod file_system;
 mod firelens;
 pub(crate) mod fsx;
-mod hash;
 mod health;
 mod host_volume;
 mod isolation;
@@ -30,6 +31,7 @@ mod notes;
 pub mod observe;
 mod platform;
 mod ports;
+mod probes;
 mod process;
 mod resources;
 mod restart;
@@ -40,6 +42,7 @@ mod static_volume;
 mod stop;
 mod user;
 pub mod view;
+mod volume_source;
 mod volumes;
 mod windows;
 

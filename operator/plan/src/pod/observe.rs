@@ -1,6 +1,7 @@
 //! A Pod as an ECS task: its status, health and troubles, in ECS's words.
 
 use api::conditions::Reason;
+use ecs::hash::hex;
 use ecs::health::{HealthStatus, task_health};
 use ecs::lifecycle::{
     ContainerObservation, ContainerState, Deletion, Exit, LastStatus, Phase, StopCause, StopCode, TaskObservation,
@@ -10,7 +11,6 @@ use ecs::rolling::HEALTHY_AFTER_RUNNING_SECONDS;
 use jiff::Timestamp;
 
 use super::ending::{ContainerEnd, Ending, Outlook, container_end, first_start, is_failed_start, outlook};
-use super::hash::hex;
 use super::metadata::ContainerNote;
 use super::view::{ContainerStatusView, StateView, TerminatedView};
 use crate::core::labels;
@@ -223,7 +223,7 @@ fn observation(pod: &PodView, notes: &[ContainerNote], now: Timestamp) -> TaskOb
         },
         scheduled: pod.spec.node_name.is_some(),
         waits_for_capacity: scheduling.is_some_and(|condition| condition.message.contains("PersistentVolumeClaim")),
-        readiness_gate_closed: ready.is_some_and(|ready| ready.reason == "ReadinessGatesNotReady"),
+        awaits_traffic: ready.is_some_and(|ready| ready.reason == "ReadinessGatesNotReady"),
         containers: notes.iter().map(|note| container(note, status.container(&note.container))).collect(),
         deletion: pod.metadata.deletion_timestamp.map(|_| deletion(pod, now)),
         cause: cause(pod),

@@ -1,8 +1,8 @@
 //! What a container runs: image, entry point, command, directory, terminal.
 
-use ecs::process::escape_expansion;
 use serde_json::{Map, Value};
 
+use super::expansion::escape_expansion;
 use super::json::Members;
 use super::layout::Container;
 use super::notes::Notes;

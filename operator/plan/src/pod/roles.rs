@@ -1,10 +1,10 @@
 //! The task role as a ServiceAccount. The execution role pulls images and reads secrets: it is never the Pod's.
 
 use api::conditions::Reason;
+use ecs::hash::hex;
 use serde_json::{Map, Value, json};
 
 use super::TaskInput;
-use super::hash::hex;
 use super::json::Members;
 use super::notes::Notes;
 use crate::core::kind::Kind;

@@ -1,11 +1,11 @@
 //! Snapshots of EBS volumes, as the objects that a claim can be filled from.
 
+use ecs::hash::hex;
 use ecs::name::dns_label;
 use serde_json::{Value, json};
 
-use super::hash::hex;
 use super::notes::Notes;
-use super::{TaskInput, ebs, file_system};
+use super::{TaskInput, file_system};
 use crate::core::kind::Kind;
 use crate::core::labels;
 
@@ -20,8 +20,8 @@ pub(super) struct Snapshot {
     pub(super) content: Value,
 }
 
-/// The pair for a snapshot of EBS, if the cluster has the API for it and the administrator allows it.
-pub(super) fn of_ebs(id: &str, path: &str, input: &TaskInput<'_>, notes: &mut Notes) -> Option<Snapshot> {
+/// The pair for a snapshot of EBS that `driver` reads, if the cluster has the API for it and the administrator allows it.
+pub(super) fn of_ebs(driver: &str, id: &str, path: &str, input: &TaskInput<'_>, notes: &mut Notes) -> Option<Snapshot> {
     let api_version = Kind::VolumeSnapshot.api_version();
     if !input.facts.serves(&api_version) {
         let message = format!(
@@ -45,7 +45,7 @@ pub(super) fn of_ebs(id: &str, path: &str, input: &TaskInput<'_>, notes: &mut No
         "spec": {
             // The snapshot of EBS stays when the objects go.
             "deletionPolicy": "Retain",
-            "driver": ebs::DRIVER,
+            "driver": driver,
             "source": {"snapshotHandle": id},
             "volumeSnapshotRef": {"name": name, "namespace": input.namespace},
         },

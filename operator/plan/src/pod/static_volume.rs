@@ -1,8 +1,8 @@
 //! A volume that somebody made outside of Kubernetes, as a PersistentVolume and the claim it is bound to.
 
+use ecs::hash::hex;
 use serde_json::{Map, Value, json};
 
-use super::hash::hex;
 use super::json::Members;
 use crate::core::kind::Kind;
 use crate::core::labels;

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use http::{Method, Request, header};
 use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use plan::core::kind::{Kind, ObjectKey};
 use plan::core::labels::{MANAGED_BY, OPERATOR};
 use serde::Deserialize;
@@ -101,6 +102,9 @@ fn readable_as_yaml(json: &str) -> String {
     })
 }
 
+/// Everything but letters, digits and what RFC 3986 lets stand in a query (`/` keeps label names readable).
+const MEANS_SOMETHING: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
 /// `key=value&…` with everything escaped that has a meaning in a query.
 #[must_use]
 pub fn query(pairs: &[(&str, &str)]) -> String {
@@ -111,14 +115,7 @@ pub fn query(pairs: &[(&str, &str)]) -> String {
         }
         text.push_str(name);
         text.push('=');
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-                text.push(char::from(byte));
-            } else {
-                // Writing to a string cannot fail.
-                let _ = write!(text, "%{byte:02X}");
-            }
-        }
+        text.extend(utf8_percent_encode(value, MEANS_SOMETHING));
     }
     text
 }

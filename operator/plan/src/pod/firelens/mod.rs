@@ -17,12 +17,13 @@ use std::borrow::Cow;
 use api::task_definition::{
     FirelensConfiguration, FirelensConfigurationType, KeyValuePair, LogDriver, NetworkMode, Secret, TaskDefinitionSpec,
 };
+use ecs::hash::hex;
 use serde_json::{Map, Value, json};
 
-use super::hash::hex;
 use super::json::Members;
 use super::notes::Notes;
-use super::volumes::{Source, Volumes};
+use super::volume_source::Source;
+use super::volumes::Volumes;
 use crate::core::kind::Kind;
 use crate::core::labels;
 use route::{Configuration, Route};

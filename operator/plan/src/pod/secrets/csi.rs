@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use ecs::hash::hex;
 use ecs::name::dns_label;
 use ecs::secret::{CURRENT_STAGE, SecretReference};
 use serde_json::{Map, Value, json};
 
 use super::super::TaskInput;
-use super::super::hash::hex;
 use super::super::json::Members;
+use super::naming::InSecret as _;
 use crate::core::kind::Kind;
 use crate::core::labels;
 

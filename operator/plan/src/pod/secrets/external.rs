@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use ecs::hash::hex;
 use ecs::secret::SecretReference;
 use serde_json::{Map, Value, json};
 
 use super::super::TaskInput;
-use super::super::hash::hex;
 use super::super::json::Members;
+use super::naming::InSecret as _;
 use crate::core::kind::Kind;
 use crate::core::labels;
 

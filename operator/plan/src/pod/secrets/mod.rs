@@ -11,6 +11,7 @@
 
 mod csi;
 mod external;
+mod naming;
 mod registry;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use crate::core::kind::Kind;
 use crate::core::labels;
 use crate::core::policy::Permission;
 use external::Store;
+pub(crate) use naming::InSecret;
 
 /// Who fills a Secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

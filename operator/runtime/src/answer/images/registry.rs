@@ -7,7 +7,6 @@ use ecs::image::{DEFAULT_REGISTRY, ImageReference, is_digest};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 use super::challenge::{self, Challenge};
 use super::credentials::{Credential, DockerConfig};
@@ -101,8 +100,7 @@ impl Registry {
                 manifest.status.as_u16()
             )));
         }
-        let hash = Sha256::digest(&manifest.body);
-        let computed = hash.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}"));
+        let computed = format!("sha256:{}", ecs::hash::sha256(&manifest.body));
         match stated(&manifest) {
             Some(other) if other.starts_with("sha256:") && other != computed => {
                 Err(LookupError::Protocol(format!("{host} states {other} for a manifest whose digest is {computed}")))

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn when_the_pod_carries_the_size_then_containers_keep_what_they_state() {
+    fn when_the_task_carries_the_size_then_containers_keep_what_they_state() {
         let task = TaskSize { cpu: Some(1024), memory: Some(2048) };
         assert_eq!(shared_resources(&task, &[container(None, None, None)]), [resources(0, None, None)]);
         assert_eq!(

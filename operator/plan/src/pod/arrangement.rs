@@ -6,12 +6,12 @@
 //! for essential containers too: the Pod stops a sidecar after its dependents, as ECS would. There is always a main
 //! container, because dependencies have no circle.
 
-use crate::dependency::{Condition, DependentContainer, start_order};
-use crate::violation::Violation;
+use ecs::dependency::{Condition, DependentContainer, start_order};
+use ecs::violation::Violation;
 
 /// The place of a container in a Pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(super) enum Place {
     /// An init container: it ends with 0 before what is listed behind it starts.
     Init,
     /// A native sidecar, an init container with `restartPolicy: Always`: it starts before what is listed behind it, runs
@@ -26,16 +26,16 @@ pub enum Place {
 
 /// One container at its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Placed {
+pub(super) struct Placed {
     /// Position in `containerDefinitions`.
-    pub index: usize,
+    pub(super) index: usize,
     /// Its place.
-    pub place: Place,
+    pub(super) place: Place,
 }
 
 /// Where a Pod does otherwise than ECS, whatever the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Deviation {
+pub(super) enum Deviation {
     /// COMPLETE: after another exit code than 0 the dependency is run again, and the dependent waits, where ECS goes on.
     OnlyAfterSuccess,
     /// HEALTHY of a container that something else waits to end: it is waited for until it ended, not until it is healthy.
@@ -48,7 +48,7 @@ pub enum Deviation {
 ///
 /// # Errors
 /// A circle of dependencies.
-pub fn arrange(containers: &[DependentContainer]) -> Result<Vec<Placed>, Violation> {
+pub(super) fn arrange(containers: &[DependentContainer]) -> Result<Vec<Placed>, Violation> {
     let order = start_order(containers)?;
     let placed = order.into_iter().filter_map(|index| {
         let container = containers.get(index)?;
@@ -59,7 +59,7 @@ pub fn arrange(containers: &[DependentContainer]) -> Result<Vec<Placed>, Violati
 }
 
 /// How the dependency of some container on `name` is kept otherwise than on ECS, if it is.
-pub fn deviation(name: &str, condition: Condition, containers: &[DependentContainer]) -> Option<Deviation> {
+pub(super) fn deviation(name: &str, condition: Condition, containers: &[DependentContainer]) -> Option<Deviation> {
     match condition {
         Condition::Complete => Some(Deviation::OnlyAfterSuccess),
         Condition::Healthy if place(name, containers) == Place::Init => Some(Deviation::HealthNotLookedAt),

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use ecs::dependency::{Dependency, check_dependencies};
+
 use super::*;
-use crate::dependency::{Dependency, check_dependencies};
 
 const CONDITIONS: [Condition; 4] = [Condition::Start, Condition::Healthy, Condition::Complete, Condition::Success];
 

@@ -12,7 +12,7 @@
 /// | `echo $$` | `echo $$$$` | two become one |
 /// | `$$(HOME)` | `$$$$(HOME)` | two become one, and then a bracket |
 /// | `$é` | `$$é` | the kubelet copies one byte behind `$`, which breaks a character of several bytes |
-pub fn escape_expansion(text: &str) -> String {
+pub(super) fn escape_expansion(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 4);
     let mut rest = text;
     while let Some(start) = rest.find('$') {
@@ -29,5 +29,5 @@ pub fn escape_expansion(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "process_tests.rs"]
+#[path = "expansion_tests.rs"]
 mod tests;
