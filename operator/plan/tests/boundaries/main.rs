@@ -1,5 +1,10 @@
-//! The walls between the crates, read from the dependency graph that cargo resolved rather than from a promise.
+//! The walls between the crates, read from the dependency graph that cargo resolved rather than from a promise; and those
+//! between their files, read from the sources.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests report by panicking
+
+mod circles;
+mod source;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
