@@ -432,3 +432,27 @@ fn when_another_task_was_marked_earlier_then_its_mark_is_taken_away_before_the_c
     assert!(marked < lowered, "{:#?}", cluster.log);
     assert_eq!(cluster.deployment("web")["spec"]["replicas"], 2);
 }
+
+#[test]
+fn when_a_status_is_lost_after_the_record_was_written_then_beginning_and_end_are_told_all_the_same() {
+    let mut cluster = steady(2, breaker(true));
+    cluster.apply(task_definition("web", "bad:1"));
+    let web = plan::ObjectKey::namespaced(Kind::Service, common::NAMESPACE, "web");
+    let of = |cluster: &Cluster, text: &str| messages(cluster).iter().filter(|message| message.contains(text)).count();
+    for _ in 0..400 {
+        // Every other status of the service is lost, whatever it says.
+        cluster.reconcile_without_status(&web);
+        let writes = cluster.settle();
+        let moved = cluster.deployment_controller();
+        cluster.reconcile_without_status(&web);
+        if writes == 0 && !moved && break_pods(&mut cluster, 2) == 0 {
+            break;
+        }
+    }
+    cluster.run();
+    let ids: Vec<Value> = records(&cluster).iter().map(|record| record["spec"]["deploymentId"].clone()).collect();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+    assert_eq!(of(&cluster, "deployment failed: tasks failed to start."), 1);
+    assert_eq!(of(&cluster, "rolling back to (deployment"), 1);
+    assert_eq!(of(&cluster, &format!("(deployment {}) deployment completed.", ids[2].as_str().unwrap())), 1);
+}

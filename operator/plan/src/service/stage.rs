@@ -70,9 +70,9 @@ impl Stages {
         stage_of(&self.primary)
     }
 
-    /// What is to be said of the PRIMARY deployment, once.
-    pub(super) fn said(&self) -> Option<Said> {
-        state_of(&self.primary).said()
+    /// What is to be said of a deployment, once.
+    pub(super) fn said(&self, record: &Record) -> Option<Said> {
+        state_of(self.status(record)).said()
     }
 }
 

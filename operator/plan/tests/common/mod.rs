@@ -122,6 +122,15 @@ impl Cluster {
         plan
     }
 
+    /// One reconcile of one root in which the status of the root cannot be written at the end.
+    pub fn reconcile_without_status(&mut self, root: &ObjectKey) {
+        let plan = plan(&self.world, root, &self.settings, self.now);
+        for op in &plan.ops {
+            self.log.push(op.to_string());
+            self.carry_out(op);
+        }
+    }
+
     /// Reconciles every root until nothing is written any more; answers how many writes that took.
     pub fn settle(&mut self) -> usize {
         let before = self.log.len();

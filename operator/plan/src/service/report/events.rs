@@ -18,6 +18,7 @@ use crate::core::moment::after;
 use crate::core::op::{Notice, NoticeKind};
 use crate::core::status::narrow;
 use crate::pod::observe::Task;
+use crate::service::record::Record;
 
 /// ECS starts tasks in groups of at most ten, one event each.
 const TASKS_PER_EVENT: usize = 10;
@@ -48,12 +49,13 @@ pub(super) fn tell(outcome: &Outcome<'_>, summary: &Summary) -> Told {
     });
     let misplaced = misplaced(outcome, &before.misplaced_ids, &stopped.new);
     let mut teller = Teller::of(outcome);
+    teller.ending(Which::Earlier);
     teller.beginning();
     teller.given_up();
     let news: Vec<String> = misplaced.iter().filter(|id| !before.misplaced_ids.contains(id)).cloned().collect();
     teller.tasks(&news, &stopped.new, &started.new);
     teller.lasting(summary);
-    teller.ending();
+    teller.ending(Which::Primary);
     let steady = teller.steady(summary.is_steady);
     let mut events: Vec<ServiceEvent> = teller.new.into_iter().rev().collect();
     events.extend(snapshot.status.events.iter().cloned());
@@ -96,6 +98,13 @@ struct Steady {
     again_at: Option<Timestamp>,
 }
 
+/// Whose end is told: that of earlier deployments before anything else, that of the newest after what its tasks did.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Earlier,
+    Primary,
+}
+
 struct Teller<'a> {
     outcome: &'a Outcome<'a>,
     service: &'a str,
@@ -114,16 +123,16 @@ impl<'a> Teller<'a> {
         Self { outcome, service, now: context.now, new: Vec::new(), notices: Vec::new(), announcements }
     }
 
-    /// The PRIMARY deployment as the status showed it so far. What that says has been told; a status that could not be written
-    /// told nothing, although the record may be ahead of it.
-    fn shown(&self) -> Option<&'a Deployment> {
-        let id = self.outcome.primary_id();
+    /// A deployment as the status showed it so far. What that says has been told; a status that could not be written told
+    /// nothing, although the records may be ahead of it.
+    fn shown(&self, id: &str) -> Option<&'a Deployment> {
         self.outcome.context.snapshot.status.deployments.iter().find(|shown| shown.id == id)
     }
 
     /// A deployment that begins.
     fn beginning(&mut self) {
-        let Some(record) = self.outcome.deployments.primary.as_ref().filter(|_| self.shown().is_none()) else { return };
+        let is_new = |record: &&Record| self.shown(record.id()).is_none();
+        let Some(record) = self.outcome.deployments.primary.as_ref().filter(is_new) else { return };
         if record.spec.rollback_of.is_some() {
             self.tell(None, event::rolling_back(self.service, record.id()));
         }
@@ -188,19 +197,28 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// What became of the PRIMARY deployment.
-    fn ending(&mut self) {
-        let is_told = self.shown().is_some_and(|shown| shown.rollout_state != Some(DeploymentRolloutState::InProgress));
-        let id = self.outcome.primary_id();
-        match self.outcome.stages.said().filter(|_| !is_told) {
-            Some(Said::Completed) => {
-                let message = event::deployment_completed(self.service, id);
-                self.tell(Some(EventName::ServiceDeploymentCompleted), message);
+    /// What became of deployments that were in progress. The newest may have ended before any status showed it.
+    fn ending(&mut self, which: Which) {
+        for record in &self.outcome.context.snapshot.records {
+            let id = record.id();
+            let is_primary = id == self.outcome.primary_id();
+            if is_primary != (which == Which::Primary) {
+                continue;
             }
-            Some(Said::GivenUp(end)) => {
-                self.tell(Some(EventName::ServiceDeploymentFailed), end.event(self.service, id));
+            let was_open = match self.shown(id) {
+                Some(shown) => shown.rollout_state == Some(DeploymentRolloutState::InProgress),
+                None => is_primary,
+            };
+            match self.outcome.stages.said(record).filter(|_| was_open) {
+                Some(Said::Completed) => {
+                    let message = event::deployment_completed(self.service, id);
+                    self.tell(Some(EventName::ServiceDeploymentCompleted), message);
+                }
+                Some(Said::GivenUp(end)) => {
+                    self.tell(Some(EventName::ServiceDeploymentFailed), end.event(self.service, id));
+                }
+                None => {}
             }
-            None => {}
         }
     }
 
