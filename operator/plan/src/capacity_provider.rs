@@ -26,10 +26,9 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     let mut plan = root.plan();
     let previous: CapacityProviderStatus = root.previous_status();
     let ecs_name = root.ecs_name("name");
-    let users = users(world, ecs_name);
     let mut conditions = Conditions::new(&previous.conditions, metadata.generation, now);
     if metadata.is_deleting() {
-        return deleting(key, metadata, ecs_name, &users, previous, conditions, settings, plan);
+        return deleting(&root, &users(world, ecs_name), previous, conditions, settings);
     }
     if let Some(op) = add_finalizer(key, metadata) {
         plan.ops.push(op);
@@ -74,23 +73,21 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     }
     status.conditions = conditions.finish();
     plan.refusals = refusals;
-    plan.status = Some(serde_json::to_value(status).unwrap_or_default());
+    plan.status = serde_json::to_value(status).ok();
     plan
 }
 
-#[allow(clippy::too_many_arguments)] // the parts of a plan that is nearly done
 fn deleting(
-    root: &ObjectKey,
-    metadata: &Metadata,
-    ecs_name: &str,
+    root: &Root,
     users: &[String],
     previous: CapacityProviderStatus,
     mut conditions: Conditions,
     settings: &Settings,
-    mut plan: Plan,
 ) -> Plan {
+    let Root { key, metadata, .. } = root;
+    let mut plan = root.plan();
     if users.is_empty() {
-        plan.ops.extend(remove_finalizer(root, metadata));
+        plan.ops.extend(remove_finalizer(key, metadata));
         return plan;
     }
     let message = format!("The capacity provider is in use: {}", users.join(", "));
@@ -98,12 +95,12 @@ fn deleting(
     conditions.stalled(Reason::Deleting, &message);
     let status = CapacityProviderStatus {
         observed_generation: Some(metadata.generation),
-        capacity_provider_arn: Some(settings.identity.capacity_provider_arn(ecs_name)),
+        capacity_provider_arn: Some(settings.identity.capacity_provider_arn(root.ecs_name("name"))),
         status: Some(CapacityProviderState::Deprovisioning),
         conditions: conditions.finish(),
         ..previous
     };
-    plan.status = Some(serde_json::to_value(status).unwrap_or_default());
+    plan.status = serde_json::to_value(status).ok();
     plan
 }
 

@@ -89,7 +89,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     }
     status.conditions = conditions.finish();
     plan.refusals = refusals;
-    plan.status = Some(serde_json::to_value(status).unwrap_or_default());
+    plan.status = serde_json::to_value(status).ok();
     plan
 }
 

@@ -79,6 +79,12 @@ impl Facts {
         self.is_at_least(35)
     }
 
+    /// `behavior.scaleUp.tolerance` and `scaleDown.tolerance` of a HorizontalPodAutoscaler. On by default since 1.35.
+    #[must_use]
+    pub fn has_autoscaler_tolerance(&self) -> bool {
+        self.is_at_least(35)
+    }
+
     fn is_at_least(&self, minor: u32) -> bool {
         self.kubernetes >= KubernetesVersion { major: 1, minor }
     }
@@ -105,5 +111,6 @@ mod tests {
         let at = |minor| Facts { kubernetes: KubernetesVersion { major: 1, minor }, ..Facts::default() };
         assert_eq!([33, 34, 35].map(|minor| at(minor).has_pod_level_resources()), [false, true, true]);
         assert_eq!([33, 34, 35].map(|minor| at(minor).has_container_restart_rules()), [false, false, true]);
+        assert_eq!([33, 34, 35].map(|minor| at(minor).has_autoscaler_tolerance()), [false, false, true]);
     }
 }

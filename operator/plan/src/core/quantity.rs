@@ -6,7 +6,13 @@
 /// CPU from millicores: 250 is `250m`, 2000 is `2`.
 #[must_use]
 pub fn cpu(milli: i64) -> String {
-    if milli % 1000 == 0 { (milli / 1000).to_string() } else { format!("{milli}m") }
+    self::milli(milli)
+}
+
+/// A number in thousandths: 100 is `100m`, 0 is `0`, 2000 is `2`.
+#[must_use]
+pub fn milli(value: i64) -> String {
+    if value % 1000 == 0 { (value / 1000).to_string() } else { format!("{value}m") }
 }
 
 /// Memory from mebibytes: 512 is `512Mi`, 1536 stays `1536Mi`, 2048 is `2Gi`.

@@ -15,10 +15,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::core::diff::{Difference, first_difference, seal};
+use crate::core::facts::Facts;
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::metadata::Metadata;
-use crate::core::object::{child, owner_reference};
+use crate::core::object::{child, owner_reference, put};
 use crate::core::op::{FIELD_MANAGER, Op, Plan};
+use crate::core::quantity::milli;
 use crate::core::report::{Conditions, Finding, Refusal};
 use crate::core::root::{Root, holder};
 use crate::core::settings::Settings;
@@ -87,7 +89,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         status.resource_id = Some(spec.resource_id.clone());
         status.scalable_target_arn = Some(settings.identity.scalable_target_arn(&spec.resource_id));
         let mut findings = support::findings(Document::ScalableTarget, document);
-        let tracked = tracked(&spec, &mut findings);
+        let tracked = tracked(&spec, &settings.facts, &mut findings);
         conditions.fields(&findings);
         plan.findings = findings;
         match service(world, key, &spec) {
@@ -104,14 +106,27 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
                 conditions.accept(&refusals);
             }
             Some(service) => {
+                let wanted = Wanted { spec: &spec, service: &service, tracked: &tracked, facts: &settings.facts };
+                let scaling = scale(world, &root, &wanted);
                 status.service = Some(service.key.name.clone());
-                scale(world, key, metadata, &spec, &service, &tracked, &mut status, &mut conditions, &mut plan);
+                status.hpa = scaling.autoscaler;
+                status.current_replicas = scaling.replicas.and_then(|(current, _)| current);
+                status.desired_replicas = scaling.replicas.and_then(|(_, desired)| desired);
+                let Active { is_true, reason, message } = scaling.active;
+                conditions.set(ConditionType::ScalingActive, is_true, reason, &message);
+                if scaling.is_in_place {
+                    // Metrics come and go with tasks; the target itself is in place.
+                    conditions.ready(Reason::ReconcileCompleted, "the autoscaler is in place");
+                } else {
+                    conditions.stalled(reason, &message);
+                }
+                plan.ops.extend(scaling.op);
             }
         }
     }
     status.conditions = conditions.finish();
     plan.refusals = refusals;
-    plan.status = Some(serde_json::to_value(status).unwrap_or_default());
+    plan.status = serde_json::to_value(status).ok();
     plan
 }
 
@@ -126,79 +141,95 @@ fn daemon_is_not_scaled(spec: &ScalableTargetSpec) -> Refusal {
     }
 }
 
-#[allow(clippy::too_many_arguments)] // what is decided about one autoscaler, and where it is said
-fn scale(
-    world: &dyn World,
-    root: &ObjectKey,
-    metadata: &Metadata,
-    spec: &ScalableTargetSpec,
-    service: &Arc<Stored>,
-    tracked: &[Tracked],
-    status: &mut ScalableTargetStatus,
-    conditions: &mut Conditions,
-    plan: &mut Plan,
-) {
-    let namespace = root.namespace.as_deref().unwrap_or_default();
-    let key = ObjectKey::namespaced(Kind::HorizontalPodAutoscaler, namespace, ecs::name::dns_label(&root.name, 63));
+/// What a HorizontalPodAutoscaler is made of.
+struct Wanted<'a> {
+    spec: &'a ScalableTargetSpec,
+    service: &'a Stored,
+    tracked: &'a [Tracked],
+    facts: &'a Facts,
+}
+
+/// What scaling comes to.
+struct Scaling {
+    /// The write that brings it about.
+    op: Option<Op>,
+    /// Name of the HorizontalPodAutoscaler.
+    autoscaler: Option<String>,
+    /// Current and desired replicas as the autoscaler reports them.
+    replicas: Option<(Option<i32>, Option<i32>)>,
+    /// `ScalingActive`
+    active: Active,
+    /// There is an autoscaler of ours; otherwise somebody has to act.
+    is_in_place: bool,
+}
+
+struct Active {
+    is_true: bool,
+    reason: Reason,
+    message: String,
+}
+
+impl Active {
+    fn no(reason: Reason, message: impl Into<String>) -> Self {
+        Self { is_true: false, reason, message: message.into() }
+    }
+}
+
+fn scale(world: &dyn World, root: &Root, wanted: &Wanted<'_>) -> Scaling {
+    let namespace = root.key.namespace.as_deref().unwrap_or_default();
+    let name = ecs::name::dns_label(&root.key.name, 63);
+    let key = ObjectKey::namespaced(Kind::HorizontalPodAutoscaler, namespace, name.clone());
     let live = world.get(&key);
-    if tracked.is_empty() {
-        if let Some(live) = live.filter(|live| Metadata::of(live).is_owned_by(&metadata.uid)) {
-            plan.ops.push(Op::delete(&live));
-        }
+    let is_ours = |live: &Stored| Metadata::of(live).is_owned_by(&root.metadata.uid);
+    let nothing = |active| Scaling { op: None, autoscaler: None, replicas: None, active, is_in_place: false };
+    if wanted.tracked.is_empty() {
         let message = "no target tracking policy on CPU or memory: nothing scales the service";
-        conditions.set(ConditionType::ScalingActive, false, Reason::ScalingUnavailable, message);
-        return conditions.stalled(Reason::ScalingUnavailable, message);
+        let op = live.filter(|live| is_ours(live)).map(|live| Op::delete(&live));
+        return Scaling { op, ..nothing(Active::no(Reason::ScalingUnavailable, message)) };
     }
-    let mut body = autoscaler(&key, metadata, spec, service, tracked);
+    if live.as_ref().is_some_and(|live| !is_ours(live)) {
+        let active = Active::no(Reason::ConflictingObject, format!("{key} exists and has another owner"));
+        return Scaling { autoscaler: Some(name), ..nothing(active) };
+    }
+    let mut body = autoscaler(&key, &root.metadata, wanted);
     seal(&mut body);
-    status.hpa = Some(key.name.clone());
-    let view = if let Some(live) = live {
-        if !Metadata::of(&live).is_owned_by(&metadata.uid) {
-            let message = format!("{key} exists and has another owner");
-            conditions.set(ConditionType::ScalingActive, false, Reason::ConflictingObject, &message);
-            return conditions.stalled(Reason::ConflictingObject, &message);
+    let (op, view) = match live {
+        Some(live) => {
+            let manager = FIELD_MANAGER.to_owned();
+            let difference = first_difference(&body, &live.value());
+            let op = difference.map(|Difference(because)| Op::Apply { key, body, manager, because });
+            (op, live.decode().unwrap_or_default())
         }
-        if let Some(Difference(because)) = first_difference(&body, &live.value()) {
-            plan.ops.push(Op::Apply { key, body, manager: FIELD_MANAGER.to_owned(), because });
-        }
-        live.decode().unwrap_or_default()
-    } else {
         // The status is written after this create and only if it succeeded, so that it need not be written twice.
-        plan.ops.push(Op::Create { key, body });
-        AutoscalerView::default()
+        None => (Some(Op::Create { key, body }), AutoscalerView::default()),
     };
+    let AutoscalerView { status } = view;
     // The server stores a new autoscaler with zeros; they mean something once the autoscaler has looked.
-    if !view.status.conditions.is_empty() {
-        status.current_replicas = view.status.current_replicas;
-        status.desired_replicas = view.status.desired_replicas;
+    let has_looked = !status.conditions.is_empty();
+    Scaling {
+        op,
+        autoscaler: Some(name),
+        replicas: has_looked.then_some((status.current_replicas, status.desired_replicas)),
+        active: active(wanted.spec, &status),
+        is_in_place: true,
     }
-    let active = view.status.conditions.iter().find(|condition| condition.r#type == "ScalingActive");
+}
+
+/// Whether the service is scaled now, as the autoscaler sees it.
+fn active(spec: &ScalableTargetSpec, autoscaler: &AutoscalerStatus) -> Active {
     let suspended = spec.suspended_state.clone().unwrap_or_default();
-    let is_suspended =
-        suspended.dynamic_scaling_in_suspended == Some(true) && suspended.dynamic_scaling_out_suspended == Some(true);
-    match active {
-        _ if is_suspended => {
-            let message = "scaling in and out is suspended";
-            conditions.set(ConditionType::ScalingActive, false, Reason::ScalingSuspended, message);
-        }
-        Some(active) if active.status == "True" => {
-            conditions.set(
-                ConditionType::ScalingActive,
-                true,
-                Reason::ScalingActive,
-                "the autoscaler reads its metrics",
-            );
-        }
-        Some(active) => {
-            conditions.set(ConditionType::ScalingActive, false, Reason::ScalingUnavailable, &active.message);
-        }
-        None => {
-            let message = "the autoscaler has not reported yet";
-            conditions.set(ConditionType::ScalingActive, false, Reason::Progressing, message);
-        }
+    if suspended.dynamic_scaling_in_suspended == Some(true) && suspended.dynamic_scaling_out_suspended == Some(true) {
+        return Active::no(Reason::ScalingSuspended, "scaling in and out is suspended");
     }
-    // Metrics come and go with tasks; the target itself is in place.
-    conditions.ready(Reason::ReconcileCompleted, "the autoscaler is in place");
+    match autoscaler.conditions.iter().find(|condition| condition.r#type == "ScalingActive") {
+        Some(active) if active.status == "True" => Active {
+            is_true: true,
+            reason: Reason::ScalingActive,
+            message: "the autoscaler reads its metrics".to_owned(),
+        },
+        Some(active) => Active::no(Reason::ScalingUnavailable, active.message.as_str()),
+        None => Active::no(Reason::Progressing, "the autoscaler has not reported yet"),
+    }
 }
 
 /// The service of `service/<cluster>/<service>` in the same namespace.
@@ -220,7 +251,7 @@ fn scaled_already(world: &dyn World, root: &Root) -> Option<Refusal> {
 }
 
 /// The policies an autoscaler can carry out. The others are in the support registry and reported from there.
-fn tracked(spec: &ScalableTargetSpec, findings: &mut Vec<Finding>) -> Vec<Tracked> {
+fn tracked(spec: &ScalableTargetSpec, facts: &Facts, findings: &mut Vec<Finding>) -> Vec<Tracked> {
     let policies = spec.scaling_policies.as_deref().unwrap_or_default();
     if spec.min_capacity == 0 {
         findings.push(Finding {
@@ -229,10 +260,14 @@ fn tracked(spec: &ScalableTargetSpec, findings: &mut Vec<Finding>) -> Vec<Tracke
             why: "a HorizontalPodAutoscaler keeps at least one task".to_owned(),
         });
     }
-    policies.iter().enumerate().filter_map(|(index, policy)| track(index, policy, findings)).collect()
+    policies.iter().enumerate().filter_map(|(index, policy)| track(index, policy, facts, findings)).collect()
 }
 
-fn track(index: usize, policy: &ScalingPolicy, findings: &mut Vec<Finding>) -> Option<Tracked> {
+/// What is said of a policy where the autoscaler has one tolerance for all of the cluster.
+const NO_TOLERANCE: &str = "before Kubernetes 1.35 a HorizontalPodAutoscaler tolerates 10 % in both directions by default; ECS \
+                            scales out as soon as the metric is above its target";
+
+fn track(index: usize, policy: &ScalingPolicy, facts: &Facts, findings: &mut Vec<Finding>) -> Option<Tracked> {
     let tracking = policy.target_tracking_scaling_policy_configuration.as_ref()?;
     let metric = match tracking.predefined_metric_specification.as_ref()?.predefined_metric_type {
         MetricType::EcsServiceAverageCpuUtilization | MetricType::EcsServiceAverageCpuUtilizationHighResolution => {
@@ -243,11 +278,15 @@ fn track(index: usize, policy: &ScalingPolicy, findings: &mut Vec<Finding>) -> O
         MetricType::AlbRequestCountPerTarget => return None,
     };
     let utilization = average_utilization(tracking.target_value).ok()?;
-    if !utilization.exact {
+    let whole = (!utilization.exact)
+        .then(|| format!("a HorizontalPodAutoscaler accepts whole percentages only: {} is used", utilization.percent));
+    let tolerance = (!facts.has_autoscaler_tolerance()).then(|| NO_TOLERANCE.to_owned());
+    let whys: Vec<String> = whole.into_iter().chain(tolerance).collect();
+    if !whys.is_empty() {
         findings.push(Finding {
             path: format!("ScalingPolicies[{index}].TargetTrackingScalingPolicyConfiguration.TargetValue"),
             is_approximated: true,
-            why: format!("a HorizontalPodAutoscaler accepts whole percentages only: {} is used", utilization.percent),
+            why: whys.join("; "),
         });
     }
     Some(Tracked {
@@ -262,13 +301,8 @@ fn track(index: usize, policy: &ScalingPolicy, findings: &mut Vec<Finding>) -> O
     })
 }
 
-fn autoscaler(
-    key: &ObjectKey,
-    metadata: &Metadata,
-    spec: &ScalableTargetSpec,
-    service: &Stored,
-    tracked: &[Tracked],
-) -> Value {
+fn autoscaler(key: &ObjectKey, metadata: &Metadata, wanted: &Wanted<'_>) -> Value {
+    let Wanted { spec, service, tracked, facts } = wanted;
     let suspended = spec.suspended_state.clone().unwrap_or_default();
     let is_suspended_in = suspended.dynamic_scaling_in_suspended.unwrap_or(false);
     let is_suspended_out = suspended.dynamic_scaling_out_suspended.unwrap_or(false);
@@ -306,23 +340,28 @@ fn autoscaler(
                 // A maximum of 0 stops the service on ECS; an autoscaler needs at least its minimum.
                 "maxReplicas": spec.max_capacity.max(minimum),
                 "metrics": metrics,
-                "behavior": { "scaleUp": rule(scale_up), "scaleDown": rule(scale_down) },
+                "behavior": { "scaleUp": rule(scale_up, facts), "scaleDown": rule(scale_down, facts) },
             }),
         );
     }
     body
 }
 
-fn rule(rule: ScalingRule) -> Value {
+fn rule(rule: ScalingRule, facts: &Facts) -> Value {
     let kind = match rule.kind {
         PolicyKind::Pods => "Pods",
         PolicyKind::Percent => "Percent",
     };
-    json!({
+    let mut value = json!({
         "stabilizationWindowSeconds": rule.stabilization_seconds,
         "selectPolicy": if rule.disabled { "Disabled" } else { "Max" },
         "policies": [{ "type": kind, "value": rule.value, "periodSeconds": rule.period_seconds }],
-    })
+    });
+    // A server that does not know the field would drop it, and every comparison would find a difference.
+    if facts.has_autoscaler_tolerance() {
+        put(&mut value, "tolerance", Value::from(milli(rule.tolerance_milli)));
+    }
+    value
 }
 
 /// Whether a deployment is replacing tasks: ECS scales out but not in meanwhile.

@@ -88,7 +88,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         conditions: conditions.finish(),
     };
     (plan.refusals, plan.findings) = (refusals, findings);
-    plan.status = Some(serde_json::to_value(status).unwrap_or_default());
+    plan.status = serde_json::to_value(status).ok();
     plan
 }
 
