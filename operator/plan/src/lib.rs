@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Nothing in this crate can reach the network: it links neither tokio nor hyper nor kube's client, and a test in
-//! `tests/boundaries.rs` reads the dependency graph to prove it. The same [`plan()`] runs in the operator, in
+//! `tests/boundaries/main.rs` reads the dependency graph to prove it. The same [`plan()`] runs in the operator, in
 //! `kubectl ecs render` and in every test.
 
 pub mod capacity;
