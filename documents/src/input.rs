@@ -72,22 +72,9 @@ pub struct Inputs {
     pub notes: Vec<String>,
 }
 
-/// The registry's document of a kind; `None` for kinds that only the operator writes.
-#[must_use]
-pub const fn document(kind: Kind) -> Option<Document> {
-    match kind {
-        Kind::TaskDefinition => Some(Document::TaskDefinition),
-        Kind::Service => Some(Document::Service),
-        Kind::Cluster => Some(Document::Cluster),
-        Kind::CapacityProvider => Some(Document::CapacityProvider),
-        Kind::ScalableTarget => Some(Document::ScalableTarget),
-        _ => None,
-    }
-}
-
 /// Removes what `describe-…` prints and nobody can set.
 pub fn remove_read_only(kind: Kind, object: &mut Value) {
-    let Some(document) = document(kind) else { return };
+    let Some(document) = Document::of(kind) else { return };
     let Some(spec) = object.get_mut("spec") else { return };
     for field in support::fields(document).filter(|field| field.level == Level::Ignored) {
         paths::remove_pattern(spec, field.path);

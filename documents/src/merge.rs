@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ecs::arn::{last_segment, task_definition_reference};
 use plan::Kind;
+use plan::support::Document;
 use serde_json::{Map, Value};
 
 use crate::error::InputError;
@@ -155,15 +156,15 @@ pub(crate) fn names(inputs: &mut Inputs) {
 
 /// Name of the service and of the cluster it is in.
 fn place(input: &Input) -> Option<(String, String)> {
-    match input.kind {
-        Kind::Service => {
+    match Document::of(input.kind)? {
+        Document::Service => {
             let cluster = input.text("/spec/cluster").map_or(plan::core::world::DEFAULT_CLUSTER, last_segment);
             Some((input.text("/spec/serviceName")?.to_owned(), cluster.to_owned()))
         }
-        Kind::ScalableTarget => {
+        Document::ScalableTarget => {
             let (cluster, service) = ecs::arn::service_resource(input.text("/spec/ResourceId")?)?;
             Some((service.to_owned(), cluster.to_owned()))
         }
-        _ => None,
+        Document::TaskDefinition | Document::Cluster | Document::CapacityProvider => None,
     }
 }

@@ -1,6 +1,6 @@
 //! `kubectl ecs import`: documents as manifests, with comments that say what is lost.
 
-use documents::input::{document, remove_read_only};
+use documents::input::remove_read_only;
 use documents::{Input, Inputs, line};
 use plan::{support, validate};
 use serde_json::Value;
@@ -40,7 +40,8 @@ fn lost(input: &Input) -> Vec<String> {
     let mut comments = input.notes.clone();
     comments.extend(input.unknown.iter().map(|path| format!("lost: {path}: not a field of {}", input.kind)));
     let spec = input.object.get("spec").cloned().unwrap_or_default();
-    let findings = document(input.kind).map(|document| support::findings(document, &spec)).unwrap_or_default();
+    let findings =
+        support::Document::of(input.kind).map(|document| support::findings(document, &spec)).unwrap_or_default();
     comments.extend(findings.iter().map(|finding| {
         let how = if finding.is_approximated { "approximated" } else { "no effect" };
         format!("{how}: spec.{}: {}", finding.path, finding.why)
@@ -53,13 +54,7 @@ fn manifest(input: &Input, namespace: Option<&str>) -> Value {
     let mut object = input.object.clone();
     remove_read_only(input.kind, &mut object);
     let name = object.pointer("/metadata/name").cloned();
-    let ecs_name = match input.kind {
-        plan::Kind::Cluster => Some("clusterName"),
-        plan::Kind::CapacityProvider => Some("name"),
-        plan::Kind::TaskDefinition => Some("family"),
-        plan::Kind::Service => Some("serviceName"),
-        _ => None,
-    };
+    let ecs_name = support::Document::of(input.kind).and_then(support::Document::name_member);
     if let (Some(member), Some(name), Some(spec)) =
         (ecs_name, name, object.get_mut("spec").and_then(Value::as_object_mut))
         && spec.get(member).is_none_or(|value| value.is_null() || value.as_str() == Some(""))

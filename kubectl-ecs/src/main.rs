@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kubectl_ecs::print::Format;
 use kubectl_ecs::report::{Exit, Report};
 use kubectl_ecs::{env_file, import, render};
-use plan::Facts;
+use plan::ClusterFeatures;
 use plan::core::facts::KubernetesVersion;
 
 const EXAMPLES: &str = "\
@@ -141,7 +141,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<Report, Report> {
     match command {
         Command::Render { source, output, strict, now, kubernetes_version, api_version } => {
-            let facts = Facts { kubernetes: kubernetes_version, served: api_version.into_iter().collect() };
+            let facts = ClusterFeatures { kubernetes: kubernetes_version, served: api_version.into_iter().collect() };
             Ok(render::render(&source.inputs()?, &render::Options { format: output, is_strict: strict, now, facts }))
         }
         Command::Import { source } => Ok(import::import(&source.inputs()?, source.namespace.as_deref())),

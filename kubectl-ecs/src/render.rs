@@ -7,7 +7,7 @@ use documents::{Input, Inputs, line};
 use jiff::Timestamp;
 use plan::core::labels;
 use plan::core::report::{Finding, Refusal};
-use plan::{AlarmSource, Facts, ImageResolution, Kind, ObjectKey, Settings, validate};
+use plan::{AlarmSource, ClusterFeatures, ImageResolution, Kind, ObjectKey, Settings, validate};
 use serde_json::{Map, Value, json};
 
 use crate::print::{Format, Printed, print};
@@ -25,7 +25,7 @@ pub struct Options {
     /// The time of the pass; with `None` the output has no times and is the same every time.
     pub now: Option<Timestamp>,
     /// What the cluster offers that the objects are for.
-    pub facts: Facts,
+    pub facts: ClusterFeatures,
 }
 
 /// Members that hold times.
@@ -125,7 +125,7 @@ fn has_tags(object: &Value) -> bool {
 }
 
 /// Pods of task definitions that no service among the inputs runs.
-fn lone_tasks(inputs: &Inputs, facts: &Facts, outcome: &Outcome, lines: &mut Vec<String>) -> Vec<Printed> {
+fn lone_tasks(inputs: &Inputs, facts: &ClusterFeatures, outcome: &Outcome, lines: &mut Vec<String>) -> Vec<Printed> {
     let objects = &inputs.objects;
     let in_use = families_in_use(objects);
     let mut printed = Vec::new();

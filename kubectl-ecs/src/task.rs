@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use api::task_definition::{Compatibility, TaskDefinitionSpec};
 use documents::Input;
 use documents::input::LONGEST_NAME;
-use plan::core::facts::Facts;
+use plan::core::facts::ClusterFeatures;
 use plan::core::policy::NamespacePolicy;
 use plan::core::{labels, object};
 use plan::pod::{self, TaskInput};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 ///
 /// # Errors
 /// Why there is no Pod, one line each: only a service or RunTask says it, such as the configuration of a volume.
-pub fn pod(input: &Input, namespaces: &[Value], facts: &Facts) -> Result<Vec<Value>, Vec<String>> {
+pub fn pod(input: &Input, namespaces: &[Value], facts: &ClusterFeatures) -> Result<Vec<Value>, Vec<String>> {
     let document = input.object.get("spec").cloned().unwrap_or_default();
     let Ok(spec) = serde_json::from_value::<TaskDefinitionSpec>(document) else { return Ok(Vec::new()) };
     let compatibilities = spec.requires_compatibilities.as_deref().unwrap_or_default();

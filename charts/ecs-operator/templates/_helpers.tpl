@@ -123,23 +123,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 - apiGroups: [""]
   resources: [serviceaccounts, persistentvolumeclaims, configmaps]
   verbs: [get, list, watch, create, patch]
-- apiGroups: [snapshot.storage.k8s.io]
-  resources: [volumesnapshots]
-  verbs: [get, list, watch, create, patch]
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, watch, create, patch]
-{{- if .Values.integrations.externalSecrets.enabled }}
-# Fetch the secrets of a deployment; they go with the last task of it.
-- apiGroups: [external-secrets.io]
-  resources: [externalsecrets]
-  verbs: [get, list, watch, create, patch, delete]
-{{- end }}
-{{- if .Values.integrations.secretsStoreCsi.enabled }}
-- apiGroups: [secrets-store.csi.x-k8s.io]
-  resources: [secretproviderclasses]
-  verbs: [get, list, watch, create, patch, delete]
-{{- end }}
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch, delete]
@@ -156,6 +142,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
   resources: [secrets]
   verbs: [get]
 {{- end }}
+{{ include "ecs-operator.integrationNamespacedRules" . | trim }}
 {{ include "ecs-operator.eventRules" . }}
 {{- end }}
 
@@ -186,25 +173,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 - apiGroups: [""]
   resources: [persistentvolumes]
   verbs: [get, list, watch, create, delete]
-- apiGroups: [snapshot.storage.k8s.io]
-  resources: [volumesnapshotcontents]
-  verbs: [get, list, watch, create, delete]
 # Named by what is in them, shared by everybody, kept.
 - apiGroups: [storage.k8s.io]
   resources: [storageclasses]
   verbs: [get, list, watch, create]
-{{- end }}
-
-{{/* Groups that are not used even where the cluster serves them: the operator has no rights to them. */}}
-{{- define "ecs-operator.ignoredApiGroups" -}}
-{{- $groups := list -}}
-{{- if not .Values.integrations.externalSecrets.enabled -}}
-{{- $groups = append $groups "external-secrets.io" -}}
-{{- end -}}
-{{- if not .Values.integrations.secretsStoreCsi.enabled -}}
-{{- $groups = append $groups "secrets-store.csi.x-k8s.io" -}}
-{{- end -}}
-{{- join "," $groups -}}
+{{ include "ecs-operator.integrationClusterRules" . | trim }}
 {{- end }}
 
 {{/* Policies of an operator that works in some namespaces say nothing about the others. */}}

@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     for file in ["a.json", "a.yaml"] {
         let Ok(documents) = parse::documents(file, bytes) else { continue };
         let Ok(inputs) = documents::inputs(documents, "default") else { continue };
-        let options = Options { format: Format::Json, is_strict: true, now: None, facts: plan::Facts::default() };
+        let options = Options { format: Format::Json, is_strict: true, now: None, facts: plan::ClusterFeatures::default() };
         let report = render::render(&inputs, &options);
         assert!(report.lines.iter().all(|line| !line.contains(char::is_control)), "{:?}", report.lines);
         let imported = import::import(&inputs, None);

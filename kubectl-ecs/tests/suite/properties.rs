@@ -4,7 +4,7 @@ use documents::{Inputs, parse};
 use kubectl_ecs::import;
 use kubectl_ecs::print::Format;
 use kubectl_ecs::render::{self, Options};
-use plan::Facts;
+use plan::ClusterFeatures;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
@@ -108,8 +108,10 @@ fn run(text: &str) -> Option<Inputs> {
         }
         Ok(inputs) => {
             for format in [Format::Yaml, Format::Json] {
-                let report =
-                    render::render(&inputs, &Options { format, is_strict: true, now: None, facts: Facts::default() });
+                let report = render::render(
+                    &inputs,
+                    &Options { format, is_strict: true, now: None, facts: ClusterFeatures::default() },
+                );
                 assert!(report.lines.iter().all(|line| !line.contains(char::is_control)), "{:?}", report.lines);
             }
             let imported = import::import(&inputs, None);

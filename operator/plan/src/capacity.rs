@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::core::labels;
 use crate::core::world::World;
-use crate::nodes::instance::instances;
+use crate::nodes::instance::any_node_has;
 
 /// One item of a capacity provider strategy with the nodes behind it. A service without strategy has one part without
 /// provider.
@@ -151,10 +151,6 @@ fn is_in(key: &str, value: &str) -> NodeSelectorRequirement {
 pub fn allows(spec: &CapacityProviderSpec, namespace: &str) -> bool {
     let list = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.allowed_namespaces.as_ref());
     list.is_none_or(|allowed| allowed.iter().any(|allowed| allowed == namespace))
-}
-
-fn any_node_has(world: &dyn World, label: &str) -> bool {
-    instances(world).iter().any(|instance| instance.labels.contains_key(label))
 }
 
 /// Whether services may name a provider that the cluster lists, or listed while tasks of it still run.

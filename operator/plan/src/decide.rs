@@ -17,7 +17,24 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
         Kind::Service => crate::service::plan(world, root, settings, now),
         Kind::ScalableTarget => crate::scalable_target::plan(world, root, settings, now),
         Kind::PersistentVolume | Kind::VolumeSnapshotContent => crate::persistent_volume::plan(world, root, now),
-        Kind::Node => crate::nodes::drain::plan(world, root, now),
-        _ => Plan::default(),
+        Kind::Node => crate::nodes::drain::plan(world, root),
+        // Parts of a root: they are not planned by themselves.
+        Kind::TaskDefinitionRevision
+        | Kind::ServiceDeployment
+        | Kind::Deployment
+        | Kind::DaemonSet
+        | Kind::Pod
+        | Kind::KubernetesService
+        | Kind::PodDisruptionBudget
+        | Kind::ServiceAccount
+        | Kind::NetworkPolicy
+        | Kind::PersistentVolumeClaim
+        | Kind::ConfigMap
+        | Kind::StorageClass
+        | Kind::VolumeSnapshot
+        | Kind::HorizontalPodAutoscaler
+        | Kind::ExternalSecret
+        | Kind::SecretProviderClass
+        | Kind::Namespace => Plan::default(),
     }
 }

@@ -18,6 +18,7 @@ pub mod routes;
 pub mod sandbox;
 pub mod support;
 pub mod validate;
+pub mod views;
 
 pub mod capacity_provider;
 pub mod cluster;
@@ -26,7 +27,7 @@ pub mod scalable_target;
 pub mod service;
 pub mod task_definition;
 
-pub use core::facts::Facts;
+pub use core::facts::ClusterFeatures;
 pub use core::kind::{Kind, ObjectKey};
 pub use core::op::{Notice, NoticeKind, Op, Plan};
 pub use core::question::{AlarmQuery, AlarmState, Answers, Ask, ImageAnswer, ImageQuery, Question};

@@ -21,9 +21,10 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, now: Timestamp) -> Plan 
     let metadata = Metadata::of(&stored);
     let object = stored.value();
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
-    let (kind, reference) = match root.kind {
-        Kind::VolumeSnapshotContent => (Kind::VolumeSnapshot, "/spec/volumeSnapshotRef"),
-        _ => (Kind::PersistentVolumeClaim, "/spec/claimRef"),
+    let (kind, reference) = if root.kind == Kind::VolumeSnapshotContent {
+        (Kind::VolumeSnapshot, "/spec/volumeSnapshotRef")
+    } else {
+        (Kind::PersistentVolumeClaim, "/spec/claimRef")
     };
     let claim = text(&format!("{reference}/namespace")).zip(text(&format!("{reference}/name")));
     let Some((namespace, name)) = claim.filter(|_| !metadata.is_deleting()) else { return plan };

@@ -4,13 +4,19 @@
 use std::collections::BTreeMap;
 
 use ecs::query::{Instance, holds, parse};
-use plan::nodes::constraint::{Constraint, Node, NodeRules, translate};
+use plan::core::report::Refusal;
+use plan::nodes::constraint::{self, Constraint, NodeRules};
+use plan::nodes::instance::Instance as Node;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn node(labels: &[(&str, &str)], id: &str) -> Node {
     let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Node { labels, provider_id: format!("aws:///eu-west-1a/{id}") }
+    Node { labels, provider_id: format!("aws:///eu-west-1a/{id}"), ..Node::default() }
+}
+
+fn translate(constraints: &[Constraint], nodes: &[Node]) -> Result<NodeRules, Vec<Refusal>> {
+    constraint::translate(constraints, nodes)
 }
 
 fn constraint(expression: &str) -> [Constraint; 1] {
@@ -200,7 +206,7 @@ proptest! {
                 let mut labels: BTreeMap<String, String> =
                     attributes.iter().map(|(name, value)| (label(name), value.clone())).collect();
                 labels.insert("kubernetes.io/hostname".to_owned(), format!("node-{index}"));
-                Node { labels, provider_id: format!("aws:///eu-west-1a/i-{index}") }
+                Node { labels, provider_id: format!("aws:///eu-west-1a/i-{index}"), ..Node::default() }
             })
             .collect();
         let Ok(rules) = translate(&constraint(&text), &nodes) else { return Ok(()) };

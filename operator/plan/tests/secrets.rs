@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 
 use common::{Cluster, NAMESPACE, condition, service, task_definition};
-use plan::{Facts, Kind, Settings};
+use plan::{ClusterFeatures, Kind, Settings};
 use serde_json::{Value, json};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/web";
@@ -21,7 +21,7 @@ fn with_store() -> Value {
 
 fn serving(groups: &[&str]) -> Settings {
     let served: BTreeSet<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    Settings { facts: Facts { served, ..Facts::default() }, ..Settings::default() }
+    Settings { facts: ClusterFeatures { served, ..ClusterFeatures::default() }, ..Settings::default() }
 }
 
 fn web() -> Value {

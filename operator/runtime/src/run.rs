@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::{FutureExt as _, TryFutureExt as _};
 use kube::{Client, Config};
 use plan::Settings;
+use plan::core::integration::Integration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
@@ -96,6 +97,7 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         let listener =
             endpoints::listen(options.address).await.map_err(|error| RunError::Listen(options.address, error))?;
         let settings = Settings { facts, ..options.settings.clone() };
+        report_integrations(&settings);
         let round = stop.child_token();
         let known = settings.facts.clone();
         let round_options = Options { settings, ..options.clone() };
@@ -109,6 +111,14 @@ pub async fn run(options: Options) -> Result<(), RunError> {
         working.await?;
     }
     Ok(())
+}
+
+/// What the operator works with here and what it does without, in one line.
+fn report_integrations(settings: &Settings) {
+    let (available, missing): (Vec<Integration>, Vec<Integration>) =
+        Integration::ALL.into_iter().partition(|integration| integration.is_available(settings));
+    let names = |list: &[Integration]| list.iter().map(|one| one.row().name).collect::<Vec<_>>().join(", ");
+    info!(step = "discover", available = names(&available), missing = names(&missing), "integrations");
 }
 
 /// The same with everything that belongs to a machine replaced, for simulations.

@@ -33,8 +33,8 @@ pub(super) fn providers(
         previous.iter().map(|provider| provider.name.as_str()).filter(|name| !listed.contains(name)).collect();
     if !dropped.is_empty() {
         let used: BTreeSet<String> = live_tasks(world, namespace, cluster)
-            .into_iter()
-            .filter_map(|mut metadata| metadata.labels.remove(labels::CAPACITY_PROVIDER))
+            .iter()
+            .filter_map(|pod| pod.metadata.labels.get(labels::CAPACITY_PROVIDER).cloned())
             .collect();
         let in_use = dropped.into_iter().filter(|name| used.contains(&ecs::name::label_value(name)));
         let state = ClusterCapacityProviderState::InUse;

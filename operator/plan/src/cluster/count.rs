@@ -1,13 +1,17 @@
 //! What DescribeClusters counts: container instances, services and tasks.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use api::cluster::{ClusterSpec, ClusterStatistic, ClusterStatus, ContainerInstance, ContainerInstanceStatus};
 use api::schema::MicroTime;
-use api::service::{LaunchType, ServiceStatus};
+use api::service::{LaunchType, ServiceSpec, ServiceStatus};
+use serde::Deserialize;
 
-use super::ServiceView;
+use super::ServiceCounts;
 use crate::capacity::cluster_terms;
+use crate::core::metadata::Metadata;
+use crate::core::store::{DecodeError, Stored, View};
 use crate::core::world::World;
 use crate::nodes::instance::{Instance, selected};
 
@@ -23,7 +27,7 @@ pub(super) fn instances(world: &dyn World, spec: &ClusterSpec, status: &mut Clus
     instances.sort_by_key(|one| Reverse(one.status()));
     let more = instances.len().saturating_sub(MOST_INSTANCES);
     status.more_container_instances_count = i32::try_from(more).ok().filter(|more| *more > 0);
-    status.container_instances = instances.iter().take(MOST_INSTANCES).map(entry).collect();
+    status.container_instances = instances.iter().take(MOST_INSTANCES).map(|instance| entry(instance)).collect();
 }
 
 fn entry(instance: &Instance) -> ContainerInstance {
@@ -37,8 +41,8 @@ fn entry(instance: &Instance) -> ContainerInstance {
 }
 
 /// Where a service runs its tasks, as the statistics of ECS tell it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Capacity {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Capacity {
     Ec2,
     Fargate,
     External,
@@ -47,11 +51,10 @@ enum Capacity {
 impl Capacity {
     const ALL: [(Self, &str); 3] = [(Self::Ec2, "EC2"), (Self::Fargate, "Fargate"), (Self::External, "External")];
 
-    fn of(view: &ServiceView) -> Self {
-        let status = view.status.as_ref();
+    fn of(spec: &ServiceSpec, status: Option<&ServiceStatus>) -> Self {
         let providers = status.and_then(|status| status.capacity_provider_strategy.as_deref()).unwrap_or_default();
         let is_fargate = |name: &str| matches!(name, "FARGATE" | "FARGATE_SPOT");
-        match view.spec.launch_type {
+        match spec.launch_type {
             Some(LaunchType::Fargate) => Self::Fargate,
             Some(LaunchType::External) => Self::External,
             _ if providers.iter().any(|item| is_fargate(&item.capacity_provider)) => Self::Fargate,
@@ -60,26 +63,46 @@ impl Capacity {
     }
 }
 
+#[derive(Deserialize)]
+struct Whole {
+    metadata: Metadata,
+    spec: ServiceSpec,
+    #[serde(default)]
+    status: Option<ServiceStatus>,
+}
+
+impl View for ServiceCounts {
+    fn read(stored: &Stored) -> Result<Self, DecodeError> {
+        let Whole { metadata, spec, status } = stored.decode()?;
+        let count = |count: fn(&ServiceStatus) -> Option<i32>| status.as_ref().and_then(count).unwrap_or_default();
+        Ok(Self {
+            is_deleting: metadata.is_deleting(),
+            capacity: Capacity::of(&spec, status.as_ref()),
+            running: count(|status| status.running_count),
+            pending: count(|status| status.pending_count),
+        })
+    }
+}
+
 /// Services in ACTIVE, tasks in RUNNING and on their way there, and the same by launch type. A service that is being
 /// deleted is DRAINING: it is not among the active ones, its tasks count until they stop.
-pub(super) fn services(views: &[ServiceView], status: &mut ClusterStatus) {
-    let sum = |views: &[&ServiceView], count: fn(&ServiceStatus) -> Option<i32>| -> i32 {
-        let counts = views.iter().filter_map(|view| view.status.as_ref().and_then(count));
-        counts.fold(0, i32::saturating_add)
+pub(super) fn services(services: &[Arc<ServiceCounts>], status: &mut ClusterStatus) {
+    let sum = |services: &[&ServiceCounts], count: fn(&ServiceCounts) -> i32| -> i32 {
+        services.iter().map(|service| count(service)).fold(0, i32::saturating_add)
     };
-    let number = |views: &[&ServiceView], is_draining: bool| -> i32 {
-        let some = views.iter().filter(|view| view.metadata.is_deleting() == is_draining);
+    let number = |services: &[&ServiceCounts], is_draining: bool| -> i32 {
+        let some = services.iter().filter(|service| service.is_deleting == is_draining);
         i32::try_from(some.count()).unwrap_or(i32::MAX)
     };
-    let all: Vec<&ServiceView> = views.iter().collect();
-    status.running_tasks_count = Some(sum(&all, |status| status.running_count));
-    status.pending_tasks_count = Some(sum(&all, |status| status.pending_count));
+    let all: Vec<&ServiceCounts> = services.iter().map(Arc::as_ref).collect();
+    status.running_tasks_count = Some(sum(&all, |service| service.running));
+    status.pending_tasks_count = Some(sum(&all, |service| service.pending));
     status.active_services_count = Some(number(&all, false));
     let parts = Capacity::ALL.map(|(capacity, name)| {
-        let some: Vec<&ServiceView> = views.iter().filter(|view| Capacity::of(view) == capacity).collect();
+        let some: Vec<&ServiceCounts> = all.iter().filter(|service| service.capacity == capacity).copied().collect();
         let counts = [
-            sum(&some, |status| status.running_count),
-            sum(&some, |status| status.pending_count),
+            sum(&some, |service| service.running),
+            sum(&some, |service| service.pending),
             number(&some, false),
             number(&some, true),
         ];

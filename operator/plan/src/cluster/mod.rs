@@ -3,32 +3,32 @@
 mod capacity;
 mod count;
 
+use std::sync::Arc;
+
 use api::cluster::{ClusterCapacityProviderState, ClusterSpec, ClusterState, ClusterStatus};
 use api::conditions::{ConditionType, Reason};
-use api::service::{ServiceSpec, ServiceStatus};
 use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 
 use crate::core::kind::{Kind, ObjectKey};
-use crate::core::labels;
-use crate::core::metadata::Metadata;
 use crate::core::op::Plan;
 use crate::core::report::{Conditions, Refusal};
 use crate::core::root::{Root, add_finalizer, remove_finalizer};
 use crate::core::settings::Settings;
 use crate::core::world::{Term, World};
+use crate::pod::observe::PodView;
 use crate::support::{self, Document};
 use crate::validate;
 
 /// How often a cluster looks whether the last tasks have stopped that keep it, or one of its providers.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
-#[derive(Deserialize)]
-struct ServiceView {
-    metadata: Metadata,
-    spec: ServiceSpec,
-    #[serde(default)]
-    status: Option<ServiceStatus>,
+/// What a cluster counts of a service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServiceCounts {
+    is_deleting: bool,
+    capacity: count::Capacity,
+    running: i32,
+    pending: i32,
 }
 
 /// What to do about one cluster now.
@@ -55,7 +55,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     } else {
         plan.ops.extend(add_finalizer(key, metadata));
     }
-    let views: Vec<ServiceView> = services.iter().filter_map(|service| service.decode().ok()).collect();
+    let views: Vec<Arc<ServiceCounts>> = services.iter().filter_map(|service| service.view().ok()).collect();
     let mut status = ClusterStatus {
         observed_generation: Some(metadata.generation),
         cluster_arn: Some(settings.identity.cluster_arn(&name)),
@@ -105,23 +105,9 @@ fn in_use(world: &dyn World, namespace: &str, cluster: &str, services: &[&str]) 
     Some(format!("The Cluster cannot be deleted while Services are active: {}{more}", names.join(", ")))
 }
 
-/// Metadata of the pods of a cluster that have not ended.
-fn live_tasks(world: &dyn World, namespace: &str, cluster: &str) -> Vec<Metadata> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct View {
-        metadata: Metadata,
-        status: StatusView,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct StatusView {
-        phase: String,
-    }
+/// The pods of a cluster that have not ended.
+fn live_tasks(world: &dyn World, namespace: &str, cluster: &str) -> Vec<Arc<PodView>> {
     let label = ecs::name::label_value(cluster);
-    let pods = world.list(Kind::Pod, Some(namespace)).into_iter().filter_map(|stored| stored.decode::<View>().ok());
-    pods.filter(|pod| !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed"))
-        .map(|pod| pod.metadata)
-        .filter(|metadata| metadata.labels.get(labels::CLUSTER) == Some(&label))
-        .collect()
+    let pods = world.find(Kind::Pod, Some(namespace), &Term::Cluster(label));
+    pods.iter().filter_map(|stored| stored.view::<PodView>().ok()).filter(|pod| !pod.is_over()).collect()
 }

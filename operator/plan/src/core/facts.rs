@@ -47,20 +47,20 @@ impl FromStr for KubernetesVersion {
 
 /// What the API server is and serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
+pub struct ClusterFeatures {
     /// Its version.
     pub kubernetes: KubernetesVersion,
     /// Groups with their versions as `apiVersion` spells them: `external-secrets.io/v1`.
     pub served: BTreeSet<String>,
 }
 
-impl Default for Facts {
+impl Default for ClusterFeatures {
     fn default() -> Self {
         Self { kubernetes: KubernetesVersion::NEWEST, served: BTreeSet::new() }
     }
 }
 
-impl Facts {
+impl ClusterFeatures {
     /// Whether `apiVersion` (`group/version`) is served.
     #[must_use]
     pub fn serves(&self, api_version: &str) -> bool {
@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn when_the_cluster_is_older_then_newer_features_are_absent() {
-        let at = |minor| Facts { kubernetes: KubernetesVersion { major: 1, minor }, ..Facts::default() };
+        let at =
+            |minor| ClusterFeatures { kubernetes: KubernetesVersion { major: 1, minor }, ..ClusterFeatures::default() };
         assert_eq!([33, 34, 35].map(|minor| at(minor).has_pod_level_resources()), [false, true, true]);
         assert_eq!([33, 34, 35].map(|minor| at(minor).has_container_restart_rules()), [false, false, true]);
         assert_eq!([33, 34, 35].map(|minor| at(minor).has_autoscaler_tolerance()), [false, false, true]);

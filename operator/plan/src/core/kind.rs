@@ -4,123 +4,198 @@ use std::fmt;
 
 use api::names::{GROUP, VERSION};
 
-/// Every kind that is watched, in the order in which a plan usually touches them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// `ECSCluster`
-    Cluster,
-    /// `ECSCapacityProvider`
-    CapacityProvider,
-    /// `ECSTaskDefinition`, the family
-    TaskDefinition,
-    /// `ECSTaskDefinitionRevision`, the immutable `family:N`
-    TaskDefinitionRevision,
-    /// `ECSService`
-    Service,
-    /// `ECSServiceDeployment`, one per rollout
-    ServiceDeployment,
-    /// `ECSScalableTarget`
-    ScalableTarget,
-    /// `apps/v1 Deployment`
-    Deployment,
-    /// `apps/v1 DaemonSet`: the tasks of a DAEMON service
-    DaemonSet,
-    /// `v1 Pod`: a task
-    Pod,
-    /// `v1 Service`; named so because `Service` is the ECS one here
-    KubernetesService,
-    /// `policy/v1 PodDisruptionBudget`
-    PodDisruptionBudget,
-    /// `v1 ServiceAccount`: the identity of a task role
-    ServiceAccount,
-    /// `networking.k8s.io/v1 NetworkPolicy`: what network mode `none` means
-    NetworkPolicy,
-    /// `v1 PersistentVolumeClaim`
-    PersistentVolumeClaim,
-    /// `v1 PersistentVolume`
-    PersistentVolume,
-    /// `v1 ConfigMap`: the configuration of a log router
-    ConfigMap,
-    /// `storage.k8s.io/v1 StorageClass`: one set of parameters of a managed volume
-    StorageClass,
-    /// `snapshot.storage.k8s.io/v1 VolumeSnapshot`
-    VolumeSnapshot,
-    /// `snapshot.storage.k8s.io/v1 VolumeSnapshotContent`
-    VolumeSnapshotContent,
-    /// `autoscaling/v2 HorizontalPodAutoscaler`
-    HorizontalPodAutoscaler,
-    /// `v1 Node`: a container instance
-    Node,
-    /// `external-secrets.io/v1 ExternalSecret`: fetches the secrets of a deployment
-    ExternalSecret,
-    /// `secrets-store.csi.x-k8s.io/v1 SecretProviderClass`: what a container mounts to have its secrets
-    SecretProviderClass,
-    /// `v1 Namespace`: its annotations hold what its administrator allows
+/// Where objects of a kind live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scope {
     Namespace,
+    Cluster,
+}
+
+/// What the operator does with objects of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// Each is reconciled on its own.
+    Root,
+    /// They are made for a root, or read for one.
+    Part,
+}
+
+/// Which objects of a kind a watch selects on the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Selection {
+    Everything,
+    /// Those that carry [`crate::core::labels::MANAGED_BY`].
+    Managed,
+}
+
+/// Whether every API server serves a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presence {
+    Always,
+    /// Only where somebody installed it.
+    WhereInstalled,
+}
+
+/// Whether objects of a kind change after they were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Changing,
+    WrittenOnce,
+}
+
+/// What is true of all objects of a kind: one row of the table below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    plural: &'static str,
+    scope: Scope,
+    role: Role,
+    selection: Selection,
+    presence: Presence,
+    content: Content,
+}
+
+/// A custom resource of this project.
+const fn custom(kind: &'static str, plural: &'static str) -> Row {
+    Row { selection: Selection::Everything, ..builtin(GROUP, VERSION, kind, plural) }
+}
+
+/// A kind of somebody else's: in a namespace, a part, and watched where the operator made it.
+const fn builtin(group: &'static str, version: &'static str, kind: &'static str, plural: &'static str) -> Row {
+    Row {
+        group,
+        version,
+        kind,
+        plural,
+        scope: Scope::Namespace,
+        role: Role::Part,
+        selection: Selection::Managed,
+        presence: Presence::Always,
+        content: Content::Changing,
+    }
+}
+
+impl Row {
+    const fn cluster_scoped(self) -> Self {
+        Self { scope: Scope::Cluster, ..self }
+    }
+
+    const fn root(self) -> Self {
+        Self { role: Role::Root, ..self }
+    }
+
+    const fn watched_whole(self) -> Self {
+        Self { selection: Selection::Everything, ..self }
+    }
+
+    const fn where_installed(self) -> Self {
+        Self { presence: Presence::WhereInstalled, ..self }
+    }
+
+    const fn written_once(self) -> Self {
+        Self { content: Content::WrittenOnce, ..self }
+    }
+}
+
+/// Makes the enum, the list of all kinds and the row of each from one table.
+macro_rules! kinds {
+    ($($(#[$documentation:meta])* $name:ident = $row:expr;)*) => {
+        /// Every kind that is watched, in the order in which a plan usually touches them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $($(#[$documentation])* $name,)*
+        }
+
+        impl Kind {
+            /// All kinds, each once.
+            pub const ALL: [Self; [$(stringify!($name)),*].len()] = [$(Self::$name),*];
+
+            const fn row(self) -> &'static Row {
+                match self {
+                    $(Self::$name => const { &$row },)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// `ECSCluster`
+    Cluster = custom("ECSCluster", "ecsclusters").root();
+    /// `ECSCapacityProvider`
+    CapacityProvider = custom("ECSCapacityProvider", "ecscapacityproviders").root().cluster_scoped();
+    /// `ECSTaskDefinition`, the family
+    TaskDefinition = custom("ECSTaskDefinition", "ecstaskdefinitions").root();
+    /// `ECSTaskDefinitionRevision`, the immutable `family:N`
+    TaskDefinitionRevision = custom("ECSTaskDefinitionRevision", "ecstaskdefinitionrevisions").written_once();
+    /// `ECSService`
+    Service = custom("ECSService", "ecsservices").root();
+    /// `ECSServiceDeployment`, one per rollout
+    ServiceDeployment = custom("ECSServiceDeployment", "ecsservicedeployments").written_once();
+    /// `ECSScalableTarget`
+    ScalableTarget = custom("ECSScalableTarget", "ecsscalabletargets").root();
+    /// `apps/v1 Deployment`
+    Deployment = builtin("apps", "v1", "Deployment", "deployments");
+    /// `apps/v1 DaemonSet`: the tasks of a DAEMON service
+    DaemonSet = builtin("apps", "v1", "DaemonSet", "daemonsets");
+    /// `v1 Pod`: a task
+    Pod = builtin("", "v1", "Pod", "pods");
+    /// `v1 Service`; named so because `Service` is the ECS one here
+    KubernetesService = builtin("", "v1", "Service", "services");
+    /// `policy/v1 PodDisruptionBudget`
+    PodDisruptionBudget = builtin("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets");
+    /// `v1 ServiceAccount`: the identity of a task role
+    ServiceAccount = builtin("", "v1", "ServiceAccount", "serviceaccounts");
+    /// `networking.k8s.io/v1 NetworkPolicy`: what network mode `none` means
+    NetworkPolicy = builtin("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies");
+    /// `v1 PersistentVolumeClaim`
+    PersistentVolumeClaim = builtin("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims");
+    /// `v1 PersistentVolume`
+    PersistentVolume =
+        builtin("", "v1", "PersistentVolume", "persistentvolumes").root().cluster_scoped().written_once();
+    /// `v1 ConfigMap`: the configuration of a log router
+    ConfigMap = builtin("", "v1", "ConfigMap", "configmaps");
+    /// `storage.k8s.io/v1 StorageClass`: one set of parameters of a managed volume
+    StorageClass =
+        builtin("storage.k8s.io", "v1", "StorageClass", "storageclasses").cluster_scoped().written_once();
+    /// `snapshot.storage.k8s.io/v1 VolumeSnapshot`
+    VolumeSnapshot =
+        builtin("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots").where_installed();
+    /// `snapshot.storage.k8s.io/v1 VolumeSnapshotContent`
+    VolumeSnapshotContent =
+        builtin("snapshot.storage.k8s.io", "v1", "VolumeSnapshotContent", "volumesnapshotcontents")
+            .root()
+            .cluster_scoped()
+            .written_once()
+            .where_installed();
+    /// `autoscaling/v2 HorizontalPodAutoscaler`
+    HorizontalPodAutoscaler = builtin("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers");
+    /// `v1 Node`: a container instance
+    Node = builtin("", "v1", "Node", "nodes").root().cluster_scoped().watched_whole();
+    /// `external-secrets.io/v1 ExternalSecret`: fetches the secrets of a deployment
+    ExternalSecret =
+        builtin("external-secrets.io", "v1", "ExternalSecret", "externalsecrets").where_installed();
+    /// `secrets-store.csi.x-k8s.io/v1 SecretProviderClass`: what a container mounts to have its secrets
+    SecretProviderClass =
+        builtin("secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass", "secretproviderclasses")
+            .where_installed();
+    /// `v1 Namespace`: its annotations hold what its administrator allows
+    Namespace = builtin("", "v1", "Namespace", "namespaces").cluster_scoped().watched_whole();
 }
 
 impl Kind {
-    /// All kinds, each once.
-    pub const ALL: [Self; 25] = [
-        Self::Cluster,
-        Self::CapacityProvider,
-        Self::TaskDefinition,
-        Self::TaskDefinitionRevision,
-        Self::Service,
-        Self::ServiceDeployment,
-        Self::ScalableTarget,
-        Self::Deployment,
-        Self::DaemonSet,
-        Self::Pod,
-        Self::KubernetesService,
-        Self::PodDisruptionBudget,
-        Self::ServiceAccount,
-        Self::NetworkPolicy,
-        Self::PersistentVolumeClaim,
-        Self::PersistentVolume,
-        Self::ConfigMap,
-        Self::StorageClass,
-        Self::VolumeSnapshot,
-        Self::VolumeSnapshotContent,
-        Self::HorizontalPodAutoscaler,
-        Self::Node,
-        Self::ExternalSecret,
-        Self::SecretProviderClass,
-        Self::Namespace,
-    ];
-
     /// API group; empty for the core group.
     #[must_use]
     pub const fn group(self) -> &'static str {
-        match self {
-            Self::Deployment | Self::DaemonSet => "apps",
-            Self::PodDisruptionBudget => "policy",
-            Self::HorizontalPodAutoscaler => "autoscaling",
-            Self::ExternalSecret => "external-secrets.io",
-            Self::SecretProviderClass => "secrets-store.csi.x-k8s.io",
-            Self::NetworkPolicy => "networking.k8s.io",
-            Self::StorageClass => "storage.k8s.io",
-            Self::VolumeSnapshot | Self::VolumeSnapshotContent => "snapshot.storage.k8s.io",
-            Self::Pod
-            | Self::KubernetesService
-            | Self::ServiceAccount
-            | Self::PersistentVolumeClaim
-            | Self::PersistentVolume
-            | Self::ConfigMap
-            | Self::Node
-            | Self::Namespace => "",
-            _ => GROUP,
-        }
+        self.row().group
     }
 
     /// API version inside the group.
     #[must_use]
     pub const fn version(self) -> &'static str {
-        match self {
-            Self::HorizontalPodAutoscaler => "v2",
-            kind if kind.is_ours() => VERSION,
-            _ => "v1",
-        }
+        self.row().version
     }
 
     /// `apiVersion` as manifests spell it.
@@ -135,94 +210,25 @@ impl Kind {
     /// `kind` as manifests spell it.
     #[must_use]
     pub const fn kind(self) -> &'static str {
-        match self {
-            Self::Cluster => "ECSCluster",
-            Self::CapacityProvider => "ECSCapacityProvider",
-            Self::TaskDefinition => "ECSTaskDefinition",
-            Self::TaskDefinitionRevision => "ECSTaskDefinitionRevision",
-            Self::Service => "ECSService",
-            Self::ServiceDeployment => "ECSServiceDeployment",
-            Self::ScalableTarget => "ECSScalableTarget",
-            Self::Deployment => "Deployment",
-            Self::DaemonSet => "DaemonSet",
-            Self::Pod => "Pod",
-            Self::KubernetesService => "Service",
-            Self::PodDisruptionBudget => "PodDisruptionBudget",
-            Self::ServiceAccount => "ServiceAccount",
-            Self::NetworkPolicy => "NetworkPolicy",
-            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
-            Self::PersistentVolume => "PersistentVolume",
-            Self::ConfigMap => "ConfigMap",
-            Self::StorageClass => "StorageClass",
-            Self::VolumeSnapshot => "VolumeSnapshot",
-            Self::VolumeSnapshotContent => "VolumeSnapshotContent",
-            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
-            Self::Node => "Node",
-            Self::ExternalSecret => "ExternalSecret",
-            Self::SecretProviderClass => "SecretProviderClass",
-            Self::Namespace => "Namespace",
-        }
+        self.row().kind
     }
 
     /// Lower-case plural as URLs and RBAC spell it.
     #[must_use]
     pub const fn plural(self) -> &'static str {
-        match self {
-            Self::Cluster => "ecsclusters",
-            Self::CapacityProvider => "ecscapacityproviders",
-            Self::TaskDefinition => "ecstaskdefinitions",
-            Self::TaskDefinitionRevision => "ecstaskdefinitionrevisions",
-            Self::Service => "ecsservices",
-            Self::ServiceDeployment => "ecsservicedeployments",
-            Self::ScalableTarget => "ecsscalabletargets",
-            Self::Deployment => "deployments",
-            Self::DaemonSet => "daemonsets",
-            Self::Pod => "pods",
-            Self::KubernetesService => "services",
-            Self::PodDisruptionBudget => "poddisruptionbudgets",
-            Self::ServiceAccount => "serviceaccounts",
-            Self::NetworkPolicy => "networkpolicies",
-            Self::PersistentVolumeClaim => "persistentvolumeclaims",
-            Self::PersistentVolume => "persistentvolumes",
-            Self::ConfigMap => "configmaps",
-            Self::StorageClass => "storageclasses",
-            Self::VolumeSnapshot => "volumesnapshots",
-            Self::VolumeSnapshotContent => "volumesnapshotcontents",
-            Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
-            Self::Node => "nodes",
-            Self::ExternalSecret => "externalsecrets",
-            Self::SecretProviderClass => "secretproviderclasses",
-            Self::Namespace => "namespaces",
-        }
+        self.row().plural
     }
 
     /// Whether objects of this kind live in a namespace.
     #[must_use]
     pub const fn is_namespaced(self) -> bool {
-        !matches!(
-            self,
-            Self::CapacityProvider
-                | Self::PersistentVolume
-                | Self::StorageClass
-                | Self::VolumeSnapshotContent
-                | Self::Node
-                | Self::Namespace
-        )
+        matches!(self.row().scope, Scope::Namespace)
     }
 
     /// Whether the kind is one of this project's custom resources.
     #[must_use]
-    pub const fn is_ours(self) -> bool {
-        matches!(
-            self,
-            Self::Cluster
-                | Self::CapacityProvider
-                | Self::TaskDefinition
-                | Self::TaskDefinitionRevision
-                | Self::Service
-                | Self::ServiceDeployment
-                | Self::ScalableTarget
-        )
+    pub fn is_ours(self) -> bool {
+        self.group() == GROUP
     }
 
     /// Whether objects of this kind are reconciled on their own. A `PersistentVolume` is one because it cannot be owned
@@ -230,48 +236,28 @@ impl Kind {
     /// one because daemons have to leave it when it is drained.
     #[must_use]
     pub const fn is_root(self) -> bool {
-        matches!(
-            self,
-            Self::Cluster
-                | Self::CapacityProvider
-                | Self::TaskDefinition
-                | Self::Service
-                | Self::ScalableTarget
-                | Self::PersistentVolume
-                | Self::VolumeSnapshotContent
-                | Self::Node
-        )
+        matches!(self.row().role, Role::Root)
     }
 
     /// Whether only objects that carry [`crate::core::labels::MANAGED_BY`] are of interest, so that a watch can select them on
     /// the server.
     #[must_use]
     pub const fn is_labelled(self) -> bool {
-        !self.is_ours() && !matches!(self, Self::Node | Self::Namespace)
+        matches!(self.row().selection, Selection::Managed)
     }
 
     /// Whether objects of this kind stay as they were made: records, and volumes and classes that are named by their
     /// content or that the server lets nobody change.
     #[must_use]
     pub const fn is_written_once(self) -> bool {
-        matches!(
-            self,
-            Self::TaskDefinitionRevision
-                | Self::ServiceDeployment
-                | Self::PersistentVolume
-                | Self::StorageClass
-                | Self::VolumeSnapshotContent
-        )
+        matches!(self.row().content, Content::WrittenOnce)
     }
 
     /// Whether the API server serves the kind only where somebody installed it. The operator watches it where it is
-    /// served ([`crate::Facts::serves`]), and does without it elsewhere.
+    /// served ([`crate::ClusterFeatures::serves`]), and does without it elsewhere.
     #[must_use]
     pub const fn is_optional(self) -> bool {
-        matches!(
-            self,
-            Self::ExternalSecret | Self::SecretProviderClass | Self::VolumeSnapshot | Self::VolumeSnapshotContent
-        )
+        matches!(self.row().presence, Presence::WhereInstalled)
     }
 
     /// The kind with this `apiVersion` and `kind`, if the operator knows it.

@@ -32,8 +32,13 @@ pub const NETWORK: &str = "ecs-operator.dev/network";
 /// On a node: which capacity provider (object name) its administrator gave it to.
 pub const NODE_CAPACITY_PROVIDER: &str = "ecs-operator.dev/capacity-provider";
 
+/// On a node, set by the kubelet: the name by which the scheduler knows it.
+pub const HOSTNAME: &str = "kubernetes.io/hostname";
+
 /// On a node: `DRAINING` when its administrator wants no service tasks on it, as UpdateContainerInstancesState says it.
 pub const CONTAINER_INSTANCE_STATUS: &str = "ecs-operator.dev/container-instance-status";
+/// The value of [`CONTAINER_INSTANCE_STATUS`] on a node that takes no new tasks.
+pub const DRAINING: &str = "DRAINING";
 
 /// On a node: [`STOPPED`] while it is drained and no task but those of DAEMON services is left. Written by the operator.
 pub const DAEMON_TASKS: &str = "ecs-operator.dev/daemon-tasks";

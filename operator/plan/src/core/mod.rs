@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod facts;
+pub mod integration;
 pub mod kind;
 pub mod labels;
 pub mod metadata;
@@ -11,9 +12,11 @@ pub mod op;
 pub mod policy;
 pub mod quantity;
 pub mod question;
+pub mod relation;
 pub mod report;
 pub(crate) mod root;
 pub mod settings;
 pub mod status;
 pub mod store;
+pub mod term;
 pub mod world;

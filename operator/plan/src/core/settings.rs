@@ -3,7 +3,7 @@
 use ecs::arn::Identity;
 use ecs::image::ImageReference;
 
-use crate::core::facts::Facts;
+use crate::core::facts::ClusterFeatures;
 
 /// What an administrator set for the whole operator, and what the cluster offers. Fixed while the operator reconciles:
 /// when the cluster begins to serve something else, it starts again with that.
@@ -12,7 +12,7 @@ pub struct Settings {
     /// Partition, region and account that ARNs in status are built from.
     pub identity: Identity,
     /// What the API server is and serves.
-    pub facts: Facts,
+    pub facts: ClusterFeatures,
     /// Whether image tags are resolved to digests when a deployment starts.
     pub images: ImageResolution,
     /// Who knows the states of the alarms that deployments watch.

@@ -1,13 +1,21 @@
 //! What is kept of an object: a compact copy without what nobody reads, and the terms it can be found by.
 //!
-//! Bodies are kept as JSON text and decoded when a plan reads them. A Deployment is about 2 KB that way; as a tree of
-//! values it would be five times that, for each of many thousand objects.
+//! Bodies are kept as JSON text. A Deployment is about 2 KB that way; as a tree of values it would be five times that, for
+//! each of many thousand objects. What plans read again and again is kept decoded beside it, see [`view`].
+
+pub mod view;
+
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::core::kind::{Kind, ObjectKey};
-use crate::core::world::{Term, terms};
+use crate::core::relation::terms;
+use crate::core::term::Term;
+use view::Views;
+
+pub use view::View;
 
 /// One object as the operator remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +28,16 @@ pub struct Stored {
     pub resource_version: String,
     /// What [`crate::World::find`] finds it by.
     pub terms: Vec<Term>,
-    /// JSON with sorted members and without the version, so that two copies that say the same are the same bytes.
+    /// JSON with sorted members, the status last, and without the version: two copies of the same content are the same
+    /// bytes.
     body: Box<[u8]>,
+    /// Where in `body` the status begins; its end where there is none.
+    status_at: usize,
+    views: Views,
 }
 
 /// Why an object could not be read.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DecodeError {
     /// A value has the wrong form. The path is relative to the object, such as `spec.containerDefinitions[0].cpu`.
     #[error("{path}: {message}")]
@@ -60,10 +72,10 @@ impl Stored {
             metadata.remove("resourceVersion");
         }
         let terms = terms(kind, &object);
-        let body = serde_json::to_vec(&object)
-            .map_err(|error| DecodeError::Form { path: String::new(), message: error.to_string() })?
-            .into_boxed_slice();
-        Ok(Self { key: ObjectKey { kind, namespace, name }, uid, resource_version, terms, body })
+        let (body, status_at) =
+            body(object).map_err(|error| DecodeError::Form { path: String::new(), message: error.to_string() })?;
+        let key = ObjectKey { kind, namespace, name };
+        Ok(Self { key, uid, resource_version, terms, body, status_at, views: Views::default() })
     }
 
     /// The object as a typed value: one of ours, or a view of a foreign one. Its version is [`Self::resource_version`].
@@ -89,23 +101,24 @@ impl Stored {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// Whether the other copy says anything new besides its version: if not, nothing has to be reconciled.
+    /// What plans read of the object, decoded once however often it is asked for.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the object does not have the form of its kind.
+    pub fn view<V: View>(&self) -> Result<Arc<V>, DecodeError> {
+        self.views.get(self)
+    }
+
+    /// Whether both are copies of one object that differ in nothing but their version: then nothing has to be reconciled.
     #[must_use]
-    pub fn says_the_same(&self, other: &Self) -> bool {
+    pub fn same_content(&self, other: &Self) -> bool {
         self.uid == other.uid && self.body == other.body
     }
 
-    /// Whether both copies are of the same object and differ in nothing but version and status.
+    /// Whether both are copies of one object that differ in nothing but version and status.
     #[must_use]
-    pub fn asks_the_same(&self, other: &Self) -> bool {
-        let without_status = |stored: &Self| {
-            let mut value = stored.value();
-            if let Some(object) = value.as_object_mut() {
-                object.remove("status");
-            }
-            value
-        };
-        self.uid == other.uid && without_status(self) == without_status(other)
+    pub fn same_except_status(&self, other: &Self) -> bool {
+        self.uid == other.uid && self.body.get(..self.status_at) == other.body.get(..other.status_at)
     }
 
     /// Bytes of the kept text.
@@ -113,6 +126,21 @@ impl Stored {
     pub fn size(&self) -> usize {
         self.body.len()
     }
+}
+
+/// The text of an object, and where in it the status begins.
+fn body(mut object: Value) -> Result<(Box<[u8]>, usize), serde_json::Error> {
+    let status = object.as_object_mut().and_then(|object| object.remove("status"));
+    let mut body = serde_json::to_vec(&object)?;
+    // The closing brace comes after the status, if there is one.
+    body.pop();
+    let status_at = body.len();
+    if let Some(status) = status {
+        body.extend_from_slice(if status_at > 1 { br#","status":"# } else { br#""status":"# });
+        serde_json::to_writer(&mut body, &status)?;
+    }
+    body.push(b'}');
+    Ok((body.into_boxed_slice(), status_at))
 }
 
 /// Removes what no plan reads. `managedFields` alone is half of most objects' metadata.
@@ -187,7 +215,24 @@ fn strip(kind: Kind, object: &mut Value) {
                 object.remove("status");
             }
         }
-        _ => {}
+        Kind::Cluster
+        | Kind::CapacityProvider
+        | Kind::TaskDefinition
+        | Kind::TaskDefinitionRevision
+        | Kind::Service
+        | Kind::ServiceDeployment
+        | Kind::ScalableTarget
+        | Kind::ServiceAccount
+        | Kind::NetworkPolicy
+        | Kind::PersistentVolumeClaim
+        | Kind::PersistentVolume
+        | Kind::ConfigMap
+        | Kind::StorageClass
+        | Kind::VolumeSnapshot
+        | Kind::VolumeSnapshotContent
+        | Kind::HorizontalPodAutoscaler
+        | Kind::ExternalSecret
+        | Kind::SecretProviderClass => {}
     }
 }
 
@@ -213,7 +258,7 @@ mod tests {
             )
             .unwrap()
         };
-        assert!(node("1", "10:00").says_the_same(&node("2", "10:05")));
+        assert!(node("1", "10:00").same_content(&node("2", "10:05")));
     }
 
     #[test]
@@ -226,8 +271,8 @@ mod tests {
             Stored::accept(Kind::Deployment, json!({"metadata": metadata, "status": status})).unwrap()
         };
         let one = deployment("1", "NewReplicaSetCreated", "False");
-        assert!(one.says_the_same(&deployment("2", "NewReplicaSetAvailable", "False")));
-        assert!(!one.says_the_same(&deployment("2", "NewReplicaSetCreated", "True")));
+        assert!(one.same_content(&deployment("2", "NewReplicaSetAvailable", "False")));
+        assert!(!one.same_content(&deployment("2", "NewReplicaSetCreated", "True")));
     }
 
     #[test]
@@ -238,8 +283,8 @@ mod tests {
             let status = json!({"activeServicesCount": count});
             Stored::accept(Kind::Cluster, json!({"metadata": metadata, "spec": spec, "status": status})).unwrap()
         };
-        assert!(cluster("1", "a", 1).asks_the_same(&cluster("2", "a", 2)));
-        assert!(!cluster("1", "a", 1).asks_the_same(&cluster("2", "b", 1)));
+        assert!(cluster("1", "a", 1).same_except_status(&cluster("2", "a", 2)));
+        assert!(!cluster("1", "a", 1).same_except_status(&cluster("2", "b", 1)));
     }
 
     #[test]

@@ -5,41 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ecs::arn::{last_segment, task_definition_reference};
-use serde_json::Value;
-
 use crate::core::kind::{Kind, ObjectKey};
-use crate::core::labels;
 use crate::core::question::Answers;
 use crate::core::store::Stored;
-use crate::nodes::instance;
 
-/// A property by which objects of a kind are found without looking at all of them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Term {
-    /// The `metadata.uid` of an owner.
-    Owner(String),
-    /// The ECS name of the object itself: `serviceName`, `clusterName`, `family`, a provider's `name`.
-    EcsName(String),
-    /// A task definition family that the object refers to.
-    Family(String),
-    /// A cluster (ECS name) that the object refers to.
-    Cluster(String),
-    /// A capacity provider (ECS name) that the object refers to.
-    CapacityProvider(String),
-    /// The ECSService (object name) that the object belongs to.
-    Service(String),
-    /// The ECS name of the service that a scalable target scales.
-    ScaledService(String),
-    /// The service runs one task on each eligible node.
-    Daemon,
-    /// The service moves tasks between zones, so that nodes that come or go concern it.
-    Rebalanced,
-    /// A PersistentVolumeClaim a volume is bound to, `namespace/name`.
-    Claim(String),
-    /// A node that takes no new tasks, see [`crate::nodes::instance`].
-    Draining,
-}
+use crate::core::term::Named;
+pub use crate::core::term::{DEFAULT_CLUSTER, Term};
 
 /// Read access to everything known. Answers are ordered by namespace and name, so that plans are deterministic.
 pub trait World {
@@ -47,6 +18,8 @@ pub trait World {
     fn get(&self, key: &ObjectKey) -> Option<Arc<Stored>>;
     /// Objects of a kind that carry a term; `namespace: None` looks everywhere.
     fn find(&self, kind: Kind, namespace: Option<&str>, term: &Term) -> Vec<Arc<Stored>>;
+    /// Of the objects of a kind that carry a term whose name begins so, the one whose name in it is the last.
+    fn last(&self, kind: Kind, named: Named, prefix: &str) -> Option<Arc<Stored>>;
     /// All objects of a kind; `namespace: None` looks everywhere.
     fn list(&self, kind: Kind, namespace: Option<&str>) -> Vec<Arc<Stored>>;
     /// What the outside last answered to the questions of plans.
@@ -121,6 +94,14 @@ impl World for MemoryWorld {
             .collect()
     }
 
+    fn last(&self, kind: Kind, named: Named, prefix: &str) -> Option<Arc<Stored>> {
+        // Greater than every name: none has this character, the greatest there is.
+        const AFTER_ALL: &str = "\u{10ffff}";
+        let first = (kind, named(prefix.to_owned()), ObjectKey { kind, namespace: None, name: String::new() });
+        let last = (kind, named(format!("{prefix}{AFTER_ALL}")), ObjectKey::namespaced(kind, AFTER_ALL, AFTER_ALL));
+        self.found_by.range(first..last).next_back().and_then(|(_, _, key)| self.get(key))
+    }
+
     fn list(&self, kind: Kind, namespace: Option<&str>) -> Vec<Arc<Stored>> {
         let from = ObjectKey { kind, namespace: namespace.map(ToOwned::to_owned), name: String::new() };
         self.objects
@@ -133,98 +114,4 @@ impl World for MemoryWorld {
     fn answers(&self) -> &Answers {
         &self.answers
     }
-}
-
-/// The terms an object is found by.
-#[must_use]
-pub fn terms(kind: Kind, object: &Value) -> Vec<Term> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let name = text("/metadata/name").unwrap_or_default();
-    let mut terms = Vec::new();
-    for owner in array(object, "/metadata/ownerReferences") {
-        terms.extend(owner.get("uid").and_then(Value::as_str).map(|uid| Term::Owner(uid.to_owned())));
-    }
-    let ecs_name = |pointer: &str| Term::EcsName(text(pointer).unwrap_or(name).to_owned());
-    match kind {
-        Kind::Cluster => {
-            terms.push(ecs_name("/spec/clusterName"));
-            for provider in array(object, "/spec/capacityProviders") {
-                terms.extend(provider.as_str().map(|name| Term::CapacityProvider(last_segment(name).to_owned())));
-            }
-            terms.extend(strategy_providers(object, "/spec/defaultCapacityProviderStrategy"));
-        }
-        Kind::CapacityProvider => terms.push(ecs_name("/spec/name")),
-        Kind::TaskDefinition => terms.push(ecs_name("/spec/family")),
-        Kind::TaskDefinitionRevision => {
-            terms.extend(text("/spec/family").map(|family| Term::Family(family.to_owned())));
-        }
-        Kind::Service => {
-            terms.push(ecs_name("/spec/serviceName"));
-            let cluster = text("/spec/cluster").map_or(DEFAULT_CLUSTER, last_segment);
-            terms.push(Term::Cluster(cluster.to_owned()));
-            if let Some(Ok(reference)) = text("/spec/taskDefinition").map(task_definition_reference) {
-                terms.push(Term::Family(reference.family));
-            }
-            // A running service also remembers the family it was started from.
-            if let Some(Ok(reference)) = text("/status/taskDefinition").map(task_definition_reference) {
-                terms.push(Term::Family(reference.family));
-            }
-            terms.extend(strategy_providers(object, "/spec/capacityProviderStrategy"));
-            terms.extend(launch_type_provider(text("/spec/launchType")));
-            terms.extend((text("/spec/schedulingStrategy") == Some(labels::DAEMON)).then_some(Term::Daemon));
-            let is_rebalanced = text("/spec/availabilityZoneRebalancing") == Some("ENABLED");
-            terms.extend(is_rebalanced.then_some(Term::Rebalanced));
-        }
-        Kind::ServiceDeployment => {
-            terms.extend(text("/spec/service").map(|name| Term::Service(name.to_owned())));
-            if let Some(Ok(reference)) = text("/spec/taskDefinition").map(task_definition_reference) {
-                terms.push(Term::Family(reference.family));
-            }
-        }
-        Kind::ScalableTarget => {
-            if let Some((cluster, service)) = text("/spec/ResourceId").and_then(ecs::arn::service_resource) {
-                terms.push(Term::Cluster(cluster.to_owned()));
-                terms.push(Term::ScaledService(service.to_owned()));
-            }
-        }
-        Kind::Node => terms.extend(instance::is_draining(object).then_some(Term::Draining)),
-        Kind::PersistentVolume => {
-            if let (Some(namespace), Some(name)) = (text("/spec/claimRef/namespace"), text("/spec/claimRef/name")) {
-                terms.push(Term::Claim(format!("{namespace}/{name}")));
-            }
-        }
-        Kind::VolumeSnapshotContent => {
-            let reference = ("/spec/volumeSnapshotRef/namespace", "/spec/volumeSnapshotRef/name");
-            if let (Some(namespace), Some(name)) = (text(reference.0), text(reference.1)) {
-                terms.push(Term::Claim(format!("{namespace}/{name}")));
-            }
-        }
-        _ => {
-            let service = object.pointer("/metadata/labels").and_then(|map| map.get(labels::SERVICE));
-            terms.extend(service.and_then(Value::as_str).map(|name| Term::Service(name.to_owned())));
-        }
-    }
-    terms.sort();
-    terms.dedup();
-    terms
-}
-
-/// The cluster that ECS assumes when a request names none.
-pub const DEFAULT_CLUSTER: &str = "default";
-
-/// The predefined provider behind launch type FARGATE; the other launch types use none.
-#[must_use]
-pub fn launch_type_provider(launch_type: Option<&str>) -> Option<Term> {
-    (launch_type == Some("FARGATE")).then(|| Term::CapacityProvider("FARGATE".to_owned()))
-}
-
-fn array<'a>(object: &'a Value, pointer: &str) -> &'a [Value] {
-    object.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-fn strategy_providers<'a>(object: &'a Value, pointer: &str) -> impl Iterator<Item = Term> + 'a {
-    array(object, pointer)
-        .iter()
-        .filter_map(|item| item.get("capacityProvider").and_then(Value::as_str))
-        .map(|name| Term::CapacityProvider(last_segment(name).to_owned()))
 }

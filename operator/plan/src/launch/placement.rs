@@ -9,6 +9,7 @@ use api::service::{
 use api::task_definition::TaskDefinitionSpec;
 use serde_json::{Map, Value, json};
 
+use crate::core::integration::Integration;
 use crate::core::object::without_nothing;
 use crate::core::report::{Finding, Refusal};
 use crate::core::world::World;
@@ -133,7 +134,7 @@ pub(crate) fn tell_packing(
         findings.retain(|finding| finding.path != path);
     }
     if acts == Acts::Not {
-        let why = "no scheduler profile packs nodes: only the other strategies and constraints take effect".to_owned();
+        let why = Integration::BinpackScheduler.row().missing.to_owned();
         findings.push(Finding { path, is_approximated: false, why });
     }
     findings
@@ -209,10 +210,9 @@ pub(crate) fn members_of(
     let mut constraints = constraint::listed("spec.", of_service);
     constraints.extend(constraint::listed("spec.taskDefinition: ", of_task));
     if constraints.is_empty() {
-        // Most services: all nodes need not be read for each of their reconciles.
         return Ok(NodeRules::default());
     }
-    constraint::translate(&constraints, &constraint::nodes(world))
+    constraint::translate(&constraints, &constraint::nodes(world, &constraints))
 }
 
 fn is_distinct_instance(request: PlacementRequest<'_>) -> bool {

@@ -19,7 +19,7 @@ use crate::pod::windows_build;
 /// Nodes of a zone.
 pub(crate) const ZONE: &str = "topology.kubernetes.io/zone";
 /// A single node.
-pub(crate) const HOSTNAME: &str = "kubernetes.io/hostname";
+pub(crate) use crate::core::labels::HOSTNAME;
 const OS: &str = "kubernetes.io/os";
 const ARCHITECTURE: &str = "kubernetes.io/arch";
 const WINDOWS_BUILD: &str = "node.kubernetes.io/windows-build";

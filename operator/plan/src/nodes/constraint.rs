@@ -4,19 +4,20 @@
 //! node affinity. What an expression compares with the values that nodes have (`=~`, `ec2InstanceId`) is resolved over the
 //! nodes there are when a deployment starts, and stays so until the next one.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::capacity_provider::{NodeSelectorOperator, NodeSelectorRequirement, NodeSelectorTerm};
 use api::conditions::Reason;
 use ecs::query::{self, Condition, Subject, Test};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::core::kind::Kind;
 use crate::core::labels;
 use crate::core::report::{Finding, Refusal};
 use crate::core::world::World;
 use crate::nodes::attribute::{HOSTNAME, label, label_and_value, value_of_label};
+use crate::nodes::instance::{Instance, instances};
 
 /// One expression and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +26,6 @@ pub struct Constraint {
     pub path: String,
     /// The text.
     pub expression: String,
-}
-
-/// What is read of a node.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Node {
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
-    /// `spec.providerID`, on EC2 `aws:///eu-west-1a/i-0123456789abcdef0`.
-    pub provider_id: String,
 }
 
 /// Where the tasks of a service may run.
@@ -52,7 +44,7 @@ pub struct NodeRules {
 /// Every expression of a list of constraints that cannot be told of nodes, with its path.
 #[must_use]
 pub fn check<'a>(expressions: impl IntoIterator<Item = Option<&'a String>>) -> Vec<Refusal> {
-    translate(&listed("spec.", expressions), &[]).err().unwrap_or_default()
+    translate::<Instance>(&listed("spec.", expressions), &[]).err().unwrap_or_default()
 }
 
 /// The expressions of `placementConstraints` below `prefix`; empty ones count as absent.
@@ -64,30 +56,23 @@ pub(crate) fn listed<'a>(prefix: &str, expressions: impl IntoIterator<Item = Opt
     expressions.into_iter().enumerate().filter_map(given).collect()
 }
 
-/// All nodes, as constraints see them.
+/// The nodes that constraints are compared with: none where no expression needs them, which most do not.
 #[must_use]
-pub fn nodes(world: &dyn World) -> Vec<Node> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct View {
-        metadata: crate::core::metadata::Metadata,
-        spec: Spec,
-    }
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct Spec {
-        #[serde(rename = "providerID")]
-        provider_id: String,
-    }
-    let views = world.list(Kind::Node, None).into_iter().filter_map(|stored| stored.decode::<View>().ok());
-    views.map(|view| Node { labels: view.metadata.labels, provider_id: view.spec.provider_id }).collect()
+pub fn nodes(world: &dyn World, constraints: &[Constraint]) -> Vec<Arc<Instance>> {
+    let needs_nodes = |constraint: &Constraint| {
+        // One that cannot be parsed is refused, whatever nodes there are.
+        let alternatives = query::parse(&constraint.expression).ok().map(|parsed| query::alternatives(&[parsed]));
+        alternatives.and_then(Result::ok).is_some_and(|alternatives| alternatives.iter().flatten().any(looks_at_nodes))
+    };
+    if constraints.iter().any(needs_nodes) { instances(world) } else { Vec::new() }
 }
 
 /// The scheduling rules of constraints, all of which must hold.
 ///
 /// # Errors
 /// With path and column, when one is no expression, or asks for what cannot be told of nodes.
-pub fn translate(constraints: &[Constraint], nodes: &[Node]) -> Result<NodeRules, Vec<Refusal>> {
+pub fn translate<N: Borrow<Instance>>(constraints: &[Constraint], nodes: &[N]) -> Result<NodeRules, Vec<Refusal>> {
+    let nodes: &[&Instance] = &nodes.iter().map(Borrow::borrow).collect::<Vec<_>>();
     let (mut refusals, mut expressions) = (Vec::new(), Vec::new());
     for Constraint { path, expression } in constraints {
         match query::parse(expression).map(|parsed| (query::alternatives(std::slice::from_ref(&parsed)), parsed)) {
@@ -137,7 +122,7 @@ enum Rule {
 }
 
 /// Alternatives of conjunctions. Pod affinity cannot be one of several alternatives, so all must agree on it.
-fn join(alternatives: &[Vec<Condition>], nodes: &[Node]) -> Result<NodeRules, String> {
+fn join(alternatives: &[Vec<Condition>], nodes: &[&Instance]) -> Result<NodeRules, String> {
     let mut rules = NodeRules::default();
     let mut terms = Vec::new();
     let mut is_any_node = false;
@@ -177,7 +162,7 @@ fn no_node() -> NodeSelectorTerm {
     NodeSelectorTerm { match_expressions }
 }
 
-fn rule(condition: &Condition, nodes: &[Node]) -> Result<Rule, String> {
+fn rule(condition: &Condition, nodes: &[&Instance]) -> Result<Rule, String> {
     match &condition.subject {
         Subject::Attribute(name) => attribute_rule(name, &condition.test, nodes),
         Subject::Ec2InstanceId => instance_rule(&condition.test, nodes),
@@ -209,7 +194,7 @@ fn is_not_in(key: String, values: Vec<String>) -> Rule {
     if values.is_empty() { Rule::Always } else { labels_rule(key, NodeSelectorOperator::NotIn, values) }
 }
 
-fn attribute_rule(name: &str, test: &Test, nodes: &[Node]) -> Result<Rule, String> {
+fn attribute_rule(name: &str, test: &Test, nodes: &[&Instance]) -> Result<Rule, String> {
     let key = label(name);
     Ok(match test {
         Test::Exists => labels_rule(key, NodeSelectorOperator::Exists, Vec::new()),
@@ -236,7 +221,7 @@ fn one_label(attribute: &str, values: &[String]) -> Result<(String, Vec<String>)
 }
 
 /// Values of the label that the pattern matches, of the nodes there are.
-fn matching(attribute: &str, key: &str, pattern: &str, nodes: &[Node]) -> Result<Vec<String>, String> {
+fn matching(attribute: &str, key: &str, pattern: &str, nodes: &[&Instance]) -> Result<Vec<String>, String> {
     let Some(pattern) = query::whole(pattern) else {
         return Err("no regular expression without look-around and back references".to_owned());
     };
@@ -246,8 +231,8 @@ fn matching(attribute: &str, key: &str, pattern: &str, nodes: &[Node]) -> Result
 }
 
 /// Instance ids are the last part of `providerID`; the scheduler knows nodes by their host name.
-fn instance_rule(test: &Test, nodes: &[Node]) -> Result<Rule, String> {
-    let id = |node: &Node| node.provider_id.rsplit('/').next().unwrap_or_default().to_owned();
+fn instance_rule(test: &Test, nodes: &[&Instance]) -> Result<Rule, String> {
+    let id = |node: &Instance| node.provider_id.rsplit('/').next().unwrap_or_default().to_owned();
     let named = |accepts: &dyn Fn(&str) -> bool| -> Vec<String> {
         let found = nodes.iter().filter(|node| !node.provider_id.is_empty() && accepts(&id(node)));
         let names: BTreeSet<String> = found.filter_map(|node| node.labels.get(HOSTNAME).cloned()).collect();

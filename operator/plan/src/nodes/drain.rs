@@ -4,36 +4,30 @@
 //! pods on a cordoned node for ever. So the operator marks a draining node with [`labels::DAEMON_TASKS`] once no other task
 //! of a service is left on it; daemons are not for marked nodes. The mark goes when the node is ACTIVE again.
 
-use std::collections::BTreeSet;
-
 use api::cluster::ContainerInstanceStatus;
-use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
-use crate::core::metadata::Metadata;
 use crate::core::op::{Op, Plan};
 use crate::core::world::{Term, World};
-use crate::nodes::instance::Instance;
+use crate::nodes::instance::instance;
+use crate::pod::observe::PodView;
 
 /// The mark has a manager of its own: whoever applies other labels keeps them.
 const MANAGER: &str = "ecs-operator/daemon-tasks";
-/// How often a draining node is looked at while tasks are left on it.
-const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 
 /// What to do about one node now.
-pub(crate) fn plan(world: &dyn World, root: &ObjectKey, now: Timestamp) -> Plan {
+pub(crate) fn plan(world: &dyn World, root: &ObjectKey) -> Plan {
     let mut plan = Plan::default();
-    let Some(instance) = world.get(root).and_then(|stored| Instance::read(&stored)) else { return plan };
+    let Some(instance) = instance(world, &root.name) else { return plan };
     let is_marked = instance.labels.get(labels::DAEMON_TASKS).is_some_and(|value| value == labels::STOPPED);
     let is_draining = instance.status() == ContainerInstanceStatus::Draining;
-    if is_draining == is_marked || (is_draining && world.find(Kind::Service, None, &Term::Daemon).is_empty()) {
+    if is_draining == is_marked || (is_draining && !has_daemons(world)) {
         return plan;
     }
+    // The last of them wakes this plan when it goes.
     if is_draining && has_other_tasks(world, &instance.name) {
-        plan.wake_at(now + LOOK_AGAIN);
         return plan;
     }
     let mut metadata = json!({ "name": instance.name });
@@ -49,42 +43,18 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, now: Timestamp) -> Plan 
     plan
 }
 
+/// Whether any service runs daemons.
+fn has_daemons(world: &dyn World) -> bool {
+    world.last(Kind::Service, |_| Term::Daemon, "").is_some()
+}
+
 /// Whether a task of a REPLICA service is on the node, also one that is being stopped.
 fn has_other_tasks(world: &dyn World, node: &str) -> bool {
-    world.list(Kind::Pod, None).iter().filter_map(|stored| stored.decode::<PodView>().ok()).any(|pod| {
+    let pods = world.find(Kind::Pod, None, &Term::Node(node.to_owned()));
+    pods.iter().filter_map(|stored| stored.view::<PodView>().ok()).any(|pod| {
         let labels = &pod.metadata.labels;
-        pod.spec.node_name == node
-            && labels.contains_key(labels::SERVICE)
+        labels.contains_key(labels::SERVICE)
             && labels.get(labels::SCHEDULING_STRATEGY).is_none_or(|strategy| strategy != labels::DAEMON)
-            && !matches!(pod.status.phase.as_str(), "Succeeded" | "Failed")
+            && !pod.is_over()
     })
-}
-
-/// Namespace and label of the services that have a task on a node.
-pub(crate) fn services_on(world: &dyn World, node: &str) -> BTreeSet<(String, String)> {
-    let pods = world.list(Kind::Pod, None).into_iter().filter_map(|stored| {
-        let pod = stored.decode::<PodView>().ok().filter(|pod| pod.spec.node_name == node)?;
-        Some((stored.key.namespace.clone()?, pod.metadata.labels.get(labels::SERVICE)?.clone()))
-    });
-    pods.collect()
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodView {
-    metadata: Metadata,
-    spec: PodSpec,
-    status: PodStatus,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct PodSpec {
-    node_name: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodStatus {
-    phase: String,
 }

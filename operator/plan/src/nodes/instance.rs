@@ -4,6 +4,7 @@
 //! [`labels::CONTAINER_INSTANCE_STATUS`], or by cordoning it. The operator reads nodes; all it writes is a mark for daemons, see `node.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::capacity_provider::{NodeSelectorOperator, NodeSelectorRequirement, NodeSelectorTerm};
 use api::cluster::ContainerInstanceStatus;
@@ -11,14 +12,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::core::kind::Kind;
+use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
 use crate::core::metadata::Metadata;
-use crate::core::store::Stored;
+use crate::core::store::{DecodeError, Stored, View};
 use crate::core::world::{Term, World};
-
-/// Value of [`labels::CONTAINER_INSTANCE_STATUS`] that takes no new tasks.
-pub const DRAINING: &str = "DRAINING";
 
 /// Where an affinity has the alternatives of which one must hold.
 pub(crate) const NODE_TERMS: &str = "/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms";
@@ -81,7 +79,7 @@ impl Toleration {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct View {
+struct NodeView {
     metadata: Metadata,
     spec: SpecView,
     status: StatusView,
@@ -109,12 +107,10 @@ struct ConditionView {
     status: String,
 }
 
-impl Instance {
-    /// Reads a Node; one that cannot be read is none.
-    #[must_use]
-    pub fn read(stored: &Stored) -> Option<Self> {
-        let View { metadata, spec, status } = stored.decode().ok()?;
-        Some(Self {
+impl View for Instance {
+    fn read(stored: &Stored) -> Result<Self, DecodeError> {
+        let NodeView { metadata, spec, status } = stored.decode()?;
+        Ok(Self {
             name: metadata.name,
             labels: metadata.labels,
             registered_at: metadata.creation_timestamp,
@@ -124,7 +120,9 @@ impl Instance {
             is_ready: status.conditions.iter().any(|one| one.r#type == "Ready" && one.status == "True"),
         })
     }
+}
 
+impl Instance {
     /// ACTIVE or DRAINING.
     #[must_use]
     pub fn status(&self) -> ContainerInstanceStatus {
@@ -138,7 +136,7 @@ impl Instance {
     /// Whether an administrator's label says that the node is DRAINING.
     #[must_use]
     pub fn is_labelled_draining(&self) -> bool {
-        self.labels.get(labels::CONTAINER_INSTANCE_STATUS).is_some_and(|value| value == DRAINING)
+        self.labels.get(labels::CONTAINER_INSTANCE_STATUS).is_some_and(|value| value == labels::DRAINING)
     }
 
     /// The instance id: the last part of `providerID`, on EC2 `i-0123456789abcdef0`.
@@ -181,31 +179,48 @@ fn matches(requirement: &NodeSelectorRequirement, labels: &BTreeMap<String, Stri
     }
 }
 
-/// Every node, in the order of names.
+/// Every node that can be decoded, in the order of names.
 #[must_use]
-pub fn instances(world: &dyn World) -> Vec<Instance> {
-    world.list(Kind::Node, None).iter().filter_map(|stored| Instance::read(stored)).collect()
+pub fn instances(world: &dyn World) -> Vec<Arc<Instance>> {
+    world.list(Kind::Node, None).iter().filter_map(|stored| stored.view().ok()).collect()
+}
+
+/// The node of that name, if it is there and can be decoded.
+#[must_use]
+pub fn instance(world: &dyn World, name: &str) -> Option<Arc<Instance>> {
+    world.get(&ObjectKey::cluster_scoped(Kind::Node, name))?.view().ok()
 }
 
 /// Nodes that a cluster's or a provider's terms select; all of them without terms.
+///
+/// Where all alternatives ask for the value of a label, only nodes that have it are looked at.
 #[must_use]
-pub fn selected(world: &dyn World, terms: &[NodeSelectorTerm]) -> Vec<Instance> {
-    let mut instances = instances(world);
-    instances.retain(|instance| terms.is_empty() || instance.matches_any(terms));
-    instances
+pub fn selected(world: &dyn World, terms: &[NodeSelectorTerm]) -> Vec<Arc<Instance>> {
+    let labels: Option<BTreeSet<String>> = terms.iter().map(label_of).collect();
+    let Some(labels) = labels.filter(|labels| !labels.is_empty()) else {
+        let mut instances = instances(world);
+        instances.retain(|instance| terms.is_empty() || instance.matches_any(terms));
+        return instances;
+    };
+    let nodes = labels.into_iter().flat_map(|label| world.find(Kind::Node, None, &Term::Label(label)));
+    // A node that two alternatives allow is one node.
+    let nodes: BTreeMap<String, Arc<Stored>> = nodes.map(|node| (node.key.name.clone(), node)).collect();
+    let instances = nodes.into_values().filter_map(|node| node.view::<Instance>().ok());
+    instances.filter(|instance| instance.matches_any(terms)).collect()
 }
 
-/// Names of the nodes that are DRAINING: their service tasks are replaced elsewhere.
-#[must_use]
-pub fn draining(world: &dyn World) -> BTreeSet<String> {
-    world.find(Kind::Node, None, &Term::Draining).iter().map(|node| node.key.name.clone()).collect()
+/// A label that nodes of an alternative have for sure, as [`Term::Label`] spells it.
+fn label_of(term: &NodeSelectorTerm) -> Option<String> {
+    term.match_expressions.iter().find_map(|one| match (one.operator, one.values.as_slice()) {
+        (NodeSelectorOperator::In, [value]) if one.key != labels::HOSTNAME => Some(format!("{}={value}", one.key)),
+        _ => None,
+    })
 }
 
-/// Whether a Node, as the server has it, is DRAINING: cordoned or labelled.
-pub(crate) fn is_draining(node: &Value) -> bool {
-    let is_cordoned = node.pointer("/spec/unschedulable").and_then(Value::as_bool) == Some(true);
-    let label = node.pointer("/metadata/labels").and_then(|labels| labels.get(labels::CONTAINER_INSTANCE_STATUS));
-    is_cordoned || label.and_then(Value::as_str) == Some(DRAINING)
+/// Whether there is a node with a label, whatever its value.
+#[must_use]
+pub fn any_node_has(world: &dyn World, key: &str) -> bool {
+    world.last(Kind::Node, Term::Label, &format!("{key}=")).is_some()
 }
 
 /// What a node must not have to get new tasks. A cordoned node is kept free by the scheduler itself.
@@ -214,7 +229,7 @@ pub fn not_draining() -> NodeSelectorRequirement {
     NodeSelectorRequirement {
         key: labels::CONTAINER_INSTANCE_STATUS.to_owned(),
         operator: NodeSelectorOperator::NotIn,
-        values: vec![DRAINING.to_owned()],
+        values: vec![labels::DRAINING.to_owned()],
     }
 }
 

@@ -10,6 +10,10 @@ fn node(name: &str, labels: Value, spec: Value) -> Stored {
     Stored::accept(Kind::Node, object).unwrap()
 }
 
+fn draining(world: &dyn World) -> BTreeSet<String> {
+    world.find(Kind::Node, None, &Term::Draining).iter().map(|node| node.key.name.clone()).collect()
+}
+
 #[test]
 fn when_a_node_is_labelled_or_cordoned_then_it_is_draining() {
     let mut world = MemoryWorld::default();
@@ -67,7 +71,7 @@ fn when_draining_nodes_are_left_out_then_every_alternative_leaves_them_out() {
         labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         ..Instance::default()
     };
-    let draining = (labels::CONTAINER_INSTANCE_STATUS, DRAINING);
+    let draining = (labels::CONTAINER_INSTANCE_STATUS, labels::DRAINING);
     let (any, two, none) = (read(&[]), read(&[zone("a"), zone("b")]), read(&[NodeSelectorTerm::default()]));
     assert!(on(&[]).matches_any(&any) && !on(&[draining]).matches_any(&any));
     assert!(on(&[("zone", "a")]).matches_any(&two) && on(&[("zone", "b")]).matches_any(&two));

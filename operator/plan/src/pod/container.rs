@@ -11,12 +11,12 @@ use super::restart::Restarts;
 use super::secrets::Secrets;
 use super::volumes::Volumes;
 use super::{devices, environment, health, linux, mounts, process, restart, windows};
-use crate::core::facts::Facts;
+use crate::core::facts::ClusterFeatures;
 
 /// What all containers of a task are built with.
 pub(super) struct Builder<'a> {
     pub(super) definitions: &'a [ContainerDefinition],
-    pub(super) facts: &'a Facts,
+    pub(super) facts: &'a ClusterFeatures,
     pub(super) kubernetes: TaskDefinitionKubernetes,
     pub(super) secrets: Secrets,
     pub(super) windows: bool,

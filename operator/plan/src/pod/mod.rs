@@ -58,7 +58,7 @@ pub(crate) use platform::windows_build;
 pub use roles::TaskRole;
 pub use secrets::SecretSource;
 
-use crate::core::facts::Facts;
+use crate::core::facts::ClusterFeatures;
 use crate::core::labels;
 use crate::core::policy::NamespacePolicy;
 use crate::core::report::{Finding, Refusal};
@@ -82,7 +82,7 @@ pub struct TaskInput<'a> {
     /// Where the Pod will be. Volumes that are not in any namespace are kept apart by it.
     pub namespace: &'a str,
     /// What the cluster offers.
-    pub facts: &'a Facts,
+    pub facts: &'a ClusterFeatures,
     /// What the administrator of the namespace allows.
     pub policy: &'a NamespacePolicy,
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::notes::Notes;
 use super::{TaskInput, file_system};
+use crate::core::integration::Integration;
 use crate::core::kind::Kind;
 use crate::core::labels;
 
@@ -22,13 +23,8 @@ pub(super) struct Snapshot {
 
 /// The pair for a snapshot of EBS that `driver` reads, if the cluster has the API for it and the administrator allows it.
 pub(super) fn of_ebs(driver: &str, id: &str, path: &str, input: &TaskInput<'_>, notes: &mut Notes) -> Option<Snapshot> {
-    let api_version = Kind::VolumeSnapshot.api_version();
-    if !input.facts.serves(&api_version) {
-        let message = format!(
-            "the cluster does not serve {api_version}: install the snapshot controller with its CRDs, or remove \
-                snapshotId for an empty volume"
-        );
-        notes.unsupported(path, message);
+    if !Integration::VolumeSnapshots.is_served(input.facts) {
+        notes.unsupported(path, Integration::VolumeSnapshots.row().missing);
         return None;
     }
     if !file_system::is_allowed(input, "snapshot", id, path, notes) {
@@ -51,7 +47,7 @@ pub(super) fn of_ebs(driver: &str, id: &str, path: &str, input: &TaskInput<'_>, 
         },
     });
     let snapshot = json!({
-        "apiVersion": api_version,
+        "apiVersion": Kind::VolumeSnapshot.api_version(),
         "kind": Kind::VolumeSnapshot.kind(),
         "metadata": {"name": name, "namespace": input.namespace, "labels": managed},
         "spec": {"source": {"volumeSnapshotContentName": content_name}},

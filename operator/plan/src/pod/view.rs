@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::core::store::Stored;
+use crate::core::store::{DecodeError, Stored, View};
 
 /// A Pod.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,13 +19,19 @@ pub struct PodView {
     pub status: PodStatusView,
 }
 
-impl PodView {
-    /// A Pod as it is kept; `None` if it is none.
-    #[must_use]
-    pub fn read(stored: &Stored) -> Option<Self> {
-        let mut pod: Self = stored.decode().ok()?;
+impl View for PodView {
+    fn read(stored: &Stored) -> Result<Self, DecodeError> {
+        let mut pod: Self = stored.decode()?;
         pod.metadata.resource_version.clone_from(&stored.resource_version);
-        Some(pod)
+        Ok(pod)
+    }
+}
+
+impl PodView {
+    /// Whether its containers have ended for good.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
     }
 }
 
@@ -39,7 +45,7 @@ pub struct PodMetadata {
     pub namespace: String,
     /// Uid, from which the task id is made.
     pub uid: String,
-    /// Version, a precondition of deletes. Not a part of what is kept as text: see [`PodView::read`].
+    /// Version, a precondition of deletes. Not a part of what is kept as text: the store knows it.
     #[serde(skip)]
     pub resource_version: String,
     /// Labels.

@@ -5,14 +5,16 @@ use serde_json::{Map, Value};
 use super::json::Members;
 use super::layout::Container;
 use super::notes::Notes;
-use crate::core::facts::Facts;
-
-/// The API of GMSACredentialSpec objects.
-const GMSA: &str = "windows.k8s.io/v1";
+use crate::core::facts::ClusterFeatures;
+use crate::core::integration::Integration;
 
 /// `securityContext` of the container. What the kernel of Linux gives a container has no counterpart: the API refuses such
 /// fields on a Windows Pod, and ECS does not have them either.
-pub(super) fn security_context(container: &Container<'_>, facts: &Facts, notes: &mut Notes) -> Map<String, Value> {
+pub(super) fn security_context(
+    container: &Container<'_>,
+    facts: &ClusterFeatures,
+    notes: &mut Notes,
+) -> Map<String, Value> {
     let definition = container.definition;
     let mut options = Map::new();
     options.put_some("runAsUserName", definition.user.as_deref().filter(|user| !user.is_empty()));
@@ -26,11 +28,8 @@ pub(super) fn security_context(container: &Container<'_>, facts: &Facts, notes: 
         }
     }
     for (path, text) in specifications(container, notes) {
-        if !facts.serves(GMSA) {
-            let why = format!(
-                "the cluster has no GMSACredentialSpec ({GMSA}): the container has no identity in Active Directory"
-            );
-            notes.no_effect(path, why);
+        if !Integration::GroupManagedServiceAccounts.is_served(facts) {
+            notes.no_effect(path, Integration::GroupManagedServiceAccounts.row().missing);
             continue;
         }
         let name = specification_name(&text);

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::core::diff::{Difference, first_difference, seal};
-use crate::core::facts::Facts;
+use crate::core::facts::ClusterFeatures;
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::metadata::Metadata;
 use crate::core::object::{child, owner_reference, put};
@@ -146,7 +146,7 @@ struct Wanted<'a> {
     spec: &'a ScalableTargetSpec,
     service: &'a Stored,
     tracked: &'a [Tracked],
-    facts: &'a Facts,
+    facts: &'a ClusterFeatures,
 }
 
 /// What scaling comes to.
@@ -251,7 +251,7 @@ fn scaled_already(world: &dyn World, root: &Root) -> Option<Refusal> {
 }
 
 /// The policies an autoscaler can carry out. The others are in the support registry and reported from there.
-fn tracked(spec: &ScalableTargetSpec, facts: &Facts, findings: &mut Vec<Finding>) -> Vec<Tracked> {
+fn tracked(spec: &ScalableTargetSpec, facts: &ClusterFeatures, findings: &mut Vec<Finding>) -> Vec<Tracked> {
     let policies = spec.scaling_policies.as_deref().unwrap_or_default();
     if spec.min_capacity == 0 {
         findings.push(Finding {
@@ -267,7 +267,12 @@ fn tracked(spec: &ScalableTargetSpec, facts: &Facts, findings: &mut Vec<Finding>
 const NO_TOLERANCE: &str = "before Kubernetes 1.35 a HorizontalPodAutoscaler tolerates 10 % in both directions by default; ECS \
                             scales out as soon as the metric is above its target";
 
-fn track(index: usize, policy: &ScalingPolicy, facts: &Facts, findings: &mut Vec<Finding>) -> Option<Tracked> {
+fn track(
+    index: usize,
+    policy: &ScalingPolicy,
+    facts: &ClusterFeatures,
+    findings: &mut Vec<Finding>,
+) -> Option<Tracked> {
     let tracking = policy.target_tracking_scaling_policy_configuration.as_ref()?;
     let metric = match tracking.predefined_metric_specification.as_ref()?.predefined_metric_type {
         MetricType::EcsServiceAverageCpuUtilization | MetricType::EcsServiceAverageCpuUtilizationHighResolution => {
@@ -347,7 +352,7 @@ fn autoscaler(key: &ObjectKey, metadata: &Metadata, wanted: &Wanted<'_>) -> Valu
     body
 }
 
-fn rule(rule: ScalingRule, facts: &Facts) -> Value {
+fn rule(rule: ScalingRule, facts: &ClusterFeatures) -> Value {
     let kind = match rule.kind {
         PolicyKind::Pods => "Pods",
         PolicyKind::Percent => "Percent",

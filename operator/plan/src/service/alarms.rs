@@ -6,6 +6,7 @@ use api::service_deployment::{
 };
 use ecs::deployment::alarm::{Reading, State, Watch};
 
+use crate::core::integration::Integration;
 use crate::core::kind::ObjectKey;
 use crate::core::question::{AlarmQuery, AlarmState, Question};
 use crate::core::report::Finding;
@@ -104,8 +105,7 @@ pub(super) fn finding(alarms: Option<&DeploymentAlarms>, settings: &Settings) ->
     is_missed.then(|| Finding {
         path: "deploymentConfiguration.alarms".to_owned(),
         is_approximated: false,
-        why: "the operator has no Alertmanager (alarms.alertmanagerUrl of the chart): alarms are not monitored"
-            .to_owned(),
+        why: Integration::Alertmanager.row().missing.to_owned(),
     })
 }
 

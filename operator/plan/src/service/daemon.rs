@@ -6,6 +6,7 @@
 //! because a DaemonSet rounds percentages up. Of 10 instances with 75 % two may be missing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::capacity_provider::NodeSelectorTerm;
 use api::cluster::ContainerInstanceStatus;
@@ -29,7 +30,7 @@ const REVISION_HISTORY_LIMIT: i64 = 2;
 
 /// The instances of a DAEMON service and the tasks on them.
 pub(super) struct Fleet {
-    instances: Vec<Instance>,
+    instances: Vec<Arc<Instance>>,
     /// Instances that should have a task.
     eligible: BTreeSet<String>,
     minimum_healthy_percent: i64,
@@ -141,7 +142,7 @@ fn is_covered(eligible: &BTreeSet<String>, tasks: &[Task], deployment: &str) -> 
 }
 
 /// Instances in ACTIVE that the template's pods may be on, whether they are Ready or not.
-fn eligible(instances: &[Instance], template: &Value) -> BTreeSet<String> {
+fn eligible(instances: &[Arc<Instance>], template: &Value) -> BTreeSet<String> {
     let spec = template.get("spec");
     let read = |pointer: &str| spec.and_then(|spec| spec.pointer(pointer));
     let selector: BTreeMap<String, String> =
@@ -163,7 +164,7 @@ fn eligible(instances: &[Instance], template: &Value) -> BTreeSet<String> {
 
 /// Instances that do not meet the placement constraints, which are all that a frozen template says about nodes beside keeping
 /// off DRAINING ones.
-fn unfit(instances: &[Instance], pod_template: &Value) -> BTreeSet<String> {
+fn unfit(instances: &[Arc<Instance>], pod_template: &Value) -> BTreeSet<String> {
     let terms = pod_template.pointer(&format!("/spec/affinity{NODE_TERMS}"));
     let terms: Vec<NodeSelectorTerm> = terms.and_then(|value| Vec::deserialize(value).ok()).unwrap_or_default();
     let mut constraints: Vec<NodeSelectorTerm> = Vec::with_capacity(terms.len());

@@ -30,7 +30,8 @@ fn zone(zone: &str) -> Value {
 }
 
 fn names(instances: &[Instance], template: &Value) -> Vec<String> {
-    eligible(instances, template).into_iter().collect()
+    let instances: Vec<Arc<Instance>> = instances.iter().cloned().map(Arc::new).collect();
+    eligible(&instances, template).into_iter().collect()
 }
 
 #[test]

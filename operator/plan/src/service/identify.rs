@@ -168,7 +168,7 @@ fn record(
     let name = ecs::name::child_name(&snapshot.key.name, ecs::arn::last_segment(&starting.id), 253);
     Some(Record {
         key: ObjectKey::namespaced(Kind::ServiceDeployment, &snapshot.namespace, name),
-        spec: ServiceDeploymentSpec {
+        spec: Arc::new(ServiceDeploymentSpec {
             service: snapshot.key.name.clone(),
             service_name: snapshot.ecs_name.clone(),
             cluster: snapshot.cluster.clone(),
@@ -181,7 +181,7 @@ fn record(
             previous_deployment: current.map(|record| record.key.name.clone()),
             rollback_of: starting.rollback_of,
             service_revision,
-        },
+        }),
         status: ServiceDeploymentStatus::default(),
         revision,
         created_at,

@@ -45,7 +45,10 @@ use crate::core::world::World;
 use context::Context;
 use report::Outcome;
 
+pub(crate) use record::Record;
 pub use revision::ServiceRevision;
+pub(crate) use snapshot::CheckedSpec;
+pub(crate) use workload::{DaemonSetView, WorkloadView};
 
 /// What to do about one service now.
 #[must_use]

@@ -18,13 +18,13 @@ use serde::Deserialize;
 use super::alarms::watch_of;
 use super::revision::ServiceRevision;
 use crate::core::kind::ObjectKey;
-use crate::core::store::Stored;
+use crate::core::store::{DecodeError, Stored, View};
 
 /// One deployment of the service: existing, or about to be created.
 #[derive(Clone, Debug)]
-pub(super) struct Record {
+pub(crate) struct Record {
     pub(super) key: ObjectKey,
-    pub(super) spec: ServiceDeploymentSpec,
+    pub(super) spec: Arc<ServiceDeploymentSpec>,
     pub(super) status: ServiceDeploymentStatus,
     pub(super) revision: Arc<ServiceRevision>,
     pub(super) created_at: Timestamp,
@@ -39,22 +39,28 @@ struct Whole {
     status: Option<ServiceDeploymentStatus>,
 }
 
-impl Record {
-    /// Reads a record; one that cannot be read is left out, as if it had been removed from the history.
-    pub(super) fn read(stored: &Stored) -> Option<Self> {
-        let whole: Whole = stored.decode().ok()?;
-        let revision = serde_json::from_value(whole.spec.service_revision.clone()).ok()?;
+impl View for Record {
+    fn read(stored: &Stored) -> Result<Self, DecodeError> {
+        let mut whole: Whole = stored.decode()?;
+        // The typed revision is all that is read of it: its text need not be kept twice.
+        let revision = serde_path_to_error::deserialize(std::mem::take(&mut whole.spec.service_revision));
+        let revision = revision.map_err(|error| DecodeError::Form {
+            path: format!("spec.serviceRevision.{}", error.path()),
+            message: error.into_inner().to_string(),
+        })?;
         let created_at = whole.spec.created_at.0;
-        Some(Self {
+        Ok(Self {
             key: stored.key.clone(),
-            spec: whole.spec,
+            spec: Arc::new(whole.spec),
             status: whole.status.unwrap_or_default(),
             revision: Arc::new(revision),
             created_at,
             exists: true,
         })
     }
+}
 
+impl Record {
     /// `ecs-svc/<19 digits>`
     pub(super) fn id(&self) -> &str {
         &self.spec.deployment_id

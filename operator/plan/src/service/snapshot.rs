@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use api::cluster::ContainerInstanceStatus;
 use api::service::{ServiceSpec, ServiceStatus};
 use ecs::arn::last_segment;
 use jiff::Timestamp;
@@ -10,13 +11,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::record::Record;
-use super::workload::{DaemonSet, Workload};
+use super::workload::{DaemonSetView, Workload};
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
 use crate::core::metadata::Metadata;
 use crate::core::report::Refusal;
 use crate::core::root::Root;
-use crate::core::store::Stored;
+use crate::core::store::{DecodeError, Stored, View};
 use crate::core::world::{DEFAULT_CLUSTER, Term, World};
 use crate::nodes::instance;
 use crate::pod::observe::{PodView, Task, observe};
@@ -30,7 +31,7 @@ pub(super) struct ServiceSnapshot {
     /// The spec as it was written, for hashes and for naming fields that do nothing.
     pub(super) document: Value,
     /// The typed spec, or every reason why there is none.
-    pub(super) spec: Result<ServiceSpec, Vec<Refusal>>,
+    pub(super) spec: Result<Arc<ServiceSpec>, Vec<Refusal>>,
     /// The status as it was read.
     pub(super) status: ServiceStatus,
     /// The same as JSON, to compare with.
@@ -44,10 +45,10 @@ pub(super) struct ServiceSnapshot {
     /// The service's Deployments by the digits of their service deployment and their capacity provider label.
     pub(super) workloads: BTreeMap<(String, String), Workload>,
     /// The DaemonSet of a DAEMON service.
-    pub(super) daemon_set: Option<DaemonSet>,
+    pub(super) daemon_set: Option<Arc<DaemonSetView>>,
     /// The service's tasks, oldest first.
     pub(super) tasks: Vec<Task>,
-    /// Names of the nodes that are draining. Empty for a DAEMON service: its tasks are not replaced elsewhere, and its
+    /// Names of the nodes with tasks of the service that are draining. Empty for a DAEMON service: its tasks are not replaced elsewhere, and its
     /// DaemonSet leaves such nodes out.
     pub(super) draining: BTreeSet<String>,
     /// What fetches secrets for deployments of the service.
@@ -59,18 +60,29 @@ pub(super) struct ServiceSnapshot {
 /// Kinds that fetch the secrets of one deployment. Unlike other shared children they belong to one service.
 pub(super) const FETCHERS: [Kind; 2] = [Kind::ExternalSecret, Kind::SecretProviderClass];
 
-#[derive(Deserialize)]
-struct WithSpec {
-    spec: ServiceSpec,
+/// The spec of a service, or everything that is wrong with it: checked once for each version of the service.
+#[derive(Debug)]
+pub(crate) struct CheckedSpec(Result<Arc<ServiceSpec>, Vec<Refusal>>);
+
+impl View for CheckedSpec {
+    fn read(stored: &Stored) -> Result<Self, DecodeError> {
+        #[derive(Deserialize)]
+        struct WithSpec {
+            spec: ServiceSpec,
+        }
+        let refusals = validate::object(Kind::Service, &stored.value());
+        if refusals.is_empty() {
+            return stored.decode().map(|WithSpec { spec }| Self(Ok(Arc::new(spec))));
+        }
+        Ok(Self(Err(refusals)))
+    }
 }
 
 pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Option<ServiceSnapshot> {
     let root = Root::open(world, key)?;
-    let refusals = validate::object(Kind::Service, &root.object);
-    let spec = match root.stored.decode::<WithSpec>() {
-        Ok(whole) if refusals.is_empty() => Ok(whole.spec),
-        Err(error) if refusals.is_empty() => Err(vec![Refusal::invalid("spec", error.to_string())]),
-        _ => Err(refusals),
+    let spec = match root.stored.view::<CheckedSpec>() {
+        Ok(checked) => checked.0.clone(),
+        Err(error) => Err(vec![Refusal::invalid("spec", error.to_string())]),
     };
     let ecs_name = root.ecs_name("serviceName").to_owned();
     let cluster = root.document.get("cluster").and_then(Value::as_str).filter(|cluster| !cluster.is_empty());
@@ -82,7 +94,8 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
     let mut records: Vec<Record> = world
         .find(Kind::ServiceDeployment, Some(&namespace), &Term::Owner(root.metadata.uid.clone()))
         .iter()
-        .filter_map(|stored| Record::read(stored))
+        .filter_map(|stored| stored.view::<Record>().ok())
+        .map(|record| record.as_ref().clone())
         .collect();
     records.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.key.cmp(&other.key)));
     let workloads: BTreeMap<(String, String), Workload> = world
@@ -94,14 +107,14 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
     let mut tasks: Vec<Task> = world
         .find(Kind::Pod, Some(&namespace), &Term::Service(label))
         .iter()
-        .filter_map(|stored| PodView::read(stored))
+        .filter_map(|stored| stored.view::<PodView>().ok())
         .map(|pod| observe(&pod, now))
         .collect();
     let owner = Term::Owner(root.metadata.uid.clone());
     let fetchers = FETCHERS.into_iter().flat_map(|kind| world.find(kind, Some(&namespace), &owner)).collect();
     let daemon_sets = world.find(Kind::DaemonSet, Some(&namespace), &owner);
     let is_daemon = root.document.get("schedulingStrategy").and_then(Value::as_str) == Some(labels::DAEMON);
-    let daemon_set = daemon_sets.iter().filter(|_| is_daemon).find_map(|stored| DaemonSet::read(stored));
+    let daemon_set = daemon_sets.iter().filter(|_| is_daemon).find_map(|stored| DaemonSetView::current(stored));
     tasks.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.uid.cmp(&other.uid)));
     Some(ServiceSnapshot {
         key: key.clone(),
@@ -115,12 +128,22 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         cluster,
         records,
         workloads,
-        draining: if is_daemon { BTreeSet::new() } else { instance::draining(world) },
+        draining: if is_daemon { BTreeSet::new() } else { draining(world, &tasks) },
         daemon_set,
         tasks,
         fetchers,
         name_taken_by,
     })
+}
+
+/// Of the nodes that tasks are on, those that are DRAINING.
+fn draining(world: &dyn World, tasks: &[Task]) -> BTreeSet<String> {
+    let nodes: BTreeSet<&str> = tasks.iter().filter_map(|task| task.node.as_deref()).collect();
+    let is_draining = |name: &&str| {
+        let node = instance::instance(world, name);
+        node.is_some_and(|node| node.status() == ContainerInstanceStatus::Draining)
+    };
+    nodes.into_iter().filter(is_draining).map(ToOwned::to_owned).collect()
 }
 
 impl ServiceSnapshot {

@@ -1,5 +1,6 @@
 //! What is read of a service's Deployments.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -7,11 +8,27 @@ use serde_json::Value;
 
 use crate::core::labels;
 use crate::core::metadata::Metadata;
-use crate::core::store::Stored;
+use crate::core::store::{DecodeError, Stored, View};
 
 /// A Deployment of the service: all tasks of one service deployment on one capacity provider.
 #[derive(Clone, Debug)]
 pub(super) struct Workload {
+    view: Arc<WorkloadView>,
+    pub(super) stored: Arc<Stored>,
+}
+
+impl Deref for Workload {
+    type Target = WorkloadView;
+
+    fn deref(&self) -> &WorkloadView {
+        &self.view
+    }
+}
+
+/// What is read of it.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkloadView {
+    is_deleting: bool,
     /// Digits of the deployment whose template it runs.
     pub(super) deployment: String,
     /// Value of the capacity provider label.
@@ -22,15 +39,11 @@ pub(super) struct Workload {
     pub(super) asked_for: Option<i64>,
     /// What the Deployment controller said when it could not create pods.
     pub(super) replica_failure: Option<String>,
-    /// Affinity and tolerations as they are, so that they can be kept.
-    pub(super) affinity: Option<Value>,
-    pub(super) tolerations: Option<Value>,
-    pub(super) stored: Arc<Stored>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct View {
+struct Whole {
     metadata: Metadata,
     spec: Spec,
     status: Status,
@@ -47,14 +60,6 @@ struct Spec {
 #[serde(default)]
 struct Template {
     metadata: Metadata,
-    spec: PodSpec,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PodSpec {
-    affinity: Option<Value>,
-    tolerations: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -71,41 +76,57 @@ struct DeploymentCondition {
     message: String,
 }
 
-impl Workload {
-    /// Reads a Deployment that is not on its way out.
-    pub(super) fn read(stored: Arc<Stored>) -> Option<Self> {
-        let view: View = stored.decode().ok()?;
-        if view.metadata.is_deleting() {
-            return None;
-        }
-        let label = |name: &str| view.spec.template.metadata.labels.get(name).cloned().unwrap_or_default();
-        let mut conditions = view.status.conditions.iter();
+impl View for WorkloadView {
+    fn read(stored: &Stored) -> Result<Self, DecodeError> {
+        let Whole { metadata, spec, status } = stored.decode()?;
+        let label = |name: &str| spec.template.metadata.labels.get(name).cloned().unwrap_or_default();
+        let mut conditions = status.conditions.iter();
         let failure = conditions.find(|condition| condition.r#type == "ReplicaFailure" && condition.status == "True");
-        Some(Self {
+        Ok(Self {
+            is_deleting: metadata.is_deleting(),
             deployment: label(labels::DEPLOYMENT),
             provider: label(labels::CAPACITY_PROVIDER),
-            replicas: view.spec.replicas,
-            asked_for: view.metadata.annotations.get(labels::DESIRED_COUNT).and_then(|text| text.parse().ok()),
+            replicas: spec.replicas,
+            asked_for: metadata.annotations.get(labels::DESIRED_COUNT).and_then(|text| text.parse().ok()),
             replica_failure: failure.map(|condition| condition.message.clone()),
-            affinity: view.spec.template.spec.affinity,
-            tolerations: view.spec.template.spec.tolerations,
-            stored,
         })
+    }
+}
+
+impl Workload {
+    /// A Deployment that is not on its way out.
+    pub(super) fn read(stored: Arc<Stored>) -> Option<Self> {
+        let view: Arc<WorkloadView> = stored.view().ok()?;
+        (!view.is_deleting).then_some(Self { view, stored })
+    }
+
+    /// Affinity and tolerations of its pods as they are, so that they can be kept.
+    pub(super) fn placement(&self) -> (Option<Value>, Option<Value>) {
+        let object = self.stored.value();
+        let read = |name: &str| object.pointer(&format!("/spec/template/spec/{name}")).cloned();
+        (read("affinity"), read("tolerations"))
     }
 }
 
 /// The DaemonSet of a DAEMON service.
 #[derive(Clone, Debug)]
-pub(super) struct DaemonSet {
+pub(crate) struct DaemonSetView {
+    is_deleting: bool,
     /// Digits of the deployment whose template it has.
     pub(super) deployment: String,
 }
 
-impl DaemonSet {
-    /// Reads a DaemonSet that is not on its way out.
-    pub(super) fn read(stored: &Stored) -> Option<Self> {
-        let mut view: View = stored.decode().ok()?;
-        let deployment = view.spec.template.metadata.labels.remove(labels::DEPLOYMENT).unwrap_or_default();
-        (!view.metadata.is_deleting()).then_some(Self { deployment })
+impl View for DaemonSetView {
+    fn read(stored: &Stored) -> Result<Self, DecodeError> {
+        let Whole { metadata, mut spec, .. } = stored.decode()?;
+        let deployment = spec.template.metadata.labels.remove(labels::DEPLOYMENT).unwrap_or_default();
+        Ok(Self { is_deleting: metadata.is_deleting(), deployment })
+    }
+}
+
+impl DaemonSetView {
+    /// A DaemonSet that is not on its way out.
+    pub(super) fn current(stored: &Stored) -> Option<Arc<Self>> {
+        stored.view::<Self>().ok().filter(|view| !view.is_deleting)
     }
 }

@@ -36,6 +36,7 @@ use serde_json::Value;
 pub use field::{Case, Field, Level};
 pub use reference::reference;
 
+use crate::core::kind::Kind;
 use crate::core::report::{Finding, Refusal};
 use present::Verdict;
 
@@ -58,6 +59,50 @@ impl Document {
     /// Every document, each once.
     pub const ALL: [Self; 5] =
         [Self::TaskDefinition, Self::Service, Self::Cluster, Self::CapacityProvider, Self::ScalableTarget];
+
+    /// The document of a kind; `None` for kinds that users do not write.
+    #[must_use]
+    pub const fn of(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::TaskDefinition => Some(Self::TaskDefinition),
+            Kind::Service => Some(Self::Service),
+            Kind::Cluster => Some(Self::Cluster),
+            Kind::CapacityProvider => Some(Self::CapacityProvider),
+            Kind::ScalableTarget => Some(Self::ScalableTarget),
+            Kind::TaskDefinitionRevision
+            | Kind::ServiceDeployment
+            | Kind::Deployment
+            | Kind::DaemonSet
+            | Kind::Pod
+            | Kind::KubernetesService
+            | Kind::PodDisruptionBudget
+            | Kind::ServiceAccount
+            | Kind::NetworkPolicy
+            | Kind::PersistentVolumeClaim
+            | Kind::PersistentVolume
+            | Kind::ConfigMap
+            | Kind::StorageClass
+            | Kind::VolumeSnapshot
+            | Kind::VolumeSnapshotContent
+            | Kind::HorizontalPodAutoscaler
+            | Kind::Node
+            | Kind::ExternalSecret
+            | Kind::SecretProviderClass
+            | Kind::Namespace => None,
+        }
+    }
+
+    /// The member of `spec` that holds the ECS name; `None` for scalable targets, which are named by what they scale.
+    #[must_use]
+    pub const fn name_member(self) -> Option<&'static str> {
+        match self {
+            Self::TaskDefinition => Some("family"),
+            Self::Service => Some("serviceName"),
+            Self::Cluster => Some("clusterName"),
+            Self::CapacityProvider => Some("name"),
+            Self::ScalableTarget => None,
+        }
+    }
 
     fn parts(self) -> &'static [&'static [Field]] {
         match self {

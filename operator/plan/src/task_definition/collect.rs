@@ -1,6 +1,7 @@
 //! Removes old revisions that nothing uses. ECS keeps each for ever; an API server should not have to.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ecs::arn::task_definition_reference;
 use serde_json::Value;
@@ -18,7 +19,7 @@ const DEFAULT_HISTORY: usize = 100;
 /// gone back to) or its spec names.
 ///
 /// With a history of 2 and revisions 1 to 6, of which a service runs 2: 2, 5 and 6 stay, 1, 3 and 4 go.
-pub(super) fn collect(world: &dyn World, namespace: &str, document: &Value, known: &[Revision]) -> Vec<Op> {
+pub(super) fn collect(world: &dyn World, namespace: &str, document: &Value, known: &[Arc<Revision>]) -> Vec<Op> {
     let history = document.pointer("/kubernetes/revisionHistory").and_then(Value::as_u64);
     let history = history.map_or(DEFAULT_HISTORY, |history| usize::try_from(history).unwrap_or(usize::MAX)).max(1);
     if known.len() <= history {

@@ -7,6 +7,7 @@ use api::task_definition::{ContainerDefinition, TaskDefinitionSpec, VersionConsi
 use ecs::image::ImageReference;
 use serde::{Deserialize, Serialize};
 
+use crate::core::integration::Integration;
 use crate::core::report::Finding;
 use crate::core::settings::{ImageResolution, Settings};
 
@@ -35,9 +36,7 @@ pub(crate) fn is_consistent(container: &ContainerDefinition) -> bool {
 pub(crate) fn findings(task_definition: &TaskDefinitionSpec, settings: &Settings) -> Vec<Finding> {
     let why = match settings.images {
         ImageResolution::LeftToOperator => return Vec::new(),
-        ImageResolution::Off => {
-            "image resolution is off: tasks pull the tag at every start instead of one digest per deployment"
-        }
+        ImageResolution::Off => Integration::ImageRegistries.row().missing,
         ImageResolution::Registries(_) => {
             "image resolution leaves this registry out: tasks pull the tag at every start instead of one digest per \
                 deployment"

@@ -9,6 +9,8 @@ mod content;
 pub(crate) mod images;
 mod revision;
 
+use std::sync::Arc;
+
 use api::conditions::{ConditionType, Reason};
 use api::revision::{StoredTaskDefinition, TaskDefinitionRevisionSpec};
 use api::task_definition::{Compatibility, TaskDefinitionSpec, TaskDefinitionStatus};
@@ -30,7 +32,7 @@ use crate::pod::{self, TaskInput};
 use crate::support::{self, Document};
 use crate::validate;
 
-pub use revision::{Revision, revisions};
+pub use revision::{Revision, newest_active_revision, revision, revisions};
 
 /// Summaries of revisions kept in status, newest first.
 const MOST_SUMMARIES: usize = 100;
@@ -69,7 +71,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         if is_new {
             conditions.progressing(Reason::Progressing, &format!("registering {family}:{}", highest + 1));
         } else {
-            let latest = known.last().map(Revision::reference).unwrap_or_default();
+            let latest = known.last().map(|revision| revision.reference()).unwrap_or_default();
             conditions.ready(Reason::ReconcileCompleted, &format!("{latest} is registered"));
         }
     } else {
@@ -147,7 +149,7 @@ fn highest_remembered(
     namespace: &str,
     family: &str,
     previous: &TaskDefinitionStatus,
-    known: &[Revision],
+    known: &[Arc<Revision>],
 ) -> i64 {
     let term = Term::Family(family.to_owned());
     let used = |kind: Kind, pointer: &'static str| {

@@ -1,5 +1,7 @@
 //! The immutable revisions of a family, as the cluster has them.
 
+use std::sync::Arc;
+
 use api::revision::{RevisionState, TaskDefinitionRevisionSpec};
 use api::schema::Time;
 use api::task_definition::{Compatibility, RevisionStatus, RevisionSummary, TaskDefinitionSpec};
@@ -13,11 +15,12 @@ use crate::core::metadata::Metadata;
 use crate::core::op::Op;
 use crate::core::settings::Settings;
 use crate::core::status;
-use crate::core::store::DecodeError;
+use crate::core::store::{DecodeError, Stored, View};
+use crate::core::term::active_revisions;
 use crate::core::world::{Term, World};
 
 /// One registered revision.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Revision {
     /// The family.
     pub family: String,
@@ -25,9 +28,13 @@ pub struct Revision {
     pub number: i64,
     /// Whether something new may use it. A revision is ACTIVE until it is deregistered.
     pub is_active: bool,
+    /// The document it was registered with, or why this version of the operator cannot read it.
+    pub task_definition: Result<TaskDefinitionSpec, DecodeError>,
     pub(super) key: ObjectKey,
     pub(super) metadata: Metadata,
-    spec: TaskDefinitionRevisionSpec,
+    content_hash: String,
+    family_generation: Option<i64>,
+    compatibilities: Vec<Compatibility>,
     state: RevisionState,
     previous_status: Value,
 }
@@ -36,7 +43,35 @@ pub struct Revision {
 struct Whole {
     spec: TaskDefinitionRevisionSpec,
     #[serde(default)]
-    status: Option<RevisionState>,
+    status: Value,
+}
+
+impl View for Revision {
+    fn read(stored: &Stored) -> Result<Self, DecodeError> {
+        let Whole { spec, status } = stored.decode()?;
+        let metadata = Metadata::of(stored);
+        let state = Option::<RevisionState>::deserialize(&status)
+            .map_err(|error| DecodeError::Form { path: "status".to_owned(), message: error.to_string() })?
+            .unwrap_or_default();
+        let document = spec.task_definition.0;
+        let is_deregistered = metadata.annotations.get(labels::DEREGISTER).is_some_and(|value| value == "true");
+        Ok(Self {
+            family: spec.family,
+            number: spec.revision,
+            is_active: state.status != Some(RevisionStatus::Inactive) && !is_deregistered,
+            compatibilities: compatibilities(&document),
+            task_definition: serde_path_to_error::deserialize(document).map_err(|error| DecodeError::Form {
+                path: error.path().to_string(),
+                message: error.into_inner().to_string(),
+            }),
+            key: stored.key.clone(),
+            metadata,
+            content_hash: spec.content_hash,
+            family_generation: spec.family_generation,
+            state,
+            previous_status: status,
+        })
+    }
 }
 
 impl Revision {
@@ -46,23 +81,12 @@ impl Revision {
         format!("{}:{}", self.family, self.number)
     }
 
-    /// The document it was registered with.
-    ///
-    /// # Errors
-    /// When another version of the operator stored a document that this one cannot read.
-    pub fn task_definition(&self) -> Result<TaskDefinitionSpec, DecodeError> {
-        serde_path_to_error::deserialize(&self.spec.task_definition.0).map_err(|error| DecodeError::Form {
-            path: error.path().to_string(),
-            message: error.into_inner().to_string(),
-        })
-    }
-
     /// Whether a family at `metadata` whose document hashes to `content` asks for another revision than this one. A copy of
     /// the family that is older than the one this revision was registered from asks for nothing.
     pub(super) fn has_other_content(&self, content: &str, metadata: &Metadata) -> bool {
         let is_outdated = self.metadata.is_owned_by(&metadata.uid)
-            && self.spec.family_generation.is_some_and(|generation| generation > metadata.generation);
-        self.spec.content_hash != content && !is_outdated
+            && self.family_generation.is_some_and(|generation| generation > metadata.generation);
+        self.content_hash != content && !is_outdated
     }
 
     /// Status of a revision: registered once, and deregistered when its annotation says so.
@@ -73,7 +97,7 @@ impl Revision {
             task_definition_arn: Some(settings.identity.task_definition_arn(&self.family, self.number)),
             registered_at: Some(self.registered_at(now)),
             deregistered_at: (!self.is_active).then(|| self.state.deregistered_at.clone().unwrap_or(Time(now))),
-            compatibilities: compatibilities(&self.spec.task_definition.0),
+            compatibilities: self.compatibilities.clone(),
             conditions: Vec::new(),
         };
         let status = serde_json::to_value(state).ok()?;
@@ -98,41 +122,45 @@ impl Revision {
         let created = self.metadata.creation_timestamp.unwrap_or(now);
         self.state.registered_at.clone().unwrap_or(Time(created))
     }
-
-    fn is_deregistered(&self) -> bool {
-        self.metadata.annotations.get(labels::DEREGISTER).is_some_and(|value| value == "true")
-    }
 }
 
 /// All registered revisions of a family, oldest first.
 #[must_use]
-pub fn revisions(world: &dyn World, namespace: &str, family: &str) -> Vec<Revision> {
-    let mut revisions: Vec<Revision> = world
-        .find(Kind::TaskDefinitionRevision, Some(namespace), &Term::Family(family.to_owned()))
-        .iter()
-        .filter_map(|stored| {
-            let whole: Whole = stored.decode().ok()?;
-            let metadata = Metadata::of(stored);
-            if metadata.is_deleting() {
-                return None;
-            }
-            let state = whole.status.unwrap_or_default();
-            let mut revision = Revision {
-                family: whole.spec.family.clone(),
-                number: whole.spec.revision,
-                is_active: state.status != Some(RevisionStatus::Inactive),
-                key: stored.key.clone(),
-                metadata,
-                spec: whole.spec,
-                previous_status: stored.value().get("status").cloned().unwrap_or_default(),
-                state,
-            };
-            revision.is_active &= !revision.is_deregistered();
-            Some(revision)
-        })
-        .collect();
+pub fn revisions(world: &dyn World, namespace: &str, family: &str) -> Vec<Arc<Revision>> {
+    let found = world.find(Kind::TaskDefinitionRevision, Some(namespace), &Term::Family(family.to_owned()));
+    let mut revisions: Vec<Arc<Revision>> = found.iter().filter_map(|stored| usable(stored)?.ok()).collect();
     revisions.sort_by_key(|revision| revision.number);
     revisions
+}
+
+/// One revision of a family, ACTIVE or not. `None` if it is not there or about to go.
+#[must_use]
+pub fn revision(
+    world: &dyn World,
+    namespace: &str,
+    family: &str,
+    number: i64,
+) -> Option<Result<Arc<Revision>, DecodeError>> {
+    let term = Term::Revision(format!("{family}:{number}"));
+    world.find(Kind::TaskDefinitionRevision, Some(namespace), &term).iter().find_map(|stored| usable(stored))
+}
+
+/// The newest revision of a family that something new may use. One that cannot be decoded is an error: an older one in its
+/// place is not what was asked for.
+#[must_use]
+pub fn newest_active_revision(
+    world: &dyn World,
+    namespace: &str,
+    family: &str,
+) -> Option<Result<Arc<Revision>, DecodeError>> {
+    let prefix = active_revisions(namespace, family);
+    world.last(Kind::TaskDefinitionRevision, Term::ActiveRevision, &prefix).and_then(|stored| usable(&stored))
+}
+
+/// A revision that is not being deleted.
+fn usable(stored: &Stored) -> Option<Result<Arc<Revision>, DecodeError>> {
+    let revision = stored.view::<Revision>();
+    Some(revision).filter(|revision| !revision.as_ref().is_ok_and(|revision| revision.metadata.is_deleting()))
 }
 
 /// EC2 always, and whatever else the document was validated for.

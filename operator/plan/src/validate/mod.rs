@@ -47,20 +47,24 @@ pub fn object(kind: Kind, object: &Value) -> Vec<Refusal> {
     }
     let mut refusals = metadata::check(kind, object);
     refusals.extend(schema(kind, object));
-    let more = match kind {
-        Kind::TaskDefinition => {
-            decoded(kind, object, Document::TaskDefinition, |object: &ECSTaskDefinition| task_definition(&object.spec))
+    let more = match Document::of(kind) {
+        Some(document @ Document::TaskDefinition) => {
+            decoded(kind, object, document, |object: &ECSTaskDefinition| task_definition(&object.spec))
         }
-        Kind::Service => decoded(kind, object, Document::Service, |object: &ECSService| service(&object.spec)),
-        Kind::Cluster => decoded(kind, object, Document::Cluster, |object: &ECSCluster| cluster(&object.spec)),
-        Kind::CapacityProvider => decoded(kind, object, Document::CapacityProvider, |object: &ECSCapacityProvider| {
-            capacity_provider(&object.spec)
-        }),
-        Kind::ScalableTarget => {
-            decoded(kind, object, Document::ScalableTarget, |object: &ECSScalableTarget| scalable_target(&object.spec))
+        Some(document @ Document::Service) => {
+            decoded(kind, object, document, |object: &ECSService| service(&object.spec))
+        }
+        Some(document @ Document::Cluster) => {
+            decoded(kind, object, document, |object: &ECSCluster| cluster(&object.spec))
+        }
+        Some(document @ Document::CapacityProvider) => {
+            decoded(kind, object, document, |object: &ECSCapacityProvider| capacity_provider(&object.spec))
+        }
+        Some(document @ Document::ScalableTarget) => {
+            decoded(kind, object, document, |object: &ECSScalableTarget| scalable_target(&object.spec))
         }
         // Written by the operator only.
-        _ => Vec::new(),
+        None => Vec::new(),
     };
     // One refusal a field and exception is enough: the layers overlap on purpose.
     for refusal in more {
@@ -93,11 +97,14 @@ fn decoded<T: DeserializeOwned>(
 
 /// The exception with which ECS answers parameters that are malformed.
 const fn exception(kind: Kind) -> Reason {
-    match kind {
-        Kind::TaskDefinition | Kind::TaskDefinitionRevision => Reason::ClientException,
+    match Document::of(kind) {
+        Some(Document::TaskDefinition) => Reason::ClientException,
         // Application Auto Scaling is an API of its own.
-        Kind::ScalableTarget => Reason::ValidationException,
-        _ => Reason::InvalidParameterException,
+        Some(Document::ScalableTarget) => Reason::ValidationException,
+        None if matches!(kind, Kind::TaskDefinitionRevision) => Reason::ClientException,
+        Some(Document::Service | Document::Cluster | Document::CapacityProvider) | None => {
+            Reason::InvalidParameterException
+        }
     }
 }
 

@@ -73,3 +73,43 @@ fn dependencies_between_our_crates_point_one_way() {
     assert!(of("documents").iter().all(|name| ["api", "ecs", "plan"].contains(name)));
     assert!(of("kubectl-ecs").iter().all(|name| ["api", "documents", "ecs", "plan"].contains(name)));
 }
+
+/// A match over kinds that ends in `_ =>` would compile with a new kind that nobody thought of there.
+#[test]
+fn every_match_over_kinds_names_all_of_them() {
+    let root = format!("{}/../..", env!("CARGO_MANIFEST_DIR"));
+    let folders = [
+        "operator/plan/src",
+        "operator/runtime/src",
+        "operator/bin/src",
+        "documents/src",
+        "kubectl-ecs/src",
+        "e2e/src",
+    ];
+    let mut files: Vec<std::path::PathBuf> = folders.iter().map(|folder| format!("{root}/{folder}").into()).collect();
+    let (mut seen, mut wrong) = (0, Vec::new());
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let indent = |line: &str| line.len() - line.trim_start().len();
+        for (index, line) in lines.iter().enumerate() {
+            let arm = line.trim_start().trim_start_matches("| ").trim_start_matches("plan::");
+            if !arm.starts_with("Kind::") || !line.contains("=>") {
+                continue;
+            }
+            seen += 1;
+            let rest = lines[index..].iter().filter(|next| !next.trim().is_empty());
+            let mut arms =
+                rest.take_while(|next| indent(next) >= indent(line)).filter(|next| indent(next) == indent(line));
+            if arms.any(|next| next.trim_start().starts_with("_ =>") || next.trim_start().starts_with("_ if")) {
+                wrong.push(format!("{}:{}: {}", path.display(), index + 1, arm));
+            }
+        }
+    }
+    assert!(seen > 40, "the source is written otherwise: {seen} arms seen");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

@@ -3,7 +3,7 @@
 use api::task_definition::TaskDefinitionSpec;
 use ecs::lifecycle::StopCode;
 use jiff::{SignedDuration, Timestamp};
-use plan::core::facts::Facts;
+use plan::core::facts::ClusterFeatures;
 use plan::core::policy::NamespacePolicy;
 use plan::pod::observe::{Task, observe};
 use plan::pod::{TaskInput, pod};
@@ -41,7 +41,7 @@ fn task(replace: &str, statuses: &[(&str, Value)], now: Timestamp) -> Task {
         volume_configurations: &[],
         is_fargate: false,
         namespace: "shop",
-        facts: &Facts::default(),
+        facts: &ClusterFeatures::default(),
         policy: &NamespacePolicy::default(),
         deployment: "1234567890123456789",
     };

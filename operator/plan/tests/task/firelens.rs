@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use api::task_definition::TaskDefinitionSpec;
-use plan::core::facts::Facts;
+use plan::core::facts::ClusterFeatures;
 use plan::core::policy::NamespacePolicy;
 use plan::pod::{TaskPod, pod};
 use proptest::prelude::*;
@@ -92,7 +92,7 @@ fn task(type_: &str, router_options: Value, options: &BTreeMap<String, String>) 
     ]}))
     .unwrap();
     let policy = NamespacePolicy::from_annotations(Some(&json!({"ecs-operator.dev/allowed-secrets": "*"})));
-    pod(&input(&definition, &Facts::default(), &policy))
+    pod(&input(&definition, &ClusterFeatures::default(), &policy))
         .map_err(|refusals| refusals.into_iter().map(|refusal| refusal.path).collect())
 }
 

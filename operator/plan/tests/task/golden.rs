@@ -6,7 +6,7 @@ use std::path::Path;
 
 use api::service::ServiceVolumeConfiguration;
 use api::task_definition::TaskDefinitionSpec;
-use plan::core::facts::{Facts, KubernetesVersion};
+use plan::core::facts::{ClusterFeatures, KubernetesVersion};
 use plan::core::policy::NamespacePolicy;
 use plan::pod::{TaskInput, TaskPod, pod};
 use serde::Deserialize;
@@ -35,7 +35,7 @@ const NAMESPACE: &str = "shop";
 
 fn render(case: &Case) -> Value {
     let kubernetes = case.kubernetes.as_ref().map_or(KubernetesVersion::NEWEST, |text| text.parse().unwrap());
-    let facts = Facts { kubernetes, served: case.served.clone() };
+    let facts = ClusterFeatures { kubernetes, served: case.served.clone() };
     let policy = NamespacePolicy::from_annotations(Some(&case.namespace_annotations));
     let input = TaskInput {
         task_definition: &case.task_definition,

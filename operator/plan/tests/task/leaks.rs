@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::task_definition::TaskDefinitionSpec;
 use plan::Stored;
-use plan::core::facts::Facts;
+use plan::core::facts::ClusterFeatures;
 use plan::core::kind::Kind;
 use plan::core::policy::NamespacePolicy;
 use plan::pod::observe::observe;
@@ -55,7 +55,7 @@ prop_compose! {
     }
 }
 
-fn policy(rung: u8) -> (Facts, NamespacePolicy) {
+fn policy(rung: u8) -> (ClusterFeatures, NamespacePolicy) {
     let (served, annotations) = match rung {
         0 => (
             "external-secrets.io/v1",
@@ -71,7 +71,7 @@ fn policy(rung: u8) -> (Facts, NamespacePolicy) {
         3 => ("external-secrets.io/v1", json!({"ecs-operator.dev/allowed-secrets": "/prod/a*"})),
         _ => ("apps/v1", json!({})),
     };
-    let facts = Facts { served: BTreeSet::from([served.to_owned()]), ..Facts::default() };
+    let facts = ClusterFeatures { served: BTreeSet::from([served.to_owned()]), ..ClusterFeatures::default() };
     (facts, NamespacePolicy::from_annotations(Some(&annotations)))
 }
 

@@ -11,12 +11,16 @@ mod properties;
 mod walls;
 
 use api::task_definition::TaskDefinitionSpec;
-use plan::core::facts::Facts;
+use plan::core::facts::ClusterFeatures;
 use plan::core::policy::NamespacePolicy;
 use plan::pod::TaskInput;
 
 /// What a service without anything special starts tasks from, in the namespace `shop`.
-fn input<'a>(definition: &'a TaskDefinitionSpec, facts: &'a Facts, policy: &'a NamespacePolicy) -> TaskInput<'a> {
+fn input<'a>(
+    definition: &'a TaskDefinitionSpec,
+    facts: &'a ClusterFeatures,
+    policy: &'a NamespacePolicy,
+) -> TaskInput<'a> {
     TaskInput {
         task_definition: definition,
         volume_configurations: &[],

@@ -5,7 +5,7 @@ use api::task_definition::TaskDefinitionSpec;
 use ecs::health::HealthStatus;
 use ecs::lifecycle::{LastStatus, StopCode};
 use jiff::Timestamp;
-use plan::core::facts::Facts;
+use plan::core::facts::ClusterFeatures;
 use plan::core::policy::NamespacePolicy;
 use plan::pod::observe::{Task, observe};
 use plan::pod::pod;
@@ -33,7 +33,7 @@ fn annotations(has_health_check: bool) -> Value {
         {"name": "init", "image": "a", "memory": 64, "essential": false},
     ]}))
     .unwrap();
-    json!(pod(&input(&definition, &Facts::default(), &NamespacePolicy::default())).unwrap().annotations)
+    json!(pod(&input(&definition, &ClusterFeatures::default(), &NamespacePolicy::default())).unwrap().annotations)
 }
 
 fn app_name() -> String {
@@ -271,7 +271,7 @@ fn when_a_restart_is_ecs_s_own_then_it_is_no_failure() {
     ]}))
     .unwrap();
     let annotations =
-        json!(pod(&input(&definition, &Facts::default(), &NamespacePolicy::default())).unwrap().annotations);
+        json!(pod(&input(&definition, &ClusterFeatures::default(), &NamespacePolicy::default())).unwrap().annotations);
     for (code, failed) in [(1, 0), (9, 1)] {
         let mut pod = healthy_pod(false);
         pod["metadata"]["annotations"] = annotations.clone();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::task_definition::TaskDefinitionSpec;
-use plan::core::facts::{Facts, KubernetesVersion};
+use plan::core::facts::{ClusterFeatures, KubernetesVersion};
 use plan::core::policy::NamespacePolicy;
 use plan::pod::{TaskPod, pod};
 use proptest::prelude::*;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use super::input;
 
 fn render(definition: &Value) -> Result<TaskPod, Vec<String>> {
-    render_for(definition, &Facts::default())
+    render_for(definition, &ClusterFeatures::default())
 }
 
-fn render_for(definition: &Value, facts: &Facts) -> Result<TaskPod, Vec<String>> {
+fn render_for(definition: &Value, facts: &ClusterFeatures) -> Result<TaskPod, Vec<String>> {
     let definition: TaskDefinitionSpec = serde_json::from_value(definition.clone()).unwrap();
     pod(&input(&definition, facts, &NamespacePolicy::default()))
         .map_err(|refusals| refusals.into_iter().map(|refusal| refusal.path).collect())
@@ -252,7 +252,7 @@ proptest! {
 
     #[test]
     fn a_pod_reserves_exactly_what_its_task_states(definition in good_definition(), minor in 33..37_u32) {
-        let facts = Facts { kubernetes: KubernetesVersion { major: 1, minor }, ..Facts::default() };
+        let facts = ClusterFeatures { kubernetes: KubernetesVersion { major: 1, minor }, ..ClusterFeatures::default() };
         let pod = render_for(&definition, &facts).unwrap();
         if let Some(cpu) = definition["cpu"].as_str() {
             let units: i64 = cpu.parse().unwrap();

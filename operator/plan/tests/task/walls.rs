@@ -1,7 +1,7 @@
 //! A namespace is a wall: what is outside of namespaces (volumes, directories of nodes, roles) is kept apart by name.
 
 use api::task_definition::TaskDefinitionSpec;
-use plan::core::facts::Facts;
+use plan::core::facts::ClusterFeatures;
 use plan::core::policy::NamespacePolicy;
 use plan::pod::{TaskInput, TaskPod, pod};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn render(namespace: &str, definition: &Value) -> TaskPod {
         is_fargate: false,
         deployment: "1234567890123456789",
         namespace,
-        facts: &Facts::default(),
+        facts: &ClusterFeatures::default(),
         policy: &NamespacePolicy::from_annotations(Some(&json!({"ecs-operator.dev/allowed-file-systems": "fs-*"}))),
     })
     .unwrap()

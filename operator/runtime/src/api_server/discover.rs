@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::Client;
-use plan::Facts;
+use plan::ClusterFeatures;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -18,17 +18,17 @@ const PAUSE: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// What the client says, or a version that cannot be read.
-async fn ask(client: &Client, ignored: &[String]) -> Result<Facts, String> {
+async fn ask(client: &Client, ignored: &[String]) -> Result<ClusterFeatures, String> {
     let version = client.apiserver_version().await.map_err(|error| chain(&error))?;
     let kubernetes = format!("{}.{}", version.major, version.minor).parse().map_err(|error| format!("{error}"))?;
     let groups = client.list_api_groups().await.map_err(|error| chain(&error))?;
     let known = groups.groups.into_iter().filter(|group| !ignored.contains(&group.name));
     let versions = known.flat_map(|group| group.versions);
-    Ok(Facts { kubernetes, served: versions.map(|version| version.group_version).collect() })
+    Ok(ClusterFeatures { kubernetes, served: versions.map(|version| version.group_version).collect() })
 }
 
 /// Asks until there is an answer. Returns `None` if `stop` comes first.
-pub async fn first(client: &Client, ignored: &[String], stop: &CancellationToken) -> Option<Facts> {
+pub async fn first(client: &Client, ignored: &[String], stop: &CancellationToken) -> Option<ClusterFeatures> {
     loop {
         match ask(client, ignored).await {
             Ok(facts) => {
@@ -45,7 +45,7 @@ pub async fn first(client: &Client, ignored: &[String], stop: &CancellationToken
 }
 
 /// Returns when the server says something else than `known`. A question without answer is no news.
-pub async fn news(client: &Client, ignored: &[String], known: &Facts) {
+pub async fn news(client: &Client, ignored: &[String], known: &ClusterFeatures) {
     loop {
         tokio::time::sleep(INTERVAL).await;
         match ask(client, ignored).await {

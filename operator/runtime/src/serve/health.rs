@@ -6,7 +6,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use plan::{Facts, Kind};
+use plan::core::integration::Integration;
+use plan::{ClusterFeatures, Kind};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -112,10 +113,10 @@ pub struct Health {
 impl Health {
     /// One feed per kind that is served, and per namespace for kinds that live in one, unless `namespaces` is empty.
     #[must_use]
-    pub fn new(namespaces: &[String], facts: &Facts) -> Self {
+    pub fn new(namespaces: &[String], facts: &ClusterFeatures) -> Self {
         let (sender, synced) = watch::channel(0);
         let mut feeds = Vec::new();
-        for kind in Kind::ALL.into_iter().filter(|kind| !kind.is_optional() || facts.serves(&kind.api_version())) {
+        for kind in Kind::ALL.into_iter().filter(|kind| Integration::serves(facts, *kind)) {
             let places: Vec<Option<String>> = if kind.is_namespaced() && !namespaces.is_empty() {
                 namespaces.iter().cloned().map(Some).collect()
             } else {
@@ -185,13 +186,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn when_a_feed_stands_still_then_only_it_is_named_and_waiting_is_not_standing_still() {
-        let health = Health::new(&[], &Facts::default());
+        let health = Health::new(&[], &ClusterFeatures::default());
         tokio::time::advance(Duration::from_secs(200)).await;
         for feed in health.feeds() {
-            match feed.kind() {
-                Kind::Pod => {}
-                Kind::Node => feed.waits(Phase::Unavailable, Duration::from_mins(2)),
-                _ => feed.progressed(Phase::Watching),
+            if feed.kind() == Kind::Node {
+                feed.waits(Phase::Unavailable, Duration::from_mins(2));
+            } else if feed.kind() != Kind::Pod {
+                feed.progressed(Phase::Watching);
             }
         }
         tokio::time::advance(Duration::from_secs(101)).await;
@@ -200,11 +201,12 @@ mod tests {
 
     #[tokio::test]
     async fn when_a_definition_is_not_installed_then_readiness_names_it() {
-        let health = Health::new(&[], &Facts::default());
+        let health = Health::new(&[], &ClusterFeatures::default());
         for feed in health.feeds() {
-            match feed.kind() {
-                Kind::Cluster => feed.waits(Phase::Absent, Duration::from_secs(1)),
-                _ => feed.synced(),
+            if feed.kind() == Kind::Cluster {
+                feed.waits(Phase::Absent, Duration::from_secs(1));
+            } else {
+                feed.synced();
             }
         }
         let missing = health.missing();
@@ -221,7 +223,7 @@ mod tests {
 
     #[tokio::test]
     async fn when_two_namespaces_are_watched_then_there_are_two_feeds_per_namespaced_kind() {
-        let health = Health::new(&["a".to_owned(), "b".to_owned()], &Facts::default());
+        let health = Health::new(&["a".to_owned(), "b".to_owned()], &ClusterFeatures::default());
         let always = || Kind::ALL.into_iter().filter(|kind| !kind.is_optional());
         let namespaced = always().filter(|kind| kind.is_namespaced()).count();
         assert_eq!(health.feeds().len(), 2 * namespaced + (always().count() - namespaced));

@@ -3,9 +3,10 @@
 //! Every label has a small closed set of values: kinds, verbs, steps, categories, status codes. Names of objects never
 //! become labels.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use plan::Kind;
@@ -205,17 +206,10 @@ impl Default for Metrics {
 }
 
 /// The label that controller-runtime would give: the lower-case kind.
-const fn controller(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Cluster => "ecscluster",
-        Kind::CapacityProvider => "ecscapacityprovider",
-        Kind::TaskDefinition => "ecstaskdefinition",
-        Kind::Service => "ecsservice",
-        Kind::ScalableTarget => "ecsscalabletarget",
-        Kind::PersistentVolume => "persistentvolume",
-        Kind::VolumeSnapshotContent => "volumesnapshotcontent",
-        _ => "other",
-    }
+fn controller(kind: Kind) -> &'static str {
+    static LABELS: LazyLock<BTreeMap<Kind, String>> =
+        LazyLock::new(|| Kind::ALL.into_iter().map(|kind| (kind, kind.kind().to_ascii_lowercase())).collect());
+    LABELS.get(&kind).map_or(kind.kind(), String::as_str)
 }
 
 impl Metrics {

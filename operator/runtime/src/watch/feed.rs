@@ -12,7 +12,8 @@ use std::time::Duration;
 use futures::{Stream, TryStreamExt};
 use kube::Client;
 use kube::core::WatchEvent;
-use plan::{Kind, ObjectKey, Stored};
+use plan::core::store::DecodeError;
+use plan::{Kind, ObjectKey, Stored, views};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
@@ -326,16 +327,27 @@ impl Feed {
         Some(version)
     }
 
-    /// An object that cannot be read is counted and skipped: it must not end the watch for all others.
+    /// An object that has no identity is counted and skipped: it must not end the watch for all others. One that plans
+    /// cannot read is counted and taken in.
     fn accept(&self, object: Value) -> Option<Stored> {
         match Stored::accept(self.kind, object) {
-            Ok(stored) => Some(stored),
+            Ok(stored) => {
+                if let Err(error) = views::prepare(&stored) {
+                    let (ns, name) = (stored.key.namespace.as_deref().unwrap_or_default(), &stored.key.name);
+                    self.unread(&error, ns, name, "object cannot be decoded: plans go without it");
+                }
+                Some(stored)
+            }
             Err(error) => {
-                self.metrics.unread_object(self.kind);
-                warn!(kind = self.kind.kind(), step = "feed", error = error.to_string(), "object not taken in");
+                self.unread(&error, "", "", "object not taken in");
                 None
             }
         }
+    }
+
+    fn unread(&self, error: &DecodeError, ns: &str, name: &str, message: &'static str) {
+        self.metrics.unread_object(self.kind);
+        warn!(kind = self.kind.kind(), ns, name, step = "feed", error = error.to_string(), "{message}");
     }
 
     fn path(&self, pairs: &[(&str, &str)]) -> Result<String, RequestError> {

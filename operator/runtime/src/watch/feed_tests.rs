@@ -26,7 +26,7 @@ fn feed(kind: Kind, namespaces: &[&str]) -> Fixture {
     let metrics = Arc::new(Metrics::default());
     let intake = Arc::new(Intake::new(Queue::new(Timing::default(), Unobserved), Arc::clone(&metrics)));
     let namespaces: Vec<String> = namespaces.iter().map(|name| (*name).to_owned()).collect();
-    let health = Health::new(&namespaces, &plan::Facts::default());
+    let health = Health::new(&namespaces, &plan::ClusterFeatures::default());
     let own = health.feeds().iter().find(|feed| feed.kind() == kind).unwrap();
     let feed = Feed::new(Client::new(service, "x"), Arc::clone(&intake), Arc::clone(&metrics), Arc::clone(own));
     let task = tokio::spawn(feed.run(CancellationToken::new()));

@@ -47,8 +47,8 @@ impl Store {
         {
             return Change::default();
         }
-        let is_news = previous.as_ref().is_none_or(|previous| !previous.says_the_same(&stored));
-        let is_for_itself = previous.as_ref().is_some_and(|previous| is_for_itself(previous, &stored));
+        let is_news = previous.as_ref().is_none_or(|previous| !previous.same_content(&stored));
+        let is_status_alone = previous.as_ref().is_some_and(|previous| previous.same_except_status(&stored));
         {
             let mut counted = self.write();
             if counted.world.insert(stored).is_none() {
@@ -56,12 +56,11 @@ impl Store {
             }
         }
         let mut change = Change::default();
-        if is_news && is_for_itself {
-            change.affected.insert(key);
-        } else if is_news {
+        if is_news {
+            let affected = if is_status_alone { routes::affected_by_status } else { routes::affected };
             let counted = self.read();
             for copy in previous.iter().chain(counted.world.get(&key).iter()) {
-                change.affected.extend(routes::affected(&counted.world, copy));
+                change.affected.extend(affected(&counted.world, copy));
             }
         }
         // A name that now belongs to another object: the old one is gone although no watch event said so.
@@ -139,12 +138,6 @@ impl Store {
     fn write(&self) -> RwLockWriteGuard<'_, Counted> {
         self.world.write().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A cluster's status only counts what is in it: nothing in it decides by that. A cluster of a thousand services would
-/// otherwise be a thousand reconciles for each task that starts.
-fn is_for_itself(previous: &Stored, stored: &Stored) -> bool {
-    stored.key.kind == Kind::Cluster && previous.asks_the_same(stored)
 }
 
 fn is_replaced(world: &MemoryWorld, previous: &Stored) -> bool {

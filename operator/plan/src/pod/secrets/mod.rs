@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::TaskInput;
 use super::notes::Notes;
-use crate::core::kind::Kind;
+use crate::core::integration::Integration;
 use crate::core::labels;
 use crate::core::policy::Permission;
 use external::Store;
@@ -259,10 +259,12 @@ fn decide(
     let external = match input.policy.annotation(annotation) {
         None => None,
         Some(text) => match text.parse::<Store>() {
-            Ok(store) if input.facts.serves(&Kind::ExternalSecret.api_version()) => Some(Decision::External(store)),
+            Ok(store) if Integration::ExternalSecrets.is_served(input.facts) => Some(Decision::External(store)),
             Ok(_) => {
-                notes
-                    .approximated(path, unfetched(reference, &not_served(annotation, Kind::ExternalSecret, namespace)));
+                notes.approximated(
+                    path,
+                    unfetched(reference, &not_served(annotation, Integration::ExternalSecrets, namespace)),
+                );
                 return Some(Decision::Native);
             }
             Err(error) => {
@@ -275,9 +277,9 @@ fn decide(
     let provider = input.policy.annotation(labels::SECRETS_STORE_CSI).filter(|_| takes_files && external.is_none());
     let offer = match provider {
         None => external,
-        Some(csi::PROVIDER) if input.facts.serves(&Kind::SecretProviderClass.api_version()) => Some(Decision::Csi),
+        Some(csi::PROVIDER) if Integration::SecretsStoreCsi.is_served(input.facts) => Some(Decision::Csi),
         Some(csi::PROVIDER) => {
-            let why = not_served(labels::SECRETS_STORE_CSI, Kind::SecretProviderClass, namespace);
+            let why = not_served(labels::SECRETS_STORE_CSI, Integration::SecretsStoreCsi, namespace);
             notes.approximated(path, unfetched(reference, &why));
             return Some(Decision::Native);
         }
@@ -305,8 +307,8 @@ fn decide(
     }
 }
 
-fn not_served(annotation: &str, kind: Kind, namespace: &str) -> String {
-    format!("Namespace {namespace} has annotation {annotation}, but the cluster does not serve {}", kind.api_version())
+fn not_served(annotation: &str, integration: Integration, namespace: &str) -> String {
+    format!("Namespace {namespace} has annotation {annotation}, but {}", integration.row().missing)
 }
 
 fn unfetched(reference: &SecretReference, why: &str) -> String {

@@ -19,6 +19,16 @@ const SHARED: [(Kind, &str); 7] = [
     (Kind::SecretProviderClass, ""),
 ];
 
+/// Whether the operator makes such an object for a namespace.
+type IsMade = fn(&Value, &str) -> bool;
+
+/// Kinds outside of namespaces.
+const CLUSTER_SCOPED: [(Kind, IsMade); 3] = [
+    (Kind::PersistentVolume, is_volume),
+    (Kind::StorageClass, |object, _| ebs::is_storage_class(object)),
+    (Kind::VolumeSnapshotContent, is_content),
+];
+
 /// The key of an object that services of `namespace` share, if it is one of those.
 pub(super) fn shared(object: &Value, namespace: &str) -> Option<ObjectKey> {
     let (kind, name) = (kind_of(object)?, text(object, "/metadata/name")?);
@@ -28,15 +38,9 @@ pub(super) fn shared(object: &Value, namespace: &str) -> Option<ObjectKey> {
 
 /// The key of an object outside of namespaces, if it is one that belongs to `namespace` and nothing else.
 pub(super) fn cluster_scoped(object: &Value, namespace: &str) -> Option<ObjectKey> {
-    let kind = kind_of(object)?;
-    let is_known = match kind {
-        Kind::PersistentVolume => is_volume(object, namespace),
-        Kind::StorageClass => ebs::is_storage_class(object),
-        Kind::VolumeSnapshotContent => is_content(object, namespace),
-        _ => false,
-    };
-    let name = text(object, "/metadata/name").filter(|_| is_known)?;
-    Some(ObjectKey::cluster_scoped(kind, name))
+    let (kind, name) = (kind_of(object)?, text(object, "/metadata/name")?);
+    let is_made = CLUSTER_SCOPED.iter().any(|(known, is_made)| *known == kind && is_made(object, namespace));
+    is_made.then(|| ObjectKey::cluster_scoped(kind, name))
 }
 
 /// A file system for a claim in the namespace, mounted with a Secret of the namespace if with any.

@@ -20,7 +20,8 @@ use super::resolve::Resolution;
 use super::revision::ServiceRevision;
 use super::snapshot::ServiceSnapshot;
 use crate::core::diff::{Difference, first_difference, seal};
-use crate::core::facts::Facts;
+use crate::core::facts::ClusterFeatures;
+use crate::core::integration::Integration;
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
 use crate::core::metadata::Metadata;
@@ -49,7 +50,7 @@ pub(super) fn record(context: Context<'_>, deployments: &Deployments) -> Option<
     let owner = owner_reference(Kind::Service, &context.snapshot.metadata, true);
     let labels = BTreeMap::from([(labels::SERVICE.to_owned(), ecs::name::label_value(&record.spec.service))]);
     let mut body = child(&record.key, std::slice::from_ref(&owner), labels);
-    put(&mut body, "spec", serde_json::to_value(&record.spec).ok()?);
+    put(&mut body, "spec", serde_json::to_value(record.spec.as_ref()).ok()?);
     Some(Op::Create { key: record.key.clone(), body })
 }
 
@@ -89,7 +90,7 @@ pub(super) fn plan(
 struct Ensure<'a> {
     world: &'a dyn World,
     snapshot: &'a ServiceSnapshot,
-    facts: &'a Facts,
+    facts: &'a ClusterFeatures,
     children: Children,
 }
 
@@ -122,7 +123,7 @@ impl Ensure<'_> {
 
     /// Whether the API server knows the kind: what a revision asked for may have been uninstalled since.
     fn is_served(&self, key: &ObjectKey) -> bool {
-        !key.kind.is_optional() || self.facts.serves(&key.kind.api_version())
+        Integration::serves(self.facts, key.kind)
     }
 
     /// ServiceAccounts, claims of file systems, snapshots, NetworkPolicies and configurations of log routers are shared by every service

@@ -233,7 +233,7 @@ impl Rollout<'_> {
                 budget: valid(bounds(replicas, self.service.percentages).budget(replicas)),
                 kept: live
                     .filter(|_| !record.revision.capacity.iter().any(|frozen| frozen.label() == capacity.label()))
-                    .map(|live| (live.affinity.clone(), live.tolerations.clone())),
+                    .map(Workload::placement),
                 part: capacity,
                 record: record.clone(),
                 replicas,

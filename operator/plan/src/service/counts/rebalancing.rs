@@ -9,6 +9,7 @@
 //! of each are balanced by themselves, one move at a time over all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::capacity_provider::NodeSelectorTerm;
 use api::cluster::ContainerInstanceStatus;
@@ -141,16 +142,17 @@ struct Counts {
 /// The zones in which the part's tasks can run now, with those it has there.
 fn zones<'a>(
     tasks: &[Judged<'_>],
-    instances: &'a [Instance],
+    instances: &'a [Arc<Instance>],
     primary: &Record,
     capacity: &CapacityPart,
 ) -> BTreeMap<&'a str, Counts> {
+    let instances = || instances.iter().map(Arc::as_ref);
     let zone = |instance: &'a Instance| instance.labels.get(ZONE).map(String::as_str).filter(|zone| !zone.is_empty());
     let eligible: BTreeSet<&str> =
-        instances.iter().filter(|instance| is_eligible(instance, primary, capacity)).filter_map(zone).collect();
+        instances().filter(|instance| is_eligible(instance, primary, capacity)).filter_map(zone).collect();
     let mut counts: BTreeMap<&str, Counts> = eligible.into_iter().map(|zone| (zone, Counts::default())).collect();
     let of_node: BTreeMap<&str, &str> =
-        instances.iter().filter_map(|instance| Some((instance.name.as_str(), zone(instance)?))).collect();
+        instances().filter_map(|instance| Some((instance.name.as_str(), zone(instance)?))).collect();
     let label = capacity.label();
     for judged in tasks.iter().filter(|judged| !judged.task.is_stopping && judged.is_of(primary.digits(), &label)) {
         let task = judged.task;

@@ -9,10 +9,10 @@ use ecs::scale_in::{Candidate, Strategy, victims};
 
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
-use crate::core::metadata::Metadata;
 use crate::core::op::Op;
 use crate::core::world::World;
 use crate::nodes::attribute::ZONE;
+use crate::nodes::instance::instance;
 use crate::pod::observe::Task;
 use crate::service::context::Context;
 use crate::service::judged::Judged;
@@ -118,9 +118,9 @@ fn zones(world: &dyn World, tasks: &[&Judged<'_>]) -> BTreeMap<String, String> {
     let mut zones = BTreeMap::new();
     for node in tasks.iter().filter_map(|judged| judged.task.node.as_deref()) {
         if !zones.contains_key(node)
-            && let Some(stored) = world.get(&ObjectKey::cluster_scoped(Kind::Node, node))
+            && let Some(instance) = instance(world, node)
         {
-            let zone = Metadata::of(&stored).labels.get(ZONE).cloned().unwrap_or_default();
+            let zone = instance.labels.get(ZONE).cloned().unwrap_or_default();
             zones.insert(node.to_owned(), zone);
         }
     }

@@ -1,5 +1,7 @@
 //! What a service refers to: its cluster, its capacity providers and its task definition.
 
+use std::sync::Arc;
+
 use api::capacity_provider::{CapacityProviderSpec, CapacityProviderStrategyItem};
 use api::cluster::{ClusterCapacityProvider, ClusterSpec};
 use api::conditions::Reason;
@@ -14,7 +16,7 @@ use crate::core::root::holder;
 use crate::core::world::{Term, World};
 use crate::service::identity;
 use crate::service::snapshot::ServiceSnapshot;
-use crate::task_definition::{Revision, revisions};
+use crate::task_definition::{Revision, newest_active_revision, revision};
 
 #[derive(Deserialize)]
 struct WithSpec<T> {
@@ -123,40 +125,34 @@ pub(super) fn task_definition(
     world: &dyn World,
     snapshot: &ServiceSnapshot,
     spec: &ServiceSpec,
-) -> Result<Revision, Missing> {
+) -> Result<Arc<Revision>, Missing> {
     let text = spec.task_definition.as_str();
+    let missing = |message: String| Missing::new(Reason::TaskDefinitionNotFound, message);
     let reference = ecs::arn::task_definition_reference(text)
-        .map_err(|error| Missing::new(Reason::TaskDefinitionNotFound, format!("taskDefinition {text}: {error}")))?;
-    let known = revisions(world, &snapshot.namespace, &reference.family);
+        .map_err(|error| missing(format!("taskDefinition {text}: {error}")))?;
+    let family = &reference.family;
     let running = snapshot.primary().map(|record| record.spec.task_definition.clone());
-    if let Some(number) = reference.revision.or_else(|| resolved_earlier(snapshot, spec, &reference.family)) {
-        let found = known.into_iter().find(|revision| revision.number == number);
-        return match found {
-            // What runs already may go on with an INACTIVE revision; nothing new may start to use it.
-            Some(revision) if revision.is_active || running.as_deref() == Some(&revision.reference()) => Ok(revision),
-            Some(revision) => {
-                let message = format!("TaskDefinition is inactive: {}", revision.reference());
-                Err(Missing::new(Reason::TaskDefinitionInactive, message))
-            }
-            None => {
-                let message = format!("task definition {}:{number} not found", reference.family);
-                Err(Missing::new(Reason::TaskDefinitionNotFound, message))
-            }
-        };
+    if let Some(number) = reference.revision.or_else(|| resolved_earlier(snapshot, spec, family)) {
+        let name = format!("{family}:{number}");
+        let found = revision(world, &snapshot.namespace, family, number)
+            .ok_or_else(|| missing(format!("task definition {name} not found")))?
+            .map_err(|error| missing(format!("{name}: {error}")))?;
+        // What runs already may go on with an INACTIVE revision; nothing new may start to use it.
+        if found.is_active || running.as_deref() == Some(&name) {
+            return Ok(found);
+        }
+        return Err(Missing::new(Reason::TaskDefinitionInactive, format!("TaskDefinition is inactive: {name}")));
     }
-    known.into_iter().filter(|revision| revision.is_active).max_by_key(|revision| revision.number).ok_or_else(|| {
-        let family = &reference.family;
-        let exists =
-            !world.find(Kind::TaskDefinition, Some(&snapshot.namespace), &Term::EcsName(family.clone())).is_empty();
-        let message = if exists {
-            format!(
-                "task definition family {family} has no ACTIVE revision; see the conditions of its ECSTaskDefinition"
-            )
-        } else {
-            format!("task definition family {family} not found: no ECSTaskDefinition has this family")
-        };
-        Missing::new(Reason::TaskDefinitionNotFound, message)
-    })
+    if let Some(newest) = newest_active_revision(world, &snapshot.namespace, family) {
+        return newest.map_err(|error| missing(format!("the newest revision of {family}: {error}")));
+    }
+    let exists =
+        !world.find(Kind::TaskDefinition, Some(&snapshot.namespace), &Term::EcsName(family.clone())).is_empty();
+    Err(missing(if exists {
+        format!("task definition family {family} has no ACTIVE revision; see the conditions of its ECSTaskDefinition")
+    } else {
+        format!("task definition family {family} not found: no ECSTaskDefinition has this family")
+    }))
 }
 
 /// With `kubernetes.taskDefinitionResolution: OnServiceUpdate` a bare family is resolved when the service itself is

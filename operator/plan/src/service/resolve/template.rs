@@ -41,18 +41,19 @@ pub(super) fn next_revision(
         return Err(Missing::new(Reason::InvalidParameterException, message).into());
     }
     let revision = references::task_definition(context.world, snapshot, spec)?;
-    let task_definition: TaskDefinitionSpec = revision
-        .task_definition()
+    let task_definition = revision
+        .task_definition
+        .as_ref()
         .map_err(|error| Missing::new(Reason::TaskDefinitionNotFound, format!("{}: {error}", revision.reference())))?;
-    compatibility::check(spec, &task_definition, is_fargate)?;
+    compatibility::check(spec, task_definition, is_fargate)?;
     let trigger = identity::trigger_hash(&revision.reference(), &snapshot.document);
-    let pod = render(context, spec, &revision, &task_definition, is_fargate, &trigger)?;
+    let pod = render(context, spec, &revision, task_definition, is_fargate, &trigger)?;
     // Fields of the task definition are reported on the object that carries them.
     let own = pod.findings.iter().filter(|finding| finding.path.starts_with("volumeConfigurations")).cloned();
     let findings = support::merge(general.to_vec(), own.collect());
     let request = PlacementRequest::of(spec);
     let findings = placement::tell_packing(request, context.settings.has_binpack_profiles, findings);
-    let rules = placement::members_of(context.world, request, &task_definition).map_err(Unresolved::Refused)?;
+    let rules = placement::members_of(context.world, request, task_definition).map_err(Unresolved::Refused)?;
 
     let service_label = ecs::name::label_value(&snapshot.key.name);
     let mut pod_spec = pod.spec.as_object().cloned().unwrap_or_default();
@@ -61,10 +62,10 @@ pub(super) fn next_revision(
     }
     let has_profiles = context.settings.has_binpack_profiles;
     placement::apply(request, is_fargate, has_profiles, &service_label, &mut pod_spec);
-    let images = Images::of(&task_definition, &pod_spec);
+    let images = Images::of(task_definition, &pod_spec);
     rules.apply(&mut pod_spec);
     placement::keep_off_draining_instances(&mut pod_spec);
-    let metadata = metadata(snapshot, spec, &task_definition, &revision, &pod);
+    let metadata = metadata(snapshot, spec, task_definition, &revision, &pod);
     let revision = ServiceRevision {
         task_definition: revision.reference(),
         pod_template: without_nothing_but_empty_dirs(&json!({ "metadata": metadata, "spec": pod_spec })),
