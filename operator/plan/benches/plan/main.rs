@@ -63,7 +63,7 @@ fn cluster(bencher: Bencher, services: usize) {
 #[divan::bench(args = SERVICES)]
 fn cluster_with_selector(bencher: Bencher, services: usize) {
     let generated = Generated::of(services);
-    plan_of(bencher, generated, &generated.selecting_cluster());
+    plan_of(bencher, generated, &Generated::selecting_cluster());
 }
 
 /// A capacity provider whose node selector selects ten nodes.

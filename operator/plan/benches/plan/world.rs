@@ -59,7 +59,7 @@ impl Generated {
     }
 
     /// The one cluster with a node selector.
-    pub(crate) fn selecting_cluster(&self) -> ObjectKey {
+    pub(crate) fn selecting_cluster() -> ObjectKey {
         ObjectKey::namespaced(Kind::Cluster, NAMESPACE, "pool")
     }
 
