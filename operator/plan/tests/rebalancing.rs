@@ -141,3 +141,23 @@ fn when_the_new_task_lands_in_the_wrong_zone_then_the_next_try_is_half_an_hour_l
     move_on(&mut cluster);
     assert_eq!((cluster.list(Kind::Pod).len(), told(&cluster).len()), (4, 2), "{:?}", told(&cluster));
 }
+
+#[test]
+fn when_the_list_of_events_has_moved_on_then_the_pause_and_the_imbalance_are_remembered() {
+    let mut cluster = given(&json!({"availabilityZoneRebalancing": "ENABLED"}));
+    cluster.apply(node(NEW, "a"));
+    cluster.apply(node("node-b", "b"));
+    move_on(&mut cluster);
+    assert_eq!(told(&cluster).len(), 1);
+    let forget = |cluster: &mut Cluster| cluster.edit(Kind::Service, "web", |web| web["status"]["events"] = json!([]));
+    forget(&mut cluster);
+    cluster.pass(60);
+    move_on(&mut cluster);
+    assert_eq!(told(&cluster), [""; 0], "the same move is not tried again");
+    // The zones come to be balanced by themselves.
+    for pod in &names(&cluster)[..2] {
+        cluster.edit(Kind::Pod, pod, |pod| pod["spec"]["nodeName"] = json!("node-b"));
+    }
+    move_on(&mut cluster);
+    assert_eq!(told(&cluster), ["(service web) is AZ balanced with 2 tasks in a, 2 tasks in b."]);
+}

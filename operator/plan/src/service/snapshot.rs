@@ -48,8 +48,8 @@ pub(super) struct ServiceSnapshot {
     pub(super) daemon_set: Option<Arc<DaemonSetView>>,
     /// The service's tasks, oldest first.
     pub(super) tasks: Vec<Task>,
-    /// Names of the nodes with tasks of the service that are draining. Empty for a DAEMON service: its tasks are not replaced elsewhere, and its
-    /// DaemonSet leaves such nodes out.
+    /// Names of the draining nodes that have tasks of the service. Empty for a DAEMON service: its tasks are not replaced
+    /// elsewhere, and its DaemonSet leaves such nodes out.
     pub(super) draining: BTreeSet<String>,
     /// What fetches secrets for deployments of the service.
     pub(super) fetchers: Vec<Arc<Stored>>,
