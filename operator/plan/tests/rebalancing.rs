@@ -53,7 +53,7 @@ fn tasks(cluster: &Cluster, node: &str) -> usize {
 /// What was told about balance, oldest first.
 fn told(cluster: &Cluster) -> Vec<String> {
     let web = cluster.get(Kind::Service, "web");
-    let events = web["status"]["events"].as_array().unwrap();
+    let events = web["status"]["events"].as_array().map(Vec::as_slice).unwrap_or_default();
     let texts = events.iter().rev().map(|event| event["message"].as_str().unwrap().to_owned());
     texts.filter(|text| text.contains("AZ balanced")).collect()
 }
