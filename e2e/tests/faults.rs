@@ -206,6 +206,18 @@ async fn when_the_operator_is_restarted_with_two_hundred_services_then_it_writes
             (count("activeServicesCount"), count("runningTasksCount")) == (Some(200), Some(50))
         })
         .await?;
+        // Counts follow at intervals of seconds while anything moves, nodes too: none may be left to write.
+        let counted = || scenario.view().read(|objects| objects.get(&("ECSCluster", "main".to_owned())).cloned());
+        let mut is_at_rest = false;
+        for _ in 0..10 {
+            let before = counted();
+            scenario.view().stays("the cluster is counted", Duration::from_secs(6), |_| Ok(())).await?;
+            is_at_rest = counted() == before;
+            if is_at_rest {
+                break;
+            }
+        }
+        ensure!(is_at_rest, "the cluster is counted again and again");
         ensure!(first.terminate().await?.success());
 
         let mark = Mark::now(&cluster.audit_log()?)?;
