@@ -15,7 +15,7 @@ pub enum InputError {
         /// What the system or the parser said, in one line.
         message: String,
     },
-    /// A document that is none of those that are known, or more than one of them.
+    /// A document of an unknown type, or one that fits more than one type.
     #[error("{origin}: {message}")]
     Unrecognised {
         /// Which document.

@@ -10,7 +10,7 @@ pub fn find<'o>(objects: &'o Objects, kind: &str, name: &str) -> Option<&'o Valu
     objects.iter().find(|((other, is), _)| *other == kind && is == name).map(|(_, object)| object)
 }
 
-/// A text inside an object; empty when there is none.
+/// A string inside an object; empty if it is absent.
 #[must_use]
 pub fn text<'o>(object: &'o Value, pointer: &str) -> &'o str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()

@@ -70,8 +70,8 @@ impl CapacityPart {
     }
 }
 
-/// Label value of tasks that no capacity provider placed. A provider of that very name would share the label, and with it the
-/// Deployment: the rules of the CRD refuse none of them, since ECS's own names are upper case or longer.
+/// Label value of tasks that no capacity provider placed. A capacity provider named `none` would get the same label value, and
+/// its tasks the same Deployment: the CRD does not reject that name.
 pub(crate) const NO_PROVIDER: &str = "none";
 
 const KARPENTER_CAPACITY_TYPE: &str = "karpenter.sh/capacity-type";

@@ -66,11 +66,11 @@ impl End {
 /// The deployment that undoes another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Undoing {
-    /// There is none, and none can come: something else was asked for before it began.
+    /// It does not exist and never will: a user requested something else before it began.
     Never,
-    /// There is none yet.
+    /// It does not exist yet.
     NotYet,
-    /// There is one.
+    /// It exists.
     Begun {
         /// How far it is.
         stage: Stage,

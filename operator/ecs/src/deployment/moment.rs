@@ -22,7 +22,7 @@ impl Moment {
         self.0.div_euclid(MICROS_PER_SECOND)
     }
 
-    /// So many minutes later, to the microsecond: 1 minute after 10:00:00.9 is 10:01:00.9. Negative minutes are none.
+    /// This many minutes later, to the microsecond: 1 minute after 10:00:00.9 is 10:01:00.9. Negative minutes count as 0.
     #[must_use]
     pub fn after_minutes(self, minutes: i64) -> Self {
         Self(self.0.saturating_add(minutes.max(0).saturating_mul(60 * MICROS_PER_SECOND)))

@@ -186,7 +186,7 @@ fn copy(original: &Value, index: usize) -> Value {
     let mut object = original.clone();
     object["metadata"]["namespace"] = json!(format!("{NAMESPACE}-{index:04}"));
     rename(&mut object["metadata"]["uid"], index);
-    // An index would add the member where there is none.
+    // Indexing would add the member if it is absent.
     let owners = object.pointer_mut("/metadata/ownerReferences").and_then(Value::as_array_mut);
     for owner in owners.into_iter().flatten() {
         rename(&mut owner["uid"], index);
