@@ -10,7 +10,7 @@ use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::json::{condition, text};
 use e2e::scenario::manifest::{self, with, with_container};
 use e2e::scenario::sampler::{exists, tasks};
-use e2e::scenario::{Bounds, Objects};
+use e2e::scenario::{Bounds, Objects, revision};
 use kube::api::{DeleteParams, ListParams};
 use serde_json::{Value, json};
 
@@ -254,6 +254,42 @@ async fn when_a_daemon_of_a_new_deployment_fails_then_the_circuit_breaker_goes_b
             .await?;
         sampler.verdict()?;
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_daemon_deployment_has_failed_for_good_then_a_lost_task_comes_back_on_the_revision_that_worked()
+-> Result<()> {
+    Pool::run("daemon-failed", 3, async |pool| {
+        let threshold = json!({ "type": "COUNT", "value": 1 });
+        let breaker = json!({ "enable": true, "rollback": false, "thresholdConfiguration": threshold });
+        let agent = with(pool.service("agent", None), minimum(50));
+        let agent = with(agent, json!({ "deploymentConfiguration": { "deploymentCircuitBreaker": breaker } }));
+        pool.scenario.given([agent]).await?;
+        pool.scenario.then_within(60).the_service("agent").is_steady_on("app:1").await?;
+        let denied = manifest::fate(fate::IMAGE_PULL_ERROR, "denied: no such image");
+        pool.scenario.when_service_changed("agent", denied).await?;
+        pool.scenario.when_applied([changed("2")]).await?;
+        pool.scenario
+            .then_within(60)
+            .the_service("agent")
+            .has(is_true(ConditionType::Stalled, Reason::DeploymentFailed))
+            .await?;
+        let is_old = |pod: &&Value| exists(pod) && revision(pod) == "app:1";
+        let old = pool.scenario.view().read(|objects| {
+            let mut old = tasks(objects, "agent").into_iter().filter(is_old);
+            old.next().map(|pod| (text(pod, "/metadata/name").to_owned(), text(pod, "/spec/nodeName").to_owned()))
+        });
+        let (lost, node) = old.unwrap();
+        pool.scenario.api("Pod")?.delete(&lost, &DeleteParams::default()).await?;
+        let then = pool.scenario.then_within(60);
+        then.until(&format!("{node} has a task of app:1 again"), |objects| {
+            let here = tasks(objects, "agent").into_iter().filter(|pod| text(pod, "/spec/nodeName") == node);
+            let again = here.filter(is_old).any(|pod| text(pod, "/metadata/name") != lost);
+            if again { Ok(()) } else { Err("it has none".to_owned()) }
+        })
+        .await
     })
     .await
 }

@@ -38,4 +38,5 @@ mod steady;
 mod stops;
 mod trouble;
 mod updates;
+mod upkeep;
 mod volumes;

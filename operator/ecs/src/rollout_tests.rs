@@ -160,17 +160,90 @@ fn when_tasks_are_protected_then_they_outlast_a_rollout_and_a_scale_in() {
 }
 
 #[test]
-fn when_unhealthy_tasks_fill_the_maximum_then_they_go_first() {
-    // 10 tasks, at most 11 and at least 9: 7 old ones and 3 new ones are healthy or not, and nothing can be started.
+fn when_unhealthy_tasks_fill_the_maximum_then_they_are_stopped_first_and_their_revision_starts_them_again() {
+    // 10 tasks, at most 11 and at least 9: 7 old ones and 2 new ones are healthy, and nothing can be started.
     let mut old = source(8, 7);
     old.tasks.leaving = 1;
     let mut new = primary(10, 3, 2);
     new.tasks.leaving = 1;
+    // A count cannot tell which revision starts the next one: whoever stops them is told that there is no room.
     let full = step_with(10, (90, 110), &[old, new]);
-    assert_eq!((full.counts, full.is_full), (vec![7, 3], true));
-    // The one of the new revision cannot be given up by a count: whoever stops it is told that there is no room.
-    let still = step_with(10, (90, 110), &[source(8, 8), new]);
-    assert_eq!((still.counts, still.is_full), (vec![8, 3], true));
+    assert_eq!((full.counts, full.is_full), (vec![8, 3], true));
+}
+
+/// A source of which `leaving` tasks are unhealthy.
+fn with_unhealthy(existing: i64, leaving: i64) -> Part {
+    let mut part = source(existing, existing - leaving);
+    part.tasks.leaving = leaving;
+    part
+}
+
+/// A PRIMARY part of which no task can start.
+fn failing(goal: i64, existing: i64) -> Part {
+    let mut part = primary(goal, existing, 0);
+    part.tasks.failing = existing;
+    part
+}
+
+#[test]
+fn when_old_tasks_become_unhealthy_during_a_rollout_then_their_own_revision_replaces_them() {
+    let counts = |bounds, old: Part, new: Part| {
+        let step = step_with(4, bounds, &[old, new]);
+        (step.counts, step.is_full)
+    };
+    // With room the replacement is there first, and the unhealthy one goes when it is healthy.
+    assert_eq!(counts((100, 200), with_unhealthy(4, 1), primary(4, 2, 0)), (vec![4, 4], true), "PRIMARY goes first");
+    assert_eq!(counts((100, 300), with_unhealthy(4, 2), primary(4, 4, 0)), (vec![6, 4], false));
+    let mut coming = with_unhealthy(5, 1);
+    coming.tasks.healthy = 3;
+    assert_eq!(counts((100, 300), coming, primary(4, 4, 0)).0, [5, 4], "it is waited for");
+    coming.tasks.healthy = 4;
+    assert_eq!(counts((100, 300), coming, primary(4, 4, 0)).0, [4, 4]);
+    // What PRIMARY has replaced need not be replaced again.
+    assert_eq!(counts((100, 300), with_unhealthy(4, 1), primary(4, 4, 1)).0, [3, 4]);
+    // Failing PRIMARY tasks make the room, and get it back.
+    assert_eq!(counts((100, 200), with_unhealthy(4, 1), failing(4, 4)), (vec![4, 3], false));
+    let yielded = Part { asked: 3, ..failing(4, 4) };
+    assert_eq!(counts((100, 200), with_unhealthy(4, 1), yielded), (vec![4, 3], false), "it is on its way");
+    assert_eq!(counts((100, 200), with_unhealthy(4, 1), failing(4, 3)).0, [5, 3]);
+    assert_eq!(counts((100, 200), source(4, 4), failing(4, 3)).0, [4, 4]);
+    // Without room and without any that fails, the unhealthy one is stopped first; its revision keeps its place.
+    assert_eq!(counts((100, 150), with_unhealthy(4, 1), primary(4, 2, 0)), (vec![4, 2], true));
+    // A revision of which nothing works does not keep the one that may from starting.
+    let broken = |existing| with_unhealthy(existing, existing);
+    assert_eq!(counts((100, 200), broken(4), primary(4, 0, 0)).0, [4, 4]);
+    assert_eq!(counts((100, 150), broken(4), primary(4, 2, 2)).0, [2, 2]);
+    assert_eq!(step_with(1, (50, 100), &[broken(1), primary(1, 0, 0)]).counts, [0, 0]);
+    // Draining ones are replaced while they still serve.
+    let mut draining = source(4, 4);
+    (draining.tasks.leaving, draining.tasks.leaving_healthy) = (1, 1);
+    assert_eq!(counts((100, 300), draining, primary(4, 4, 0)).0, [5, 4]);
+    let moved = Part { asked: 5, tasks: Tasks { existing: 5, healthy: 5, ..draining.tasks }, ..draining };
+    assert_eq!(counts((100, 300), moved, primary(4, 4, 0)).0, [4, 4]);
+}
+
+#[test]
+fn when_a_frozen_deployment_loses_tasks_then_the_revision_before_it_makes_up_for_them() {
+    let frozen = |parts: &[Part]| {
+        let percentages = Percentages::default();
+        step(&Service { desired: 4, percentages, launching: Launching::Frozen, is_early_success: false, parts }).counts
+    };
+    assert_eq!(frozen(&[source(2, 2), primary(4, 2, 2)]), [2, 2]);
+    let lost = Part { asked: 2, ..primary(4, 1, 1) };
+    assert_eq!(frozen(&[source(2, 2), lost]), [3, 1]);
+    assert_eq!(frozen(&[with_unhealthy(2, 1), primary(4, 2, 2)]), [3, 2]);
+    assert_eq!(frozen(&[with_unhealthy(3, 1), primary(4, 2, 2)]), [3, 2], "it is not asked for twice");
+    // Draining tasks of the failed revision leave as soon as others are healthy in their place.
+    let mut draining = primary(4, 2, 2);
+    (draining.tasks.leaving, draining.tasks.leaving_healthy) = (1, 1);
+    assert_eq!(frozen(&[source(2, 2), draining]), [3, 2]);
+    assert_eq!(frozen(&[source(3, 3), draining]), [3, 1]);
+    // With nothing before it, what worked is replaced and what failed is not.
+    assert_eq!(frozen(&[Part { asked: 4, ..primary(4, 3, 3) }]), [4]);
+    assert_eq!(frozen(&[Part { asked: 4, ..failing(4, 4) }]), [0]);
+    let mut alone = primary(4, 4, 4);
+    (alone.tasks.leaving, alone.tasks.leaving_healthy) = (1, 1);
+    assert_eq!(frozen(&[alone]), [5]);
 }
 
 #[test]

@@ -28,26 +28,35 @@ impl Work<'_> {
         }
     }
 
-    /// Lowers sources to make way for PRIMARY tasks.
+    /// How many tasks are kept healthy while older ones are replaced.
     ///
     /// Where the maximum leaves room, tasks are started before others are stopped: sources are kept until as many as desired
     /// are healthy. Where it leaves none, where no node has room for the new ones, and where the deployment counts as
     /// successful already, sources are kept as far as the minimum needs them.
-    pub(super) fn replace_sources(&mut self, is_full: bool) {
+    pub(super) fn kept(&self) -> i64 {
         let service = self.service;
         let has_no_place = service.parts.iter().any(|part| part.is_primary && part.tasks.unplaced > 0);
         let is_start_first = self.maximum > service.desired && !has_no_place && !service.is_early_success;
-        let keep = if is_start_first { service.desired } else { self.bounds.minimum_healthy };
+        if is_start_first { service.desired } else { self.bounds.minimum_healthy }
+    }
+
+    /// Lowers sources to make way for PRIMARY tasks, of which so many lack room.
+    pub(super) fn replace_sources(&mut self, lack: i64) {
+        let service = self.service;
+        let keep = self.kept();
         let parts = || service.parts.iter().zip(&self.counts);
         let replaced: i64 =
             parts().filter(|(part, _)| part.is_primary).map(|(part, count)| part.healthy_at(*count)).sum();
-        let sources: i64 = parts().filter(|(part, _)| !part.is_primary).map(|(_, count)| count).sum();
+        let sources: i64 =
+            parts().filter(|(part, _)| !part.is_primary).map(|(part, count)| count - part.paired(*count)).sum();
         let mut surplus = (sources + replaced - keep).max(0);
         let mut spare = (self.healthy() - keep).max(0);
-        // Tasks that fail and unhealthy ones are no capacity. They need not wait for room that only they can give.
-        if is_full {
+        // Where nothing of the sources works and no PRIMARY task could be started yet, they need not wait for room that only they
+        // can give.
+        let is_begun = parts().any(|(part, count)| part.is_primary && *count > 0);
+        if !is_begun && service.sources().all(|part| part.tasks.good() == 0) {
             let idle = |tasks: Tasks| tasks.failing + tasks.leaving - tasks.leaving_healthy;
-            surplus = surplus.max(service.sources().map(|part| idle(part.tasks)).sum());
+            surplus = surplus.max(service.sources().map(|part| idle(part.tasks)).sum::<i64>().min(lack));
         }
         for is_loss in [false, true] {
             for (part, count) in service.parts.iter().zip(self.counts.iter_mut()).filter(|(part, _)| !part.is_primary) {

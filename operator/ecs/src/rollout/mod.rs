@@ -17,8 +17,10 @@
 //!
 //! A part that is lowered loses tasks that are not ready before ready ones; that is what a ReplicaSet does.
 
+mod frozen;
 mod lower;
 mod raise;
+mod replacement;
 
 use crate::rolling::{Bounds, Percentages, bounds};
 
@@ -44,7 +46,8 @@ pub struct Tasks {
     pub existing: i64,
     /// Those that count as healthy.
     pub healthy: i64,
-    /// Those to be replaced by tasks of the same part: unhealthy ones and those on draining instances.
+    /// Those to be replaced by tasks of the same part: unhealthy ones and those on draining instances. In a deployment that
+    /// launches nothing more only those that count as healthy are.
     pub leaving: i64,
     /// Those of `leaving` that count as healthy.
     pub leaving_healthy: i64,
@@ -133,11 +136,11 @@ pub fn step(service: &Service) -> Step {
         counts: service.parts.iter().map(|part| part.asked).collect(),
     };
     let wishes = work.wishes(has_sources);
-    let is_limited = work.raise(&wishes);
-    let is_full = is_limited && !work.has_room();
-    work.lower_to(&wishes);
+    let raised = work.raise(&wishes);
+    let is_full = raised.is_limited && !raised.is_yielded && !work.has_room();
+    work.lower_to(&wishes.all());
     if service.launching == Launching::Allowed {
-        work.replace_sources(is_full);
+        work.replace_sources(if is_full { raised.primary_lack } else { 0 });
         work.keep_maximum();
     }
     work.protect();
@@ -146,7 +149,7 @@ pub fn step(service: &Service) -> Step {
     let is_quiet = !is_moving && service.parts.iter().all(|part| part.asked == part.tasks.existing);
     let existing: i64 = service.parts.iter().map(|part| part.tasks.existing).sum();
     let is_stuck =
-        is_limited && is_quiet && has_sources && existing <= service.desired && bounds.is_stuck(service.desired);
+        raised.is_limited && is_quiet && has_sources && existing <= service.desired && bounds.is_stuck(service.desired);
     let held = |(part, count): (&Part, &i64)| {
         part.tasks.protected > part.goal && *count == part.tasks.protected && part.asked == *count
     };
@@ -169,53 +172,29 @@ impl Service<'_> {
     }
 }
 
-impl Work<'_> {
-    /// Where each part is to be if the bounds allow it, apart from sources that make room for PRIMARY tasks.
-    fn wishes(&self, has_sources: bool) -> Vec<i64> {
-        let service = self.service;
-        let is_frozen = service.launching == Launching::Frozen;
-        let frozen = if is_frozen { self.frozen_sources() } else { Vec::new() };
-        service
-            .parts
-            .iter()
-            .enumerate()
-            .map(|(index, part)| match (part.is_primary, is_frozen) {
-                (true, false) => with_replacements(part, part.goal),
-                // What failed is not started again.
-                (true, true) => {
-                    let alive = part.asked.min(part.tasks.existing - part.tasks.failing).max(0);
-                    if has_sources { alive } else { alive.min(part.goal) }
-                }
-                (false, false) => rescaled(part, service.desired),
-                (false, true) => {
-                    let wish = frozen.get(index).copied().unwrap_or(part.asked);
-                    with_replacements(part, wish)
-                }
-            })
-            .collect()
-    }
+/// Where each part is to be if the bounds allow it, apart from sources that make room for PRIMARY tasks.
+struct Wishes {
+    /// Tasks of each part.
+    counts: Vec<i64>,
+    /// Tasks beside them that replace others of the same source.
+    replacements: Vec<i64>,
+}
 
-    /// Sources of a frozen deployment follow the desired count alone, since the PRIMARY deployment starts nothing: with 4
-    /// PRIMARY tasks alive and 10 desired they are 6 together, in the proportion they have.
-    fn frozen_sources(&self) -> Vec<i64> {
-        let service = self.service;
-        let is_new = |part: &Part| part.asked_for.is_some_and(|desired| desired != service.desired);
-        if !service.parts.iter().any(is_new) {
-            return Vec::new();
+impl Wishes {
+    fn all(&self) -> Vec<i64> {
+        self.counts.iter().zip(&self.replacements).map(|(count, more)| count + more).collect()
+    }
+}
+
+impl Work<'_> {
+    fn wishes(&self, has_sources: bool) -> Wishes {
+        if self.service.launching == Launching::Frozen {
+            return self.frozen_wishes(has_sources);
         }
-        let alive: i64 = service.parts.iter().filter(|part| part.is_primary).map(|part| part.tasks.healthy).sum();
-        let mut left = (service.desired - alive).max(0);
-        let mut total: i64 = service.sources().map(|part| part.asked).sum();
-        let share = |part: &Part| {
-            if part.is_primary {
-                return part.asked;
-            }
-            let share = if total > 0 { proportion(part.asked, left, total, 0) } else { 0 };
-            left -= share;
-            total -= part.asked;
-            share
+        let wish = |part: &Part| {
+            if part.is_primary { with_replacements(part, part.goal) } else { rescaled(part, self.service.desired) }
         };
-        service.parts.iter().map(share).collect()
+        Wishes { counts: self.service.parts.iter().map(wish).collect(), replacements: self.source_replacements() }
     }
 }
 

@@ -1,33 +1,80 @@
 //! Asking for more.
 
-use super::{Part, Work};
+use super::{Part, Wishes, Work};
+
+/// What raising came to.
+pub(super) struct Raised {
+    /// Something was left out for want of room.
+    pub(super) is_limited: bool,
+    /// PRIMARY tasks among that.
+    pub(super) primary_lack: i64,
+    /// PRIMARY tasks that fail were given up to make the room.
+    pub(super) is_yielded: bool,
+}
 
 impl Work<'_> {
-    /// Raises parts to their wishes as far as there is room. Sources go first: they have what is known to work. Answers
-    /// whether something was left out.
-    pub(super) fn raise(&mut self, wishes: &[i64]) -> bool {
+    /// Raises parts to their wishes as far as there is room.
+    ///
+    /// Sources that follow the desired count go first: they have what is known to work. Then PRIMARY tasks, then replacements
+    /// within sources. While PRIMARY tasks fail it is the other way round, and they make way.
+    pub(super) fn raise(&mut self, wishes: &Wishes) -> Raised {
         let parts = self.service.parts;
         let occupied: i64 = parts.iter().map(|part| part.asked.max(part.tasks.existing)).sum();
         let mut room = (self.maximum - occupied).max(0);
-        for is_primary in [false, true] {
-            let missing: Vec<i64> = parts
-                .iter()
-                .zip(wishes)
-                .map(|(part, wish)| if part.is_primary == is_primary { (wish - part.asked).max(0) } else { 0 })
-                .collect();
+        let of = |is_primary: bool| -> Vec<i64> {
+            let missing = |(part, wish): (&Part, &i64)| {
+                if part.is_primary == is_primary { (wish - part.asked).max(0) } else { 0 }
+            };
+            parts.iter().zip(&wishes.counts).map(missing).collect()
+        };
+        let (sources, primary) = (of(false), of(true));
+        let is_failing = parts.iter().any(|part| part.is_primary && part.tasks.failing > 0);
+        let rounds = if is_failing {
+            [&sources, &wishes.replacements, &primary]
+        } else {
+            [&sources, &primary, &wishes.replacements]
+        };
+        for missing in rounds {
             // A part that has tasks which it was not asked for (they are about to go) fills up to those without new room.
-            for ((count, more), part) in self.counts.iter_mut().zip(shares(&missing, room)).zip(parts) {
+            for ((count, more), part) in self.counts.iter_mut().zip(shares(missing, room)).zip(parts) {
+                let before = (*count).max(part.tasks.existing);
                 *count += more;
-                room -= (*count - part.asked.max(part.tasks.existing)).clamp(0, more);
+                room -= ((*count).max(part.tasks.existing) - before).clamp(0, more);
             }
         }
-        parts.iter().zip(wishes).zip(&self.counts).any(|((_, wish), count)| wish > count)
+        let all = wishes.all();
+        let lacks = |is_primary: bool| -> i64 {
+            let lack = |((part, wish), count): ((&Part, &i64), &i64)| {
+                if part.is_primary == is_primary { (wish - count).max(0) } else { 0 }
+            };
+            parts.iter().zip(&all).zip(&self.counts).map(lack).sum()
+        };
+        let (source_lack, primary_lack) = (lacks(false), lacks(true));
+        let is_limited = source_lack + primary_lack > 0;
+        Raised { is_limited, primary_lack, is_yielded: self.yield_to_sources(source_lack) }
+    }
+
+    /// Gives up PRIMARY tasks that fail for as many tasks as sources lack. With 4 old tasks, one of them unhealthy, 4 new ones
+    /// that cannot start and 8 at most, one of the new ones goes, and comes back when the old one is replaced.
+    fn yield_to_sources(&mut self, lack: i64) -> bool {
+        let parts = || self.service.parts.iter().filter(|part| part.is_primary);
+        let on_its_way: i64 = parts().map(|part| (part.tasks.existing - part.asked).max(0)).sum();
+        let mut is_yielded = lack > 0 && on_its_way > 0;
+        let mut lack = lack - on_its_way;
+        for (part, count) in self.service.parts.iter().zip(self.counts.iter_mut()).filter(|(part, _)| part.is_primary) {
+            let idle = *count - part.healthy_at(*count) - part.protected_idle();
+            let fewer = part.tasks.failing.min(idle).min(lack).max(0);
+            *count -= fewer;
+            lack -= fewer;
+            is_yielded |= fewer > 0;
+        }
+        is_yielded
     }
 }
 
 /// Divides `room` so that what is missing is as even as the numbers allow: of 3 for parts that miss 4 and 2, they get 2
 /// and 1. Ties go to the first.
-fn shares(missing: &[i64], room: i64) -> Vec<i64> {
+pub(super) fn shares(missing: &[i64], room: i64) -> Vec<i64> {
     let total: i64 = missing.iter().sum();
     if room >= total {
         return missing.to_vec();

@@ -11,19 +11,21 @@ pub(crate) enum Mode {
     Good,
     Slow,
     NeverReady,
+    CannotStart,
     FailsBefore,
     FailsAfter,
     SometimesUnhealthy,
 }
 
 impl Mode {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Good,
         Self::Good,
         Self::Good,
         Self::Good,
         Self::Slow,
         Self::NeverReady,
+        Self::CannotStart,
         Self::FailsBefore,
         Self::FailsAfter,
         Self::SometimesUnhealthy,
@@ -209,7 +211,7 @@ impl Cluster {
         let mode = if self.is_calm { Mode::Good } else { self.modes[id.0] };
         let delay = if mode == Mode::Slow { 60 + random.below_i64(200) } else { random.below_i64(30) };
         let never = i64::MAX / 2;
-        let ready_at = if mode == Mode::NeverReady { never } else { self.now + delay };
+        let ready_at = if matches!(mode, Mode::NeverReady | Mode::CannotStart) { never } else { self.now + delay };
         let after = |delay: i64| Some(ready_at.min(self.now + 30) + delay);
         let node = random.below(self.nodes.len());
         self.next += 1;
@@ -221,7 +223,7 @@ impl Cluster {
             ready_at,
             healthy_at: ready_at + if self.has_check { 0 } else { 40 },
             fails_at: match mode {
-                Mode::FailsBefore => Some(self.now + random.below_i64(20)),
+                Mode::FailsBefore | Mode::CannotStart => Some(self.now + random.below_i64(20)),
                 Mode::FailsAfter => after(random.below_i64(120)),
                 _ => None,
             },
@@ -320,6 +322,23 @@ impl Cluster {
                 if random.chance(50) { pod.unhealthy_at = at } else { pod.fails_at = at }
             }
         }
+    }
+
+    /// A healthy task of a service deployment becomes unhealthy.
+    pub(crate) fn spoil_one_of(&mut self, deployment: usize, random: &mut Random) {
+        let now = self.now;
+        let mut healthy: Vec<&mut Pod> =
+            self.pods.iter_mut().filter(|pod| pod.id.0 == deployment && pod.is_healthy).collect();
+        let at = random.below(healthy.len().max(1));
+        if let Some(pod) = healthy.get_mut(at) {
+            pod.unhealthy_at = Some(now);
+        }
+    }
+
+    /// Tasks of a service deployment that are healthy, and those that are unhealthy.
+    pub(crate) fn health_of(&self, deployment: usize) -> (i64, i64) {
+        let own = || self.pods.iter().filter(|pod| pod.id.0 == deployment);
+        (count(own().filter(|pod| pod.is_healthy)), count(own().filter(|pod| pod.is_unhealthy)))
     }
 
     /// Nodes that wait longer or shorter for everything.

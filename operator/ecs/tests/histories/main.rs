@@ -152,8 +152,50 @@ fn calm(cluster: &mut Cluster, operator: &mut Operator, random: &mut Random) {
     }
 }
 
+/// A rollout that makes no progress, while one old task after the other becomes unhealthy.
+fn hopeless(seed: u64, trace: bool) -> Result<(), Failure> {
+    let mut random = Random::new(seed);
+    let mut cluster = Cluster::new(&mut random);
+    let mut operator = Operator::new(&mut random);
+    let bounds = bounds(operator.desired, operator.percentages);
+    if bounds.is_stuck(operator.desired) {
+        return Ok(());
+    }
+    operator.is_calm = true;
+    for _ in 0..60 {
+        tick(&mut cluster, &mut operator, &mut random, trace)?;
+    }
+    operator.is_calm = false;
+    operator.update(*random.pick(&[Mode::CannotStart, Mode::NeverReady]), &mut cluster);
+    for _ in 0..5 {
+        for _ in 0..60 {
+            tick(&mut cluster, &mut operator, &mut random, trace)?;
+        }
+        cluster.spoil_one_of(0, &mut random);
+        for _ in 0..240 {
+            tick(&mut cluster, &mut operator, &mut random, trace)?;
+        }
+        let (healthy, unhealthy) = cluster.health_of(0);
+        if unhealthy > 0 || healthy < bounds.minimum_healthy {
+            return Err(format!("{healthy} old tasks are healthy: {} {operator:?}", cluster.show()));
+        }
+    }
+    Ok(())
+}
+
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn when_a_rollout_makes_no_progress_then_unhealthy_old_tasks_are_replaced_by_their_own_revision() {
+    if let Some(seed) = std::env::var("SEED").ok().and_then(|text| text.parse().ok()) {
+        hopeless(seed, true).unwrap();
+        return;
+    }
+    for seed in 0..number("HISTORIES", 3_000) / 10 {
+        hopeless(seed, false).unwrap_or_else(|failure| panic!("SEED={seed}: {failure}"));
+    }
 }
 
 #[test]

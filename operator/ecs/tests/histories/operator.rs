@@ -166,7 +166,9 @@ impl Operator {
         if parts.iter().zip(&step.counts).any(takes_protected) {
             return Err("a protected task is given up".to_owned());
         }
-        let launches = |(part, count): (&Part, &i64)| part.is_primary && *count > part.asked;
+        // With nothing older there, tasks that worked are replaced.
+        let replaced = |part: &Part| if has_sources { 0 } else { part.tasks.leaving };
+        let launches = |(part, count): (&Part, &i64)| part.is_primary && *count > part.asked + replaced(part);
         if self.launching == Launching::Frozen && parts.iter().zip(&step.counts).any(launches) {
             return Err("what failed is started".to_owned());
         }

@@ -9,12 +9,13 @@ use super::notes::Notes;
 use super::probes::{Probe, Probes, probes};
 
 /// Puts `readinessProbe` and `startupProbe`; there is never a liveness probe, because ECS replaces an unhealthy task and
-/// does not restart a container in place.
+/// does not restart a container in place. A startup probe is one until it succeeds: it would end a container that needs longer
+/// than its start period, although `healthCheckGracePeriodSeconds` of the service says to leave it alone. So only containers
+/// have one whose health others wait for; the start period of all others is part of [`unhealthy_after_seconds`].
 ///
 /// | container | readiness | startup |
 /// |---|---|---|
-/// | essential | yes: decides the health of the task | when there is a start period |
-/// | essential, others start after it without waiting for its health | yes | no: it would hold the others up |
+/// | essential | yes: decides the health of the task | no |
 /// | not essential | no: it would make the whole Pod unready | no |
 /// | others wait for its health | as above | always: it is what they wait for |
 /// | runs to its end before others | no | no: a Pod cannot probe it |
@@ -28,14 +29,8 @@ pub(super) fn put(spec: &mut Map<String, Value>, container: &Container<'_>, wind
         }
     };
     let is_readiness = container.is_essential() && container.place != Place::Init;
-    match container.place {
-        Place::Sidecar { is_waited_for: true } => put_probe(spec, "startupProbe", &awaited(container, &probes)),
-        Place::Main => {
-            if let Some(startup) = probes.startup.as_ref().filter(|_| is_readiness) {
-                put_probe(spec, "startupProbe", startup);
-            }
-        }
-        Place::Init | Place::Sidecar { is_waited_for: false } => {}
+    if (container.place == Place::Sidecar { is_waited_for: true }) {
+        put_probe(spec, "startupProbe", &awaited(container, &probes));
     }
     if is_readiness {
         put_probe(spec, "readinessProbe", &probes.readiness);
@@ -84,6 +79,11 @@ fn plain(check: &HealthCheck) -> ecs::health::HealthCheck {
 /// `retries` checks in a row. 60 s start period, interval 30 s, 3 retries: 150.
 pub(super) fn unhealthy_after_seconds(definition: &ContainerDefinition) -> Option<i64> {
     let check = definition.health_check.as_ref()?;
-    let interval = i64::from(check.interval.unwrap_or(30));
-    Some(i64::from(check.start_period.unwrap_or(0)) + interval * i64::from(check.retries.unwrap_or(3)))
+    Some(i64::from(check.start_period.unwrap_or(0)) + failing_seconds(definition)?)
+}
+
+/// Seconds that `retries` checks in a row take: with an interval of 30 s and 3 retries 90.
+pub(super) fn failing_seconds(definition: &ContainerDefinition) -> Option<i64> {
+    let check = definition.health_check.as_ref()?;
+    Some(i64::from(check.interval.unwrap_or(30)) * i64::from(check.retries.unwrap_or(3)))
 }

@@ -7,7 +7,7 @@ use ecs::dependency::Condition;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::health::unhealthy_after_seconds;
+use super::health::{failing_seconds, unhealthy_after_seconds};
 use super::layout::{Container, Place, waiting_for};
 use super::notes::Notes;
 use super::restart::Restarts;
@@ -35,6 +35,9 @@ pub(super) struct ContainerNote {
     /// Seconds after its start at which it is UNHEALTHY if it was never healthy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) unhealthy_after_seconds: Option<i64>,
+    /// Seconds for which a container that was healthy has to fail its checks to be UNHEALTHY.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) failing_seconds: Option<i64>,
     /// Whether it runs to its end before others start.
     #[serde(default, skip_serializing_if = "is_false")]
     pub(super) runs_to_completion: bool,
@@ -82,6 +85,7 @@ fn note(container: &Container<'_>, definitions: &[ContainerDefinition], restarts
         essential: container.is_essential(),
         has_health_check: seconds.is_some() && container.is_essential(),
         unhealthy_after_seconds: seconds.filter(|_| container.is_essential()),
+        failing_seconds: seconds.and(failing_seconds(container.definition)).filter(|_| container.is_essential()),
         runs_to_completion,
         restarts: policy.is_some(),
         ignored_exit_codes: policy.and_then(|policy| policy.ignored_exit_codes.clone()).unwrap_or_default(),

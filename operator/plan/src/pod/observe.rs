@@ -108,19 +108,20 @@ pub fn observe(pod: &PodView, now: Timestamp) -> Task {
     let state = classify(&observation);
     let essential: Vec<(&ContainerNote, Option<&ContainerStatusView>)> =
         notes.iter().filter(|note| note.essential).map(|note| (note, find(note))).collect();
-    let health = task_health(&essential.iter().map(|(note, status)| health_of(note, *status, now)).collect::<Vec<_>>());
+    let health =
+        task_health(&essential.iter().map(|(note, status)| health_of(pod, note, *status, now)).collect::<Vec<_>>());
     let running_since = essential
         .iter()
         .map(|(_, status)| status.and_then(started_at))
         .collect::<Option<Vec<_>>>()
         .and_then(|times| times.into_iter().max())
         .filter(|_| state.last_status == LastStatus::Running);
-    let is_ready = is_ready(pod, &essential) && running_since.is_some();
+    let is_ready = is_ready(pod, &notes, &essential) && running_since.is_some();
     let has_health_check = essential.iter().any(|(note, _)| note.has_health_check);
     let healthy_from = running_since
         .filter(|_| is_ready)
         .map(|since| if has_health_check { since } else { after(since, HEALTHY_AFTER_RUNNING_SECONDS) });
-    let unhealthy_from = essential.iter().filter_map(|(note, status)| unhealthy_from(note, *status));
+    let unhealthy_from = essential.iter().filter_map(|(note, status)| unhealthy_from(pod, note, *status));
     let is_stopping = pod.metadata.deletion_timestamp.is_some() || state.last_status >= LastStatus::Deactivating;
     let label = |name: &str| pod.metadata.labels.get(name).cloned();
     let is_over = pod.metadata.deletion_timestamp.is_none() && state.last_status == LastStatus::Stopped;
@@ -141,7 +142,7 @@ pub fn observe(pod: &PodView, now: Timestamp) -> Task {
         health,
         unhealthy_container: essential
             .iter()
-            .find(|(note, status)| health_of(note, *status, now) == HealthStatus::Unhealthy)
+            .find(|(note, status)| health_of(pod, note, *status, now) == HealthStatus::Unhealthy)
             .map(|(note, _)| note.name.clone()),
         deployment_id: label(labels::DEPLOYMENT),
         capacity_provider: label(labels::CAPACITY_PROVIDER),
@@ -309,32 +310,61 @@ fn started_at(status: &ContainerStatusView) -> Option<Timestamp> {
     status.state.running.as_ref()?.started_at
 }
 
-/// Whether every essential container is ready. The Pod's own condition is not asked: it also turns false when a
-/// container that is not essential has ended, which is nothing to ECS.
-fn is_ready(pod: &PodView, essential: &[(&ContainerNote, Option<&ContainerStatusView>)]) -> bool {
-    let gates_closed = pod.status.condition("Ready").is_some_and(|ready| ready.reason == "ReadinessGatesNotReady");
+/// Whether every essential container is ready, and so is the Pod.
+///
+/// Kubernetes takes the Pod's own condition away when its node is lost, when a readiness gate closes, and when a container that
+/// somebody injected is not ready. It does so too when a container that is not essential has ended, which is nothing to ECS.
+fn is_ready(
+    pod: &PodView,
+    notes: &[ContainerNote],
+    essential: &[(&ContainerNote, Option<&ContainerStatusView>)],
+) -> bool {
+    let ready = pod.status.condition("Ready");
+    let gates_closed = ready.is_some_and(|ready| ready.reason == "ReadinessGatesNotReady");
+    let is_pod_ready = ready.is_none_or(|ready| ready.status == "True") || is_unready_for_nothing(pod, notes);
     !essential.is_empty()
         && !gates_closed
+        && is_pod_ready
         && essential.iter().all(|(_, status)| status.is_some_and(|status| status.ready))
 }
 
-fn health_of(note: &ContainerNote, status: Option<&ContainerStatusView>, now: Timestamp) -> HealthStatus {
+/// Whether containers of the task that are not essential, and only those, keep the Pod from being Ready.
+fn is_unready_for_nothing(pod: &PodView, notes: &[ContainerNote]) -> bool {
+    let status = &pod.status;
+    // Init containers that have ended are none of them.
+    let sidecars = status.init_container_statuses.iter().filter(|status| status.state.running.is_some());
+    let mut unready = status.container_statuses.iter().chain(sidecars).filter(|status| !status.ready).peekable();
+    let is_nothing = |name: &str| notes.iter().any(|note| note.container == name && !note.essential);
+    unready.peek().is_some() && unready.all(|status| is_nothing(&status.name))
+}
+
+fn health_of(
+    pod: &PodView,
+    note: &ContainerNote,
+    status: Option<&ContainerStatusView>,
+    now: Timestamp,
+) -> HealthStatus {
     let Some(status) = status.filter(|status| note.has_health_check && status.state.running.is_some()) else {
         return HealthStatus::Unknown;
     };
     if status.ready {
         HealthStatus::Healthy
-    } else if unhealthy_from(note, Some(status)).is_some_and(|at| at <= now) {
+    } else if unhealthy_from(pod, note, Some(status)).is_some_and(|at| at <= now) {
         HealthStatus::Unhealthy
     } else {
         HealthStatus::Unknown
     }
 }
 
-/// When a container that is not ready counts as UNHEALTHY.
-fn unhealthy_from(note: &ContainerNote, status: Option<&ContainerStatusView>) -> Option<Timestamp> {
+/// When a container that is not ready counts as UNHEALTHY: never before its start period and `retries` checks are over, nor
+/// before it was unready for `retries` checks. A kubelet that starts again takes every probed container for unready until the
+/// next check, and ECS asks for `retries` failures in a row.
+fn unhealthy_from(pod: &PodView, note: &ContainerNote, status: Option<&ContainerStatusView>) -> Option<Timestamp> {
     let status = status.filter(|status| !status.ready)?;
-    Some(after(started_at(status)?, note.unhealthy_after_seconds?))
+    let first = after(started_at(status)?, note.unhealthy_after_seconds?);
+    let unready = pod.status.condition("Ready").filter(|ready| ready.status != "True");
+    let failing = unready.and_then(|ready| Some(after(ready.last_transition_time?, note.failing_seconds?)));
+    Some(failing.map_or(first, |failing| failing.max(first)))
 }
 
 /// Each end of an essential container without restart policy is an end of the task on ECS; so is each failure of a

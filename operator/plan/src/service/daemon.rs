@@ -107,6 +107,9 @@ pub(super) fn decide(snapshot: &ServiceSnapshot, fleet: &Fleet, primary: &Record
     let (update, holds) = fleet.update(is_frozen);
     let record = match &snapshot.daemon_set {
         Some(live) if holds => snapshot.record(&live.deployment).cloned(),
+        // What failed is started on no further instance: a new one gets what worked before, if anything did. Nothing that runs
+        // is replaced.
+        Some(_) if is_frozen => snapshot.last_completed().or(Some(primary)).cloned(),
         _ => Some(primary.clone()),
     };
     let unfit =

@@ -33,8 +33,22 @@ pub(super) struct Group<'a> {
     pub(super) capacity: CapacityPart,
     pub(super) live: Option<&'a Workload>,
     pub(super) part: Part,
-    /// Unhealthy tasks that are not failing by themselves. In a deployment that launches nothing more they only go.
-    pub(super) unhealthy: i64,
+    /// Unhealthy tasks that are not failing by themselves.
+    unhealthy: i64,
+    /// Tasks that count against their deployment.
+    failed: i64,
+}
+
+impl Group<'_> {
+    /// The part where its deployment launches nothing more: it does not replace its unhealthy tasks, they only go. `is_alone`
+    /// if the service has no tasks of another deployment: then only those go that never worked or fail their health checks.
+    pub(super) fn given_up(&self, is_alone: bool) -> Part {
+        let Part { is_primary, tasks, .. } = self.part;
+        let failing = if is_alone { self.failed } else { tasks.failing + self.unhealthy };
+        // Tasks on draining instances of older deployments make way like all the others.
+        let leaving = if is_primary { tasks.leaving_healthy } else { 0 };
+        Part { tasks: Tasks { failing, leaving, leaving_healthy: leaving, ..tasks }, ..self.part }
+    }
 }
 
 impl Parts<'_> {
@@ -101,9 +115,10 @@ fn sources<'a>(snapshot: &'a ServiceSnapshot, judged: &[Judged<'_>], primary: &R
             let provider = Some(live.provider.clone()).filter(|label| label != NO_PROVIDER);
             let joined_later = || CapacityPart { provider, base: 0, weight: 0, placement: Placement::default() };
             let capacity = frozen.unwrap_or_else(joined_later);
-            let (tasks, unhealthy) = tasks(snapshot, judged, &live.deployment, &live.provider);
-            let part = Part { is_primary: false, goal: 0, asked: live.replicas, asked_for: live.asked_for, tasks };
-            Group { record, capacity, live: Some(live), part, unhealthy }
+            let tasks = Counted::of(snapshot, judged, &live.deployment, &live.provider);
+            let part =
+                Part { is_primary: false, goal: 0, asked: live.replicas, asked_for: live.asked_for, tasks: tasks.all };
+            Group { record, capacity, live: Some(live), part, unhealthy: tasks.unhealthy, failed: tasks.failed }
         })
         .collect()
 }
@@ -120,44 +135,53 @@ fn newest<'a>(
         capacity.iter().map(|part| snapshot.workload(primary.digits(), &part.label())).collect();
     let goals = goals(snapshot.desired_count(), &capacity, &live, service, primary);
     let group = |((capacity, live), goal): ((CapacityPart, Option<&'a Workload>), i64)| {
-        let (tasks, unhealthy) = tasks(snapshot, judged, primary.digits(), &capacity.label());
+        let tasks = Counted::of(snapshot, judged, primary.digits(), &capacity.label());
         let part = Part {
             is_primary: true,
             goal,
             asked: live.map_or(0, |live| live.replicas),
             asked_for: live.and_then(|live| live.asked_for),
-            tasks,
+            tasks: tasks.all,
         };
-        Group { record: Some(primary), capacity, live, part, unhealthy }
+        Group { record: Some(primary), capacity, live, part, unhealthy: tasks.unhealthy, failed: tasks.failed }
     };
     capacity.into_iter().zip(live).zip(goals).map(group).collect()
 }
 
-/// Counts the tasks of one Deployment, and its unhealthy tasks that are not failing by themselves.
-///
-/// While there are more than it is asked for, the marked ones are about to go: a task that was too young to count when it was
-/// marked, and counts by now, is no capacity. Of a healthy, a young and a marked task, 2 asked for, 1 healthy one is left.
-fn tasks(snapshot: &ServiceSnapshot, judged: &[Judged<'_>], deployment: &str, provider: &str) -> (Tasks, i64) {
-    let mut tasks = Tasks::default();
-    let mut unhealthy = 0;
-    let own = || judged.iter().filter(|judged| !judged.task.is_stopping && judged.is_of(deployment, provider));
-    let existing = i64::try_from(own().count()).unwrap_or(i64::MAX);
-    let is_lowered = snapshot.workload(deployment, provider).is_some_and(|live| live.replicas < existing);
-    for judged in own() {
-        let is_about_to_go = is_lowered && judged.task.is_marked;
-        let is_healthy = judged.task.is_healthy_for_deployment && !judged.is_recorded && !is_about_to_go;
-        let is_failing = judged.is_recorded || judged.is_failing;
-        tasks.existing += 1;
-        tasks.healthy += i64::from(is_healthy);
-        tasks.leaving += i64::from(judged.is_to_be_replaced);
-        tasks.leaving_healthy += i64::from(judged.is_to_be_replaced && is_healthy);
-        tasks.failing += i64::from(is_failing);
-        tasks.protected += i64::from(judged.is_protected);
-        tasks.protected_healthy += i64::from(judged.is_protected && is_healthy);
-        tasks.unplaced += i64::from(judged.has_no_place);
-        unhealthy += i64::from(judged.is_unhealthy && !is_failing);
+/// The tasks of one Deployment, counted.
+#[derive(Default)]
+struct Counted {
+    all: Tasks,
+    unhealthy: i64,
+    failed: i64,
+}
+
+impl Counted {
+    /// While there are more than the Deployment is asked for, the marked ones are about to go: a task that was too young to
+    /// count when it was marked, and counts by now, is no capacity. Of a healthy, a young and a marked task, 2 asked for, 1
+    /// healthy one is left.
+    fn of(snapshot: &ServiceSnapshot, judged: &[Judged<'_>], deployment: &str, provider: &str) -> Self {
+        let Self { mut all, mut unhealthy, mut failed } = Self::default();
+        let own = || judged.iter().filter(|judged| !judged.task.is_stopping && judged.is_of(deployment, provider));
+        let existing = i64::try_from(own().count()).unwrap_or(i64::MAX);
+        let is_lowered = snapshot.workload(deployment, provider).is_some_and(|live| live.replicas < existing);
+        for judged in own() {
+            let is_about_to_go = is_lowered && judged.task.is_marked;
+            let is_healthy = judged.task.is_healthy_for_deployment && !judged.is_recorded && !is_about_to_go;
+            let is_failing = judged.is_recorded || judged.is_failing;
+            all.existing += 1;
+            all.healthy += i64::from(is_healthy);
+            all.leaving += i64::from(judged.is_to_be_replaced);
+            all.leaving_healthy += i64::from(judged.is_to_be_replaced && is_healthy);
+            all.failing += i64::from(is_failing);
+            all.protected += i64::from(judged.is_protected);
+            all.protected_healthy += i64::from(judged.is_protected && is_healthy);
+            all.unplaced += i64::from(judged.has_no_place);
+            unhealthy += i64::from(judged.is_unhealthy && !is_failing);
+            failed += i64::from(judged.has_failed);
+        }
+        Self { all, unhealthy, failed }
     }
-    (tasks, unhealthy)
 }
 
 /// Strategy items new tasks go to. Items that a changed strategy dropped stay with weight 0, since ECS moves nothing that

@@ -12,11 +12,11 @@ use api::service_deployment::{
     ServiceDeploymentState, ServiceDeploymentStatus,
 };
 use ecs::deployment::alarm::Reading;
-use ecs::deployment::end::Undoing;
+use ecs::deployment::end::{Cause, End, Undoing};
 use ecs::deployment::moment::Moment;
 use ecs::deployment::monitor::{MOST_COUNTED_TASKS, Pace, Task};
 use ecs::deployment::policy::Policy;
-use ecs::deployment::{BreakerReading, Monitor, Move, Observed, Role, Said, Stage, StopRequest, Wait, next};
+use ecs::deployment::{BreakerReading, Monitor, Move, Observed, Role, Said, Stage, State, StopRequest, Wait, next};
 use ecs::event;
 use jiff::Timestamp;
 
@@ -27,6 +27,7 @@ use super::judged::Judged;
 use super::parts::Parts;
 use super::record::{Record, end_shown, moment, stage_of, state_name, state_of};
 use super::resolve::{Resolution, ResolvedService};
+use super::snapshot::ServiceSnapshot;
 use crate::core::op::Op;
 use crate::core::question::Question;
 use crate::core::status::narrow;
@@ -52,6 +53,15 @@ pub(super) struct Stages {
     pub(super) is_throttled: bool,
     /// Statuses by the digits of the deployments.
     statuses: BTreeMap<String, ServiceDeploymentStatus>,
+    /// Whether the service has no tasks of another deployment than PRIMARY.
+    is_alone: bool,
+}
+
+/// A deployment that was given up: it launches nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GivenUp {
+    /// The service has no tasks of another one.
+    pub(super) is_alone: bool,
 }
 
 impl Stages {
@@ -63,6 +73,14 @@ impl Stages {
     /// How far a deployment is.
     pub(super) fn stage(&self, record: &Record) -> Stage {
         stage_of(self.status(record))
+    }
+
+    /// Whether a deployment launches nothing more. Where it is all that the service has, that is only so if its tasks failed: one
+    /// that somebody or an alarm stopped goes on as it is, or the service would fade away task by task.
+    pub(super) fn given_up(&self, record: &Record) -> Option<GivenUp> {
+        let State { stage, end, .. } = state_of(self.status(record));
+        let has_worked = matches!(end, Some(End { cause: Cause::Alarms | Cause::Request, .. }));
+        (stage.is_frozen() && !(self.is_alone && has_worked)).then_some(GivenUp { is_alone: self.is_alone })
     }
 
     /// How far the PRIMARY deployment is.
@@ -85,7 +103,9 @@ pub(super) fn decide(
     parts: &Parts<'_>,
 ) -> Stages {
     let Some(primary) = &deployments.primary else { return Stages::default() };
-    let mut stages = Stages::default();
+    // A DaemonSet has tasks of several deployments.
+    let is_alone = !context.snapshot.is_daemon() && !has_others(context.snapshot, primary);
+    let mut stages = Stages { is_alone, ..Stages::default() };
     let policy = resolution.service().map(|service| service.policy).unwrap_or_default();
     let look = Look { context, primary, parts, service: resolution.service(), policy };
     for record in context.snapshot.records.iter().filter(|record| !deployments.is_obsolete(record)) {
@@ -106,6 +126,11 @@ pub(super) fn decide(
     settle(context, primary, &mut stages.statuses);
     stages.ops = context.snapshot.records.iter().filter_map(|record| write(record, &stages, context.now)).collect();
     stages
+}
+
+/// Whether there are Deployments of other service deployments.
+fn has_others(snapshot: &ServiceSnapshot, record: &Record) -> bool {
+    snapshot.workloads.values().any(|workload| workload.deployment != record.digits())
 }
 
 /// What is the same for all records of a service.
@@ -151,7 +176,7 @@ impl Look<'_> {
             tasks: &views,
             pace: self.pace(record, own),
             is_replaced: judged_now.is_some_and(|service| self.parts.is_replaced(service, desired, record)),
-            has_sources: snapshot.workloads.values().any(|workload| workload.deployment != record.digits()),
+            has_sources: has_others(snapshot, record),
             alarms: watched.map(|_| readings.as_slice()),
             stop: judged_now.and_then(|service| stop_request(service, record)),
             is_rollback: record.spec.rollback_of.is_some(),

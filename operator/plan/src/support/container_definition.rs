@@ -26,9 +26,10 @@ const DOCKER_ONLY: &str = "a log driver of Docker, which Kubernetes nodes do not
     the log files of the node";
 const ROUTER: &str = "the router is configured and starts first, but standard output and error of the other containers \
     reach it only through a log agent on the node";
-const HEALTH: &str = "becomes a readiness and a startup probe: it decides whether the task receives traffic and \
-    whether a deployment proceeds, and a service replaces unhealthy tasks; the first result may come up to one \
-    interval later";
+const HEALTH: &str = "becomes a readiness probe: it decides whether the task receives traffic and whether a \
+    deployment proceeds, and a service replaces unhealthy tasks; the first result may come up to one interval later, and \
+    a task that was healthy is replaced after it failed for another `retries` checks, because a restarted kubelet also \
+    shows tasks as unready";
 
 /// In the order of the model.
 pub(super) const FIELDS: &[Field] = &[

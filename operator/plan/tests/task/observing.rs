@@ -135,6 +135,39 @@ fn when_checks_fail_through_start_period_and_retries_then_the_task_is_unhealthy(
     assert!(!late.is_healthy_for_deployment);
 }
 
+fn with_ready(mut pod: Value, status: &str, since: i64) -> Value {
+    let condition = json!({"type": "Ready", "status": status, "lastTransitionTime": at(since).to_string()});
+    pod["status"]["conditions"] = json!([condition]);
+    pod
+}
+
+#[test]
+fn when_a_healthy_container_turns_unready_then_it_is_unhealthy_after_as_many_checks_as_ecs_asks_for() {
+    // A kubelet that starts again says so of every probed container until the next check.
+    let unready = || pod_of(true, running(&app_name(), false), running("helper", true), ended("init", 0, "Completed"));
+    let early = task_at(with_ready(unready(), "False", 600), at(629));
+    assert_eq!((early.health, early.changes_at), (HealthStatus::Unknown, Some(at(630))));
+    assert!(!early.is_healthy_for_deployment);
+    assert_eq!(task_at(with_ready(unready(), "False", 600), at(630)).health, HealthStatus::Unhealthy);
+    // Never ready: the start period counts.
+    assert_eq!(task_at(with_ready(unready(), "False", -60), at(59)).health, HealthStatus::Unknown);
+    assert_eq!(task_at(with_ready(unready(), "False", -60), at(60)).health, HealthStatus::Unhealthy);
+}
+
+#[test]
+fn when_kubernetes_takes_the_pod_for_lost_then_it_does_not_count_as_healthy_though_its_containers_do() {
+    // The node is not Ready: the condition turns, and what the kubelet said of containers stays.
+    let lost = task(with_ready(healthy_pod(true), "False", 30));
+    assert!(!lost.is_healthy_for_deployment);
+    assert_eq!((lost.health, lost.last_status), (HealthStatus::Healthy, LastStatus::Running));
+    assert!(task(with_ready(healthy_pod(true), "True", 30)).is_healthy_for_deployment);
+    // A container that somebody injected is not ready.
+    let mut injected = with_ready(healthy_pod(true), "False", 30);
+    let containers = injected["status"]["containerStatuses"].as_array_mut().unwrap();
+    containers.push(running("istio-proxy", false));
+    assert!(!task(injected).is_healthy_for_deployment);
+}
+
 #[test]
 fn when_a_helper_ended_then_the_task_goes_on_and_stays_healthy() {
     let mut pod = pod_of(true, running(&app_name(), true), ended("helper", 1, "Error"), ended("init", 0, "Completed"));

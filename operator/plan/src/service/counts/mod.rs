@@ -26,7 +26,7 @@ use super::parts::{Group, Parts};
 use super::record::Record;
 use super::resolve::{Resolution, ResolvedService};
 use super::snapshot::ServiceSnapshot;
-use super::stage::Stages;
+use super::stage::{GivenUp, Stages};
 use super::workload::Workload;
 use crate::capacity::CapacityPart;
 use crate::core::kind::{Kind, ObjectKey};
@@ -131,7 +131,7 @@ fn of_daemon(
     stages: &Stages,
 ) -> Counts {
     let desired = fleet.desired();
-    let daemon = daemon::decide(snapshot, fleet, primary, stages.stage(primary).is_frozen());
+    let daemon = daemon::decide(snapshot, fleet, primary, stages.given_up(primary).is_some());
     Counts {
         desired,
         bounds: Some(bounds(desired, service.percentages)),
@@ -164,10 +164,11 @@ struct Lowered {
 
 impl Rollout<'_> {
     fn counts(&self, mut groups: Vec<Group<'_>>) -> Counts {
-        let is_frozen = |record: &Record| self.stages.stage(record).is_frozen();
         for group in &mut groups {
-            // A deployment that launches nothing more does not replace its unhealthy tasks: they only go.
-            group.part.tasks.failing += if group.record.is_some_and(is_frozen) { group.unhealthy } else { 0 };
+            let given_up = group.record.and_then(|record| self.stages.given_up(record));
+            if let Some(GivenUp { is_alone }) = given_up {
+                group.part = group.given_up(is_alone);
+            }
         }
         let rebalancing =
             rebalancing::decide(self.context, self.tasks, self.service, self.primary, self.stages, &groups);
@@ -179,7 +180,7 @@ impl Rollout<'_> {
         let step = step(&Service {
             desired: self.desired,
             percentages: self.service.percentages,
-            launching: if stage.is_frozen() { Launching::Frozen } else { Launching::Allowed },
+            launching: self.stages.given_up(self.primary).map_or(Launching::Allowed, |_| Launching::Frozen),
             is_early_success: stage == Stage::Successful || self.is_early_success(),
             parts: &parts,
         });

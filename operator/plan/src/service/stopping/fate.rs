@@ -55,12 +55,12 @@ impl<'a> Judges<'a> {
         if task.is_refused_by_node || (judged.has_failed && is_uncounted) {
             return Fate::Keep;
         }
-        let is_frozen = deployment.is_some_and(|record| self.stages.stage(record).is_frozen());
+        let is_given_up = deployment.is_some_and(|record| self.stages.given_up(record).is_some());
         match &task.ending {
             // Its ReplicaSet has replaced it already.
             Some(ending) if task.is_stopping => Fate::Record { ending: ending.clone(), is_paced: false },
             // Nothing more is launched: what failed goes when the count is lowered.
-            _ if is_frozen && judged.is_failing => Fate::Keep,
+            _ if is_given_up && judged.is_failing => Fate::Keep,
             Some(ending) => Fate::Record { ending: ending.clone(), is_paced: true },
             None => match judged.failed_start() {
                 // The kubelet starts it as soon as what it waits for is there.
