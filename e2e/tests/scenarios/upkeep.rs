@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::cluster::fate;
 use e2e::scenario::json::text;
 use e2e::scenario::manifest::revised;
-use e2e::scenario::rollout::{broken, count, given_web, given_web_with, has, web};
+use e2e::scenario::rollout::{broken, count, given_web, has, web};
 use e2e::scenario::sampler::{exists, is_healthy, tasks};
 use e2e::scenario::{Scenario, revision};
 use jiff::Timestamp;
@@ -71,8 +71,9 @@ async fn when_the_new_revision_cannot_start_then_unhealthy_old_tasks_are_replace
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_deployment_was_stopped_and_nothing_older_is_left_then_its_tasks_are_still_replaced() -> Result<()> {
     Scenario::run_on_kwok("upkeep-aborted", async |scenario| {
+        let _sampler = given_web(scenario, 4, (100, 200)).await?;
         let bake = json!({ "deploymentConfiguration": { "bakeTimeInMinutes": 60 } });
-        let _sampler = given_web_with(scenario, 4, (100, 200), bake).await?;
+        scenario.when_service_changed("web", bake).await?;
         scenario.when_applied([revised(web(), "2")]).await?;
         has(scenario, "web:2", 4).await?;
         has(scenario, "web:1", 0).await?;

@@ -223,6 +223,23 @@ fn when_old_tasks_become_unhealthy_during_a_rollout_then_their_own_revision_repl
 }
 
 #[test]
+fn when_starts_are_held_back_then_what_runs_stays_and_nothing_is_started() {
+    let held = |parts: &[Part]| {
+        let percentages = Percentages::default();
+        step(&Service { desired: 4, percentages, launching: Launching::Held, is_early_success: false, parts }).counts
+    };
+    // A node refuses tasks, and whoever keeps the count starts the next ones at once.
+    let mut part = primary(4, 4, 2);
+    part.tasks.late = 2;
+    assert_eq!(held(&[part]), [2]);
+    assert_eq!(held(&[Part { asked: 4, ..primary(4, 0, 0) }]), [0]);
+    assert_eq!(held(&[primary(4, 2, 2)]), [2]);
+    assert_eq!(held(&[failing(4, 4)]), [4], "what waits to be tried again stays to be seen");
+    // Old tasks are replaced as ever.
+    assert_eq!(held(&[with_unhealthy(4, 1), primary(4, 0, 0)]), [5, 0]);
+}
+
+#[test]
 fn when_a_frozen_deployment_loses_tasks_then_the_revision_before_it_makes_up_for_them() {
     let frozen = |parts: &[Part]| {
         let percentages = Percentages::default();
@@ -306,6 +323,7 @@ fn any_part() -> impl Strategy<Value = Part> {
                     protected: 0,
                     protected_healthy: 0,
                     unplaced: 0,
+                    late: 0,
                 },
             }
         },

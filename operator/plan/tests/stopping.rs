@@ -46,6 +46,13 @@ fn exits(cluster: &mut Cluster, pod: &str, container: usize, code: i64) {
     });
 }
 
+/// A task definition of one container that the kubelet starts again.
+fn restarted_in_place() -> Value {
+    let mut definition = common::task_definition("web", "a");
+    definition["spec"]["kubernetes"] = json!({"essentialContainerExit": "RestartInPlace"});
+    definition
+}
+
 fn becomes_unhealthy(cluster: &mut Cluster, pod: &str) {
     cluster.edit(Kind::Pod, pod, |pod| pod["status"]["containerStatuses"][0]["ready"] = json!(false));
 }
@@ -108,12 +115,12 @@ fn when_the_operator_ends_between_record_and_delete_then_its_successor_deletes_a
 }
 
 #[test]
-fn when_a_helper_exits_or_a_single_container_does_then_no_task_is_stopped() {
+fn when_a_helper_exits_or_one_that_is_restarted_in_place_does_then_no_task_is_stopped() {
     let mut helper = cluster(1, json!({}));
     let pod = pods(&helper)[0].clone();
     exits(&mut helper, &pod, 1, 9);
     let mut alone = Cluster::new();
-    alone.apply(common::task_definition("web", "a"));
+    alone.apply(restarted_in_place());
     alone.apply(service("web", "web", 1));
     alone.run();
     let only = pods(&alone)[0].clone();
@@ -126,11 +133,9 @@ fn when_a_helper_exits_or_a_single_container_does_then_no_task_is_stopped() {
 }
 
 #[test]
-fn when_a_single_container_is_to_be_replaced_then_the_definition_says_so() {
+fn when_the_container_of_a_single_container_task_exits_then_the_task_is_replaced_as_on_ecs() {
     let mut cluster = Cluster::new();
-    let mut definition = common::task_definition("web", "a");
-    definition["spec"]["kubernetes"] = json!({"essentialContainerExit": "ReplaceTask"});
-    cluster.apply(definition);
+    cluster.apply(common::task_definition("web", "a"));
     cluster.apply(service("web", "web", 1));
     cluster.run();
     let pod = pods(&cluster)[0].clone();
@@ -313,7 +318,7 @@ fn when_an_old_task_is_about_to_go_then_a_healthy_one_on_a_draining_instance_wai
 #[test]
 fn when_a_container_is_started_again_in_place_then_each_of_its_ends_counts_once() {
     let mut cluster = Cluster::new();
-    cluster.apply(common::task_definition("web", "a"));
+    cluster.apply(restarted_in_place());
     cluster.apply(service("web", "web", 1));
     cluster.run();
     let pod = pods(&cluster)[0].clone();
@@ -343,4 +348,70 @@ fn when_a_container_is_started_again_in_place_then_each_of_its_ends_counts_once(
         assert_eq!(*told, json!(failures), "{restarts} restarts, {state}");
     }
     assert_eq!(pods(&cluster), [pod]);
+}
+
+/// The node refuses every pod that is there; answers with their uids.
+fn refuse(cluster: &mut Cluster) -> Vec<String> {
+    let mut refused = Vec::new();
+    for name in pods(cluster) {
+        let pod = cluster.get(Kind::Pod, &name);
+        if pod["status"]["phase"] != "Failed" {
+            refused.push(pod["metadata"]["uid"].as_str().unwrap().to_owned());
+            let message = "forbidden sysctl: \"net.core.somaxconn\" not allowlisted";
+            cluster.edit(Kind::Pod, &name, |pod| {
+                pod["status"] = json!({"phase": "Failed", "reason": "SysctlForbidden", "message": message});
+            });
+        }
+    }
+    refused
+}
+
+#[test]
+fn when_a_node_refuses_every_task_then_the_next_one_waits_longer_and_longer_and_none_is_left_lying() {
+    for (desired, most) in [(1, 9), (4, 36)] {
+        let mut cluster = Cluster::new();
+        cluster.apply(common::task_definition("web", "a"));
+        cluster.apply(service("web", "web", desired));
+        let mut refused = Vec::new();
+        for _ in 0..120 {
+            cluster.settle();
+            // A ReplicaSet replaces what is over at once, a kubelet refuses at once.
+            for _ in 0..2 {
+                cluster.deployment_controller();
+                refused.extend(refuse(&mut cluster));
+            }
+            cluster.pass(1);
+        }
+        // Failures at 0, 1, 2, 3 and after 10, 20 and 40 s more, each of them twice at most.
+        assert!((4..=most).contains(&refused.len()), "{} of {desired}", refused.len());
+        let service = cluster.get(Kind::Service, "web");
+        let stopped = &service["status"]["stoppedTasks"][0];
+        assert_eq!((&stopped["stopCode"], stopped["startedAt"].clone()), (&json!("InfrastructureHealth"), Value::Null));
+        for _ in 0..10 {
+            cluster.settle();
+        }
+        assert_eq!(pods(&cluster), Vec::<String>::new());
+        // Once it is allowed, tasks start again, and the next failure is the first.
+        cluster.pass(1700);
+        cluster.run();
+        assert_eq!(pods(&cluster).len(), usize::try_from(desired).unwrap());
+        let record = &cluster.list(Kind::ServiceDeployment)[0];
+        assert_eq!(record["status"]["startAttempts"], Value::Null, "{record}");
+    }
+}
+
+#[test]
+fn when_tasks_worked_before_they_end_then_all_are_replaced_at_once_and_nothing_is_impaired() {
+    let mut cluster = Cluster::new();
+    cluster.apply(common::task_definition("web", "a"));
+    cluster.apply(service("web", "web", 8));
+    cluster.run();
+    cluster.pass(60);
+    for pod in pods(&cluster) {
+        exits(&mut cluster, &pod, 0, 0);
+    }
+    cluster.settle();
+    assert_eq!(records(&cluster).len(), 8);
+    let events = cluster.get(Kind::Service, "web")["status"]["events"].to_string();
+    assert!(!events.contains("unable to consistently start"), "{events}");
 }

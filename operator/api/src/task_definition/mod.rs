@@ -192,7 +192,8 @@ pub enum ImagePullPolicy {
 pub enum EssentialContainerExit {
     /// The task stops and a new one replaces it, as on ECS.
     ReplaceTask,
-    /// The kubelet restarts the container with its own back-off. Each exit counts as a failed task.
+    /// The kubelet restarts the container with its own back-off. An exit within 40 seconds of the start counts as a failed
+    /// task.
     RestartInPlace,
 }
 
@@ -223,8 +224,7 @@ pub struct TaskDefinitionKubernetes {
     /// `imagePullPolicy` of the containers. Defaults to Always for tags and IfNotPresent for digests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_pull_policy: Option<ImagePullPolicy>,
-    /// What happens when an essential container exits. Defaults to ReplaceTask for tasks with several containers and to
-    /// RestartInPlace for tasks with one.
+    /// What happens when an essential container exits. Defaults to ReplaceTask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub essential_container_exit: Option<EssentialContainerExit>,
     /// Number of revisions to keep, 1 to 10000, in addition to those that a service or one of its deployments uses.

@@ -26,7 +26,7 @@ use alarm::{Reading, Watch};
 use circuit_breaker::is_triggered;
 use end::{Cause, End, Rollback};
 use moment::Moment;
-use monitor::{Pace, Tally, Task};
+use monitor::{Tally, Task};
 use policy::Policy;
 use strategy::Gate;
 
@@ -114,8 +114,8 @@ pub struct Observed<'a> {
     pub desired: i64,
     /// Its tasks: all that exist, those that are being stopped too.
     pub tasks: &'a [Task<'a>],
-    /// How many of them are asked for and run.
-    pub pace: Pace,
+    /// How many of them are asked for.
+    pub asked: i64,
     /// Every task of the service is of this deployment and healthy, and there are as many as desired.
     pub is_replaced: bool,
     /// Whether anything of an older deployment is left.
@@ -204,7 +204,7 @@ pub enum Wait {
 #[must_use]
 pub fn next(state: &State, policy: &Policy, observed: &Observed<'_>) -> Move {
     let mut tally =
-        state.tally.observe(observed.tasks, observed.pace, policy.breaker.resets_on_healthy_task, observed.now);
+        state.tally.observe(observed.tasks, observed.asked, policy.breaker.resets_on_healthy_task, observed.now);
     if state.stage.is_over() {
         // What the breaker compared stays as it was; only the failures of the whole deployment go on.
         tally.failures.failure_count = state.tally.failures.failure_count;

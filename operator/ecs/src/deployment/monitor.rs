@@ -1,7 +1,7 @@
 //! Counting failures of a deployment, and how fast tasks that fail are started again.
 //!
 //! Each failure counts once, by the uid of its pod. Containers that are started again in place have no pod of their own: the
-//! n-th restart of a pod `u` counts as `u/n`.
+//! n-th attempt in a pod `u` counts as `u/n`.
 
 use std::collections::BTreeSet;
 
@@ -13,10 +13,9 @@ use super::throttle::Throttle;
 pub const MOST_COUNTED_TASKS: usize = 5000;
 
 /// Restarts of one task that are told apart.
-const MOST_RESTARTS: i64 = 100;
+const MOST_RESTARTS: usize = 100;
 
 /// A task of the deployment as it is observed.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts about a task")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Task<'a> {
     /// `metadata.uid` of its pod.
@@ -27,10 +26,10 @@ pub struct Task<'a> {
     pub is_healthy: bool,
     /// It ended, or somebody asked it to: restarts no longer matter.
     pub is_over: bool,
-    /// It reached RUNNING once.
-    pub has_run: bool,
-    /// Attempts of its containers that failed so far, as far as the node tells.
-    pub failed_attempts: i64,
+    /// When it reached RUNNING for the first time, in seconds since the epoch.
+    pub started_at: Option<i64>,
+    /// Numbers of the attempts of its containers that failed, of those that the node still tells about.
+    pub failed_attempts: &'a [i64],
 }
 
 /// What is remembered between two observations.
@@ -42,20 +41,11 @@ pub struct Tally {
     pub throttle: Throttle,
 }
 
-/// Tasks that the deployment should have, and those that run without failing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
-    /// Tasks that are asked for.
-    pub asked: i64,
-    /// Tasks in RUNNING that do not fail.
-    pub running: i64,
-}
-
 impl Tally {
-    /// The tally after these tasks, which are all that exist of the deployment, were observed. Observing the same tasks once
-    /// more changes nothing.
+    /// The tally after these tasks, which are all that exist of the deployment, were observed. So many are asked for. Observing
+    /// the same tasks once more changes nothing.
     #[must_use]
-    pub fn observe(&self, tasks: &[Task<'_>], pace: Pace, resets_on_healthy_task: bool, now: Moment) -> Self {
+    pub fn observe(&self, tasks: &[Task<'_>], asked: i64, resets_on_healthy_task: bool, now: Moment) -> Self {
         if tasks.is_empty() && self.failures.counted.is_empty() {
             return self.clone();
         }
@@ -68,32 +58,31 @@ impl Tally {
             .take(MOST_COUNTED_TASKS)
             .collect();
         let failures = self.failures.observe(&views, resets_on_healthy_task);
+        let asked = asked.max(1);
         let is_new = |task: &&Task<'_>| failures.contains(task.uid) && !self.failures.contains(task.uid);
         let mut throttle = self.throttle.at(now.seconds());
-        if tasks.iter().filter(is_new).any(|task| !task.has_run) {
-            throttle = throttle.after_failure(now.seconds());
-        } else if pace.asked > 0 && pace.running >= pace.asked {
-            throttle.reset();
+        let before_running = tasks.iter().filter(is_new).filter(|task| task.started_at.is_none()).count();
+        let before_running = i64::try_from(before_running).unwrap_or(i64::MAX);
+        let started = tasks.iter().filter(|task| !task.has_failed).filter_map(|task| task.started_at).max();
+        if before_running > 0 {
+            throttle = throttle.after_failures(now.seconds(), before_running.saturating_add(asked - 1) / asked);
+        } else if let Some(since) = started {
+            throttle = throttle.after_start(since);
         }
         Self { failures, throttle }
     }
 
-    /// What restarts of one task count as. What was counted stays so as long as the pod is there, whatever it shows.
+    /// What failed attempts of one task count as. What was counted stays so as long as the pod is there, whatever it shows.
     fn restarts(&self, task: &Task<'_>) -> impl Iterator<Item = String> {
-        let known = restarts_of(&self.failures.counted, task.uid);
-        let attempts = if task.has_failed { 0 } else { task.failed_attempts };
-        let newest = attempts.max(known);
-        let uid = task.uid.to_owned();
-        ((newest - MOST_RESTARTS).max(0)..newest).map(move |restart| format!("{uid}/{restart}"))
+        let prefix = format!("{}/", task.uid);
+        let known = self.failures.counted.range(prefix.clone()..).take_while(|entry| entry.starts_with(&prefix));
+        let mut numbers: BTreeSet<i64> = known.filter_map(|entry| entry.strip_prefix(&prefix)?.parse().ok()).collect();
+        if !task.has_failed {
+            numbers.extend(task.failed_attempts);
+        }
+        let surplus = numbers.len().saturating_sub(MOST_RESTARTS);
+        numbers.into_iter().skip(surplus).map(move |number| format!("{prefix}{number}"))
     }
-}
-
-/// How many restarts of a pod are counted already.
-fn restarts_of(counted: &BTreeSet<String>, uid: &str) -> i64 {
-    let prefix = format!("{uid}/");
-    let own = counted.range(prefix.clone()..).take_while(|entry| entry.starts_with(&prefix));
-    let numbers = own.filter_map(|entry| entry.strip_prefix(&prefix)?.parse::<i64>().ok());
-    numbers.max().map_or(0, |last| last.saturating_add(1))
 }
 
 #[cfg(test)]
@@ -103,7 +92,7 @@ mod tests {
     const NOW: Moment = Moment::from_micros(1_000_000_000);
 
     fn task(uid: &str) -> Task<'_> {
-        Task { uid, has_failed: false, is_healthy: false, is_over: false, has_run: false, failed_attempts: 0 }
+        Task { uid, has_failed: false, is_healthy: false, is_over: false, started_at: None, failed_attempts: &[] }
     }
 
     fn counted(tally: &Tally) -> Vec<&str> {
@@ -111,36 +100,45 @@ mod tests {
     }
 
     #[test]
-    fn when_a_container_is_restarted_in_place_then_each_restart_counts_once() {
-        let pace = Pace { asked: 1, running: 0 };
-        let restarted = |attempts| Task { has_run: true, failed_attempts: attempts, ..task("u") };
-        let first = Tally::default().observe(&[restarted(2)], pace, true, NOW);
+    fn when_a_container_is_restarted_in_place_then_each_failed_attempt_counts_once() {
+        let restarted = |failed_attempts| Task { started_at: Some(1), failed_attempts, ..task("u") };
+        let first = Tally::default().observe(&[restarted(&[0, 1])], 1, true, NOW);
         assert_eq!(counted(&first), ["u/0", "u/1"]);
-        // The node forgot one of them, then there is one more.
-        let again = first.observe(&[restarted(1)], pace, true, NOW).observe(&[restarted(3)], pace, true, NOW);
-        assert_eq!(counted(&again), ["u/0", "u/1", "u/2"]);
+        // The node forgot one of them, then there is one more, and one before it that did not count.
+        let again = first.observe(&[restarted(&[1])], 1, true, NOW).observe(&[restarted(&[3])], 1, true, NOW);
+        assert_eq!(counted(&again), ["u/0", "u/1", "u/3"]);
         assert_eq!(again.failures.failed_tasks, 3);
         assert_eq!(again.throttle, Throttle::default(), "what ran is not started more slowly");
     }
 
     #[test]
     fn when_uids_begin_alike_then_their_restarts_are_told_apart() {
-        let pace = Pace { asked: 2, running: 0 };
-        let tasks = [Task { failed_attempts: 1, ..task("u") }, Task { failed_attempts: 2, ..task("u-1") }];
-        let tally = Tally::default().observe(&tasks, pace, true, NOW);
-        assert_eq!(restarts_of(&tally.failures.counted, "u"), 1);
-        assert_eq!(restarts_of(&tally.failures.counted, "u-1"), 2);
+        let tasks = [Task { failed_attempts: &[0], ..task("u") }, Task { failed_attempts: &[0, 1], ..task("u-1") }];
+        let tally = Tally::default().observe(&tasks, 2, true, NOW);
+        assert_eq!(counted(&tally), ["u-1/0", "u-1/1", "u/0"]);
+        let again = tally.observe(&[Task { failed_attempts: &[1], ..task("u") }, task("u-1")], 2, true, NOW);
+        assert_eq!(counted(&again), ["u-1/0", "u-1/1", "u/0", "u/1"]);
     }
 
     #[test]
-    fn when_tasks_fail_before_they_run_then_the_next_start_waits_until_all_that_are_asked_for_run() {
-        let pace = Pace { asked: 1, running: 0 };
+    fn when_tasks_fail_before_they_run_then_the_next_start_waits_until_one_runs() {
         let mut tally = Tally::default();
         for uid in ["a", "b", "c", "d"] {
-            tally = tally.observe(&[Task { has_failed: true, ..task(uid) }], pace, true, NOW);
+            tally = tally.observe(&[Task { has_failed: true, ..task(uid) }], 1, true, NOW);
         }
         assert_eq!((tally.throttle.attempts, tally.throttle.retry_at), (4, Some(1010)));
-        let running = tally.observe(&[Task { has_run: true, ..task("e") }], Pace { running: 1, ..pace }, true, NOW);
-        assert_eq!(running.throttle, Throttle::default());
+        let runs = |at| Task { started_at: Some(at), ..task("e") };
+        let before = tally.observe(&[runs(1000), task("f")], 2, true, NOW);
+        assert_eq!(before.throttle, tally.throttle, "it ran before the others failed");
+        let running = tally.observe(&[runs(1011), task("f")], 2, true, NOW);
+        assert_eq!(running.throttle, Throttle::default(), "one of two is enough");
+    }
+
+    #[test]
+    fn when_a_node_refuses_one_task_after_the_other_between_two_looks_then_each_is_an_attempt() {
+        let failed = |uid| Task { has_failed: true, ..task(uid) };
+        let tasks = [failed("a"), failed("b"), failed("c")];
+        assert_eq!(Tally::default().observe(&tasks, 1, true, NOW).throttle.attempts, 3);
+        assert_eq!(Tally::default().observe(&tasks, 3, true, NOW).throttle.attempts, 1);
     }
 }

@@ -9,11 +9,11 @@ use super::*;
 const NOW: Moment = Moment::from_micros(1_000_000_000);
 
 fn task(uid: &str) -> Task<'_> {
-    Task { uid, has_failed: false, is_healthy: false, is_over: false, has_run: true, failed_attempts: 0 }
+    Task { uid, has_failed: false, is_healthy: false, is_over: false, started_at: Some(1), failed_attempts: &[] }
 }
 
 fn failed(uid: &str) -> Task<'_> {
-    Task { has_failed: true, has_run: false, ..task(uid) }
+    Task { has_failed: true, started_at: None, ..task(uid) }
 }
 
 fn healthy(uid: &str) -> Task<'_> {
@@ -27,7 +27,7 @@ fn observed<'a>(tasks: &'a [Task<'a>]) -> Observed<'a> {
         role: Role::Primary,
         desired: 2,
         tasks,
-        pace: Pace { asked: 2, running: 0 },
+        asked: 2,
         is_replaced: false,
         has_sources: false,
         alarms: None,
@@ -145,7 +145,7 @@ struct Look {
     role: Role,
     desired: i64,
     /// Failed, healthy, ran, restarts; by the number of the task.
-    tasks: Vec<(bool, bool, bool, i64)>,
+    tasks: Vec<(bool, bool, bool, Vec<i64>)>,
     is_replaced: bool,
     has_sources: bool,
     alarm: Option<alarm::State>,
@@ -163,7 +163,10 @@ fn looks() -> impl Generator<Value = Vec<Look>> {
     ];
     let stop =
         prop_oneof![9 => Just(None), 1 => Just(Some(StopRequest::Abort)), 1 => Just(Some(StopRequest::Rollback))];
-    let tasks = prop::collection::vec((any::<bool>(), any::<bool>(), any::<bool>(), 0..4_i64), 0..6);
+    let tasks = prop::collection::vec(
+        (any::<bool>(), any::<bool>(), any::<bool>(), prop::collection::vec(0..4_i64, 0..3)),
+        0..6,
+    );
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     let look = (0..90_i64, role, 0..6_i64, tasks, alarm, stop, flags).prop_map(
         |(seconds, role, desired, tasks, alarm, stop, (is_replaced, has_sources, has_candidate))| Look {
@@ -198,7 +201,7 @@ proptest! {
         for look in looks {
             now = Moment::from_micros(now.micros() + look.seconds * 1_000_000);
             let tasks: Vec<Task<'_>> = look.tasks.iter().zip(&names).map(|((has_failed, is_healthy, has_run, failed_attempts), uid)| Task {
-                uid, has_failed: *has_failed, is_healthy: *is_healthy, is_over: false, has_run: *has_run, failed_attempts: *failed_attempts,
+                uid, has_failed: *has_failed, is_healthy: *is_healthy, is_over: false, started_at: has_run.then_some(1), failed_attempts,
             }).collect();
             let readings: Vec<Reading<'_>> = look.alarm.iter().map(|state| Reading { name: "errors", state: *state }).collect();
             let seen = Observed {

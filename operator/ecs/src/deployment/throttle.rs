@@ -32,34 +32,45 @@ pub struct Throttle {
     /// Failures before RUNNING since a task last reached RUNNING. Those that fall into a delay are one with the failure
     /// that began it.
     pub attempts: i64,
-    /// When the next task may be started; `None` is at once.
+    /// When the next task may be started. Before the first delay that is the time of the last failure; `None` without one.
     pub retry_at: Option<i64>,
 }
 
 impl Throttle {
-    /// After one failure or several that are seen for the first time now.
+    /// After failures that are seen for the first time now, of so many rounds: ten tasks of a service of ten that fail together
+    /// are one round, three tasks of a service of one that were started one after the other are three.
     ///
     /// Failures during a delay are those of tasks that had been started before it, so they neither lengthen it nor count:
     /// of ten tasks that fail together, the last six do not put the next start off by an hour.
     #[must_use]
-    pub fn after_failure(self, now: i64) -> Self {
+    pub fn after_failures(self, now: i64, rounds: i64) -> Self {
         let waiting = self.at(now);
         if !waiting.may_retry(now) {
             return waiting;
         }
-        let attempts = self.attempts.max(0).saturating_add(1);
-        let delay = delay_seconds(attempts);
-        Self { attempts, retry_at: (delay > 0).then(|| now.saturating_add(delay)) }
+        // No more of them at once than are without a delay: of those that were seen late nobody knows when they came.
+        let attempts = self.attempts.max(0).saturating_add(rounds.clamp(1, WITHOUT_DELAY));
+        Self { attempts, retry_at: Some(now.saturating_add(delay_seconds(attempts))) }
     }
 
-    /// A task reached RUNNING. A new task definition is a new deployment, which begins with the default anyway.
-    pub fn reset(&mut self) {
-        *self = Self::default();
+    /// After a task reached RUNNING at `since`. One that did so before the last failure says nothing. A new task definition is a
+    /// new deployment, which begins with the default anyway.
+    #[must_use]
+    pub fn after_start(self, since: i64) -> Self {
+        let last_failure = self.retry_at.map(|at| at.saturating_sub(delay_seconds(self.attempts)));
+        if last_failure.is_none_or(|at| since > at) { Self::default() } else { self }
+    }
+
+    /// When the delay began that lasts now.
+    pub fn held_since(self, now: i64) -> Option<i64> {
+        let throttle = self.at(now);
+        let until = throttle.retry_at.filter(|_| !throttle.may_retry(now))?;
+        Some(until.saturating_sub(delay_seconds(throttle.attempts)))
     }
 
     /// Whether a task may be started.
     pub fn may_retry(self, now: i64) -> bool {
-        self.retry_at.is_none_or(|at| now >= at)
+        !self.is_throttled() || self.retry_at.is_none_or(|at| now >= at)
     }
 
     /// The same throttle unless the clock went back, so that `retry_at` is further away than the full delay: then one full

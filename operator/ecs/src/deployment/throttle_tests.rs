@@ -37,7 +37,7 @@ fn when_each_retry_fails_at_once_then_the_retries_come_at_the_sums_of_the_delays
     for _ in 0..14 {
         assert!(throttle.may_retry(now));
         started.push(now - NOW);
-        throttle = throttle.after_failure(now);
+        throttle = throttle.after_failures(now, 1);
         now = throttle.retry_at.unwrap_or(now);
         assert!(throttle.is_throttled() == (throttle.attempts > 3));
     }
@@ -46,19 +46,39 @@ fn when_each_retry_fails_at_once_then_the_retries_come_at_the_sums_of_the_delays
 
 #[test]
 fn when_several_tasks_fail_during_a_delay_then_they_neither_lengthen_it_nor_count() {
-    let throttle = Throttle { attempts: 3, retry_at: None }.after_failure(NOW);
+    let throttle = Throttle { attempts: 3, retry_at: None }.after_failures(NOW, 1);
     assert_eq!(throttle, Throttle { attempts: 4, retry_at: Some(NOW + 10) });
-    assert_eq!(throttle.after_failure(NOW), throttle);
-    assert_eq!(throttle.after_failure(NOW + 9), throttle);
-    assert_eq!(throttle.after_failure(NOW + 10), Throttle { attempts: 5, retry_at: Some(NOW + 30) });
+    assert_eq!(throttle.after_failures(NOW, 1), throttle);
+    assert_eq!(throttle.after_failures(NOW + 9, 1), throttle);
+    assert_eq!(throttle.after_failures(NOW + 10, 1), Throttle { attempts: 5, retry_at: Some(NOW + 30) });
 }
 
 #[test]
 fn when_a_task_reaches_running_then_the_next_failure_is_the_first() {
-    let mut throttle = Throttle { attempts: 40, retry_at: Some(NOW + 1620) };
-    throttle.reset();
-    assert_eq!(throttle, Throttle::default());
-    assert_eq!(throttle.after_failure(NOW), Throttle { attempts: 1, retry_at: None });
+    let throttle = Throttle { attempts: 40, retry_at: Some(NOW + 1620) };
+    assert_eq!(throttle.after_start(NOW), throttle, "it may have been before the failure");
+    assert_eq!(throttle.after_start(NOW + 1), Throttle::default());
+    let first = Throttle::default().after_failures(NOW, 1);
+    assert_eq!(first, Throttle { attempts: 1, retry_at: Some(NOW) });
+    assert!(first.may_retry(NOW) && !first.is_throttled());
+    assert_eq!(first.after_start(NOW), first);
+    assert_eq!(first.after_start(NOW + 1), Throttle::default());
+}
+
+#[test]
+fn when_tasks_fail_one_after_the_other_between_two_looks_then_each_round_counts() {
+    let throttle = Throttle::default().after_failures(NOW, 2);
+    assert_eq!(throttle, Throttle { attempts: 2, retry_at: Some(NOW) });
+    // Hundreds between two looks are not hours of delay.
+    assert_eq!(throttle.after_failures(NOW, 400), Throttle { attempts: 5, retry_at: Some(NOW + 20) });
+}
+
+#[test]
+fn when_a_delay_lasts_then_it_is_known_when_it_began() {
+    let throttle = Throttle { attempts: 5, retry_at: Some(NOW + 20) };
+    assert_eq!(throttle.held_since(NOW + 19), Some(NOW));
+    assert_eq!(throttle.held_since(NOW + 20), None);
+    assert_eq!(Throttle { attempts: 3, retry_at: Some(NOW) }.held_since(NOW), None);
 }
 
 #[test]
@@ -77,7 +97,7 @@ fn when_the_clock_goes_back_then_the_wait_is_the_rest_or_one_full_delay() {
 
 #[test]
 fn when_times_are_at_the_end_of_their_range_then_nothing_overflows() {
-    let throttle = Throttle { attempts: i64::MAX, retry_at: None }.after_failure(i64::MAX);
+    let throttle = Throttle { attempts: i64::MAX, retry_at: None }.after_failures(i64::MAX, 1);
     assert_eq!(throttle, Throttle { attempts: i64::MAX, retry_at: Some(i64::MAX) });
     assert!(throttle.may_retry(i64::MAX));
     assert_eq!(throttle.at(i64::MIN).retry_at, Some(i64::MIN + 1620));
@@ -102,7 +122,7 @@ proptest! {
         for (step, failed) in steps {
             now += step;
             let before = throttle;
-            throttle = if failed { throttle.after_failure(now) } else { throttle.at(now) };
+            throttle = if failed { throttle.after_failures(now, 1) } else { throttle.at(now) };
             prop_assert!(throttle.attempts >= before.attempts && throttle.attempts <= before.attempts + 1);
             if let Some(at) = throttle.retry_at {
                 prop_assert!(at <= now + delay_seconds(throttle.attempts));

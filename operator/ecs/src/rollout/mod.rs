@@ -59,6 +59,8 @@ pub struct Tasks {
     pub protected_healthy: i64,
     /// Those for which there is no place.
     pub unplaced: i64,
+    /// Those that were started although starts are held back, and do not run yet.
+    pub late: i64,
 }
 
 impl Tasks {
@@ -78,6 +80,8 @@ impl Tasks {
 pub enum Launching {
     /// It may.
     Allowed,
+    /// Not for a while, since its tasks repeatedly stop before they run.
+    Held,
     /// It failed or was stopped: it launches nothing more, and both revisions stay as they are.
     Frozen,
 }
@@ -139,7 +143,7 @@ pub fn step(service: &Service) -> Step {
     let raised = work.raise(&wishes);
     let is_full = raised.is_limited && !raised.is_yielded && !work.has_room();
     work.lower_to(&wishes.all());
-    if service.launching == Launching::Allowed {
+    if service.launching != Launching::Frozen {
         work.replace_sources(if is_full { raised.primary_lack } else { 0 });
         work.keep_maximum();
     }
@@ -154,7 +158,7 @@ pub fn step(service: &Service) -> Step {
         part.tasks.protected > part.goal && *count == part.tasks.protected && part.asked == *count
     };
     Step {
-        is_blocked: service.launching == Launching::Allowed && service.parts.iter().zip(&work.counts).any(held),
+        is_blocked: service.launching != Launching::Frozen && service.parts.iter().zip(&work.counts).any(held),
         // Where the bounds let no task move to another provider, its place is as good as any.
         is_complete: !has_sources
             && is_quiet
@@ -191,8 +195,10 @@ impl Work<'_> {
         if self.service.launching == Launching::Frozen {
             return self.frozen_wishes(has_sources);
         }
-        let wish = |part: &Part| {
-            if part.is_primary { with_replacements(part, part.goal) } else { rescaled(part, self.service.desired) }
+        let wish = |part: &Part| match (part.is_primary, self.service.launching) {
+            (false, _) => rescaled(part, self.service.desired),
+            (true, Launching::Held) => with_replacements(part, part.goal).min(part.tasks.existing - part.tasks.late),
+            (true, _) => with_replacements(part, part.goal),
         };
         Wishes { counts: self.service.parts.iter().map(wish).collect(), replacements: self.source_replacements() }
     }

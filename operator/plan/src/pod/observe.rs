@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::ending::{ContainerEnd, Ending, Outlook, container_end, first_start, is_failed_start, outlook};
 use super::metadata::ContainerNote;
-use super::view::{ContainerStatusView, StateView, TerminatedView};
+use super::view::{ContainerStatusView, PodStatusView, StateView, TerminatedView};
 use crate::core::labels;
 use crate::core::moment::after;
 
@@ -70,8 +70,10 @@ pub struct Task {
     pub changes_at: Option<Timestamp>,
     /// What keeps it from running, if anything does.
     pub trouble: Option<Trouble>,
-    /// How often containers ended that ECS would have ended the task for, over all of them: each is a failed task.
-    pub failed_attempts: i64,
+    /// Numbers of the ends of containers for each of which ECS would have had a task that failed, as far as they are still told:
+    /// a container that others wait for failed, or an essential one that is restarted in place exited too soon to count as
+    /// healthy. Those of the n-th container begin with n times [`ENDS_OF_ONE`].
+    pub failed_attempts: Vec<i64>,
     /// Why it ends or ended. Set early where ECS would stop the task and the kubelet goes on trying.
     pub stop_code: Option<StopCode>,
     /// The text to the code.
@@ -166,7 +168,7 @@ pub fn observe(pod: &PodView, now: Timestamp) -> Task {
             .filter(|at| *at > now && !is_stopping)
             .min(),
         trouble: if is_stopping && status.phase != "Failed" { None } else { trouble(pod, &notes, &observation) },
-        failed_attempts: notes.iter().filter_map(|note| Some(failed_attempts(note, find(note)?))).sum(),
+        failed_attempts: failed_attempts(&notes, status),
         stop_code: state.stop_code,
         stopped_reason: state.stopped_reason,
         ending,
@@ -367,27 +369,42 @@ fn unhealthy_from(pod: &PodView, note: &ContainerNote, status: Option<&Container
     Some(failing.map_or(first, |failing| failing.max(first)))
 }
 
-/// Each end of an essential container without restart policy is an end of the task on ECS; so is each failure of a
-/// container whose end others wait for. The number of restarts grows with the next start only: a container that ended the
-/// second time has 1 restart, and 2 ends, also while the kubelet waits and tells the end as the state before.
-fn failed_attempts(note: &ContainerNote, status: &ContainerStatusView) -> i64 {
+/// Ends of one container that are told apart from those of the next.
+const ENDS_OF_ONE: i64 = 1_000_000;
+
+fn failed_attempts(notes: &[ContainerNote], status: &PodStatusView) -> Vec<i64> {
+    let ends = |note: &ContainerNote| status.container(&note.container).map(|status| failed_ends(note, status));
+    let numbered = notes.iter().zip(0_i64..).filter_map(|(note, container)| Some((ends(note)?, container)));
+    numbered.flat_map(|(ends, container)| ends.into_iter().map(move |end| container * ENDS_OF_ONE + end)).collect()
+}
+
+/// Which ends of a container count, from 0.
+///
+/// The number of restarts grows with the next start only: a container that ended the second time has 1 restart, and 2 ends,
+/// also while the kubelet waits and tells the end as the state before. How long it ran is known of the last two ends.
+fn failed_ends(note: &ContainerNote, status: &ContainerStatusView) -> Vec<i64> {
     let is_waiting = status.state.terminated.is_none() && status.state.running.is_none();
-    let (end, before) = if is_waiting { (&status.last_state, None) } else { (&status.state, Some(&status.last_state)) };
-    let end = end.terminated.as_ref().filter(|end| !is_failed_start(end));
+    let (now, before) = if is_waiting { (&status.last_state, None) } else { (&status.state, Some(&status.last_state)) };
+    let now = now.terminated.as_ref().filter(|end| !is_failed_start(end));
+    let before = before.and_then(|before| before.terminated.as_ref());
     if note.runs_to_completion {
-        return status.restart_count + i64::from(end.is_some_and(|end| end.exit_code != 0));
+        // Each end before the last one was a failure, or there would have been no other.
+        let last = now.filter(|end| end.exit_code != 0).map(|_| status.restart_count);
+        return (0..status.restart_count).chain(last).collect();
     }
     if !note.essential {
-        return 0;
+        return Vec::new();
     }
-    let counts = |end: &TerminatedView| !note.is_restarted_by_ecs(end.exit_code);
-    let earlier = if note.restarts {
-        // Only the last end before now is known.
-        i64::from(before.and_then(|before| before.terminated.as_ref()).is_some_and(counts))
-    } else {
-        status.restart_count
-    };
-    earlier + i64::from(end.is_some_and(counts))
+    let is_failure = |end: &&TerminatedView| !note.is_restarted_by_ecs(end.exit_code) && !has_worked(end);
+    let last = now.filter(is_failure).map(|_| status.restart_count);
+    let earlier = before.filter(is_failure).map(|_| status.restart_count - 1);
+    earlier.into_iter().chain(last).filter(|end| *end >= 0).collect()
+}
+
+/// Whether the container ran so long that a task counts as healthy where nothing but time tells.
+fn has_worked(end: &TerminatedView) -> bool {
+    let until = end.started_at.map(|started| after(started, HEALTHY_AFTER_RUNNING_SECONDS));
+    until.zip(end.finished_at).is_some_and(|(until, finished)| finished >= until)
 }
 
 fn trouble(pod: &PodView, notes: &[ContainerNote], observation: &TaskObservation) -> Option<Trouble> {

@@ -23,13 +23,9 @@ pub(super) struct Restarts {
 
 impl Restarts {
     pub(super) fn of(containers: &[Container<'_>], has_rules: bool, stated: Option<EssentialContainerExit>) -> Self {
-        // In a task of one container nothing is shared with others: what is lost by a restart in place is the task id.
-        let usual = match containers {
-            [_] => EssentialContainerExit::RestartInPlace,
-            _ => EssentialContainerExit::ReplaceTask,
-        };
         let is_anchor = |container: &Container<'_>| container.is_essential() && container.place == Place::Main;
-        Self { has_rules, has_anchor: containers.iter().any(is_anchor), essential_exit: stated.unwrap_or(usual) }
+        let essential_exit = stated.unwrap_or(EssentialContainerExit::ReplaceTask);
+        Self { has_rules, has_anchor: containers.iter().any(is_anchor), essential_exit }
     }
 
     /// Whether the container may stay stopped. A Pod whose main containers all may would end by itself: its ReplicaSet

@@ -14,7 +14,7 @@ use api::service_deployment::{
 use ecs::deployment::alarm::Reading;
 use ecs::deployment::end::{Cause, End, Undoing};
 use ecs::deployment::moment::Moment;
-use ecs::deployment::monitor::{MOST_COUNTED_TASKS, Pace, Task};
+use ecs::deployment::monitor::{MOST_COUNTED_TASKS, Task};
 use ecs::deployment::policy::Policy;
 use ecs::deployment::{BreakerReading, Monitor, Move, Observed, Role, Said, Stage, State, StopRequest, Wait, next};
 use ecs::event;
@@ -28,6 +28,7 @@ use super::parts::Parts;
 use super::record::{Record, end_shown, moment, stage_of, state_name, state_of};
 use super::resolve::{Resolution, ResolvedService};
 use super::snapshot::ServiceSnapshot;
+use crate::core::moment::{after, earliest};
 use crate::core::op::Op;
 use crate::core::question::Question;
 use crate::core::status::narrow;
@@ -41,7 +42,7 @@ pub(super) struct Stages {
     pub(super) ops: Vec<Op>,
     /// What the source of alarms is asked.
     pub(super) questions: Vec<Question>,
-    /// When the bake time is over.
+    /// When the bake time is over, or the next task may be started.
     pub(super) wake: Option<Timestamp>,
     /// Status of PRIMARY; the default for one that is about to be made.
     pub(super) primary: ServiceDeploymentStatus,
@@ -51,6 +52,8 @@ pub(super) struct Stages {
     pub(super) unknown_alarms: Option<String>,
     /// Whether its tasks are started with a delay.
     pub(super) is_throttled: bool,
+    /// Since when, in seconds since the epoch, no task of it is started; `None` if one may be.
+    pub(super) held_since: Option<i64>,
     /// Statuses by the digits of the deployments.
     statuses: BTreeMap<String, ServiceDeploymentStatus>,
     /// Whether the service has no tasks of another deployment than PRIMARY.
@@ -112,13 +115,17 @@ pub(super) fn decide(
         let own: Vec<&Judged<'_>> = tasks.iter().filter(|judged| judged.deployment() == record.digits()).collect();
         let Looked { moved, status, questions, unknown_alarms } = look.at(record, &own);
         if record.id() == primary.id() {
-            stages.is_throttled = moved.state.tally.throttle.is_throttled();
+            let throttle = moved.state.tally.throttle;
+            stages.is_throttled = throttle.is_throttled();
+            stages.held_since = throttle.held_since(context.now.as_second());
+            let held_until = throttle.wait_seconds(context.now.as_second()).map(|wait| after(context.now, wait));
             stages.is_baking = matches!(moved.waits_for, Some(Wait::BakeTime { .. }));
             stages.unknown_alarms = unknown_alarms;
             stages.questions = questions;
             if let Some(Wait::BakeTime { until }) = moved.waits_for {
                 stages.wake = Timestamp::from_microsecond(until.micros()).ok();
             }
+            stages.wake = earliest(stages.wake, held_until);
             stages.primary = status.clone();
         }
         stages.statuses.insert(record.digits().to_owned(), status);
@@ -131,6 +138,12 @@ pub(super) fn decide(
 /// Whether there are Deployments of other service deployments.
 fn has_others(snapshot: &ServiceSnapshot, record: &Record) -> bool {
     snapshot.workloads.values().any(|workload| workload.deployment != record.digits())
+}
+
+/// How many tasks a deployment is asked for.
+fn asked(snapshot: &ServiceSnapshot, record: &Record) -> i64 {
+    let workloads = snapshot.workloads.values().filter(|workload| workload.deployment == record.digits());
+    workloads.map(|workload| workload.replicas).sum()
 }
 
 /// What is the same for all records of a service.
@@ -174,7 +187,7 @@ impl Look<'_> {
             role,
             desired,
             tasks: &views,
-            pace: self.pace(record, own),
+            asked: asked(snapshot, record),
             is_replaced: judged_now.is_some_and(|service| self.parts.is_replaced(service, desired, record)),
             has_sources: has_others(snapshot, record),
             alarms: watched.map(|_| readings.as_slice()),
@@ -200,17 +213,6 @@ impl Look<'_> {
             _ => None,
         };
         Looked { moved, status, questions, unknown_alarms }
-    }
-
-    fn pace(&self, record: &Record, own: &[&Judged<'_>]) -> Pace {
-        let workloads = self.context.snapshot.workloads.values();
-        let asked = workloads.filter(|workload| workload.deployment == record.digits());
-        let running = own.iter().filter(|judged| judged.task.last_status.is_running() && !judged.task.is_stopping);
-        let running = running.filter(|judged| !judged.is_failing).count();
-        Pace {
-            asked: asked.map(|workload| workload.replicas).sum(),
-            running: i64::try_from(running).unwrap_or(i64::MAX),
-        }
     }
 
     /// The deployment that the service returns to when this one is rolled back.
@@ -269,8 +271,8 @@ fn view<'a>(judged: &Judged<'a>) -> Task<'a> {
         has_failed: judged.has_failed,
         is_healthy: task.is_healthy_for_deployment,
         is_over: task.ending.is_some() || task.stopping_since.is_some(),
-        has_run: task.started_at.is_some(),
-        failed_attempts: task.failed_attempts,
+        started_at: task.started_at.map(Timestamp::as_second),
+        failed_attempts: &task.failed_attempts,
     }
 }
 

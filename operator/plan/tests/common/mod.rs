@@ -228,7 +228,8 @@ impl Cluster {
         let mut moved = false;
         let mut pods: Vec<_> =
             self.world.list(Kind::Pod, None).into_iter().filter(|pod| matches(&pod.value())).collect();
-        // As a ReplicaSet: what is not ready goes first, then what costs least.
+        // As a ReplicaSet: a pod that is over is none; what is not ready goes first, then what costs least.
+        pods.retain(|pod| pod.value()["status"]["phase"] != "Failed");
         pods.sort_by_key(|pod| {
             let pod = pod.value();
             let is_ready = pod["status"]["conditions"][0]["status"] == "True";

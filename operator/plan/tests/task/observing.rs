@@ -87,7 +87,7 @@ fn when_all_containers_run_then_the_task_is_running_and_knows_where_it_comes_fro
     assert_eq!(task.deployment_id.as_deref(), Some("1234567890123456789"));
     assert_eq!((task.revision, task.capacity_provider.as_deref()), (Some(3), Some("FARGATE")));
     assert_eq!((task.running_since, task.created_at), (Some(at(0)), at(-60)));
-    assert_eq!((task.trouble, task.stop_code, task.failed_attempts), (None, None, 0));
+    assert_eq!((task.trouble, task.stop_code, task.failed_attempts), (None, None, vec![]));
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn when_a_helper_ended_then_the_task_goes_on_and_stays_healthy() {
     let task = task(pod);
     assert_eq!((task.last_status, task.health), (LastStatus::Running, HealthStatus::Healthy));
     assert!(task.is_healthy_for_deployment);
-    assert_eq!((task.trouble, task.failed_attempts), (None, 0));
+    assert_eq!((task.trouble, task.failed_attempts), (None, vec![]));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn when_an_essential_container_ended_with_0_then_it_is_the_end_of_the_task() {
     let task = task(pod_of(false, ended(&app_name(), 0, "Completed"), running("helper", true), ended("init", 0, "")));
     assert_eq!(task.stop_code, Some(StopCode::EssentialContainerExited));
     assert_eq!(task.stopped_reason.as_deref(), Some("Essential container in task exited"));
-    assert_eq!(task.failed_attempts, 1);
+    assert_eq!(task.failed_attempts, [0]);
     let trouble = task.trouble.unwrap();
     assert_eq!(trouble.reason, Reason::EssentialContainerExited);
     assert_eq!(trouble.message, "Essential container in task exited: container App_1 exited with code 0");
@@ -196,10 +196,23 @@ fn when_an_essential_container_waits_to_be_started_again_then_each_end_was_a_fai
     app["lastState"] = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
     let task = task(pod_of(false, app, running("helper", true), ended("init", 0, "Completed")));
     assert_eq!(task.last_status, LastStatus::Activating);
-    // Restarted 4 times, and ended once more.
-    assert_eq!(task.failed_attempts, 5);
+    // Restarted 4 times, and ended once more. How long it ran before is not known any more.
+    assert_eq!(task.failed_attempts, [4]);
     let message = task.trouble.unwrap().message;
     assert!(message.ends_with("code 137: OutOfMemoryError: Container killed due to memory usage"), "{message}");
+}
+
+#[test]
+fn when_a_container_worked_before_it_ended_then_its_end_is_no_failed_task() {
+    let init = ended("init", 0, "Completed");
+    let ended = |seconds: i64| json!({"terminated": {"exitCode": 0, "startedAt": at(-300).to_string(), "finishedAt": at(seconds - 300).to_string()}});
+    for (before, now, failed) in [(39, 60, vec![1]), (40, 60, vec![]), (40, 1, vec![2]), (1, 1, vec![1, 2])] {
+        let mut app = running(&app_name(), false);
+        app["restartCount"] = json!(2);
+        (app["lastState"], app["state"]) = (ended(before), ended(now));
+        let task = task(pod_of(false, app, running("helper", true), init.clone()));
+        assert_eq!(task.failed_attempts, failed, "{before} {now}");
+    }
 }
 
 #[test]
@@ -235,7 +248,10 @@ fn when_a_container_whose_end_others_wait_for_fails_then_the_task_has_failed_as_
         pod_of(true, waiting(&app_name(), "PodInitializing", ""), waiting("helper", "PodInitializing", ""), init);
     pod["status"]["phase"] = json!("Pending");
     let task = task(pod);
-    assert_eq!((task.last_status, task.failed_attempts), (LastStatus::Activating, 3));
+    assert_eq!(
+        (task.last_status, task.failed_attempts),
+        (LastStatus::Activating, vec![2_000_000, 2_000_001, 2_000_002])
+    );
     let trouble = task.trouble.unwrap();
     assert_eq!(trouble.reason, Reason::TaskFailedToStart);
     assert_eq!(trouble.message, "A container that others wait for failed: container init exited with code 3");
@@ -305,7 +321,7 @@ fn when_a_restart_is_ecs_s_own_then_it_is_no_failure() {
     .unwrap();
     let annotations =
         json!(pod(&input(&definition, &ClusterFeatures::default(), &NamespacePolicy::default())).unwrap().annotations);
-    for (code, failed) in [(1, 0), (9, 1)] {
+    for (code, failed) in [(1, vec![]), (9, vec![4])] {
         let mut pod = healthy_pod(false);
         pod["metadata"]["annotations"] = annotations.clone();
         let mut app = running("app", true);

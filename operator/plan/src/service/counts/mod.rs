@@ -169,18 +169,26 @@ impl Rollout<'_> {
             if let Some(GivenUp { is_alone }) = given_up {
                 group.part = group.given_up(is_alone);
             }
+            if let Some(since) = self.stages.held_since.filter(|_| group.part.is_primary) {
+                group.part.tasks.late = self.started_late(&group.capacity.label(), since);
+            }
         }
         let rebalancing =
             rebalancing::decide(self.context, self.tasks, self.service, self.primary, self.stages, &groups);
         if let Some(group) = rebalancing.surge.and_then(|index| groups.get_mut(index)) {
             group.part.goal += 1;
         }
+        let launching = match (self.stages.given_up(self.primary), self.stages.held_since) {
+            (Some(_), _) => Launching::Frozen,
+            (None, Some(_)) => Launching::Held,
+            (None, None) => Launching::Allowed,
+        };
         let stage = self.stages.stage(self.primary);
         let parts: Vec<Part> = groups.iter().map(|group| group.part).collect();
         let step = step(&Service {
             desired: self.desired,
             percentages: self.service.percentages,
-            launching: self.stages.given_up(self.primary).map_or(Launching::Allowed, |_| Launching::Frozen),
+            launching,
             is_early_success: stage == Stage::Successful || self.is_early_success(),
             parts: &parts,
         });
@@ -210,6 +218,16 @@ impl Rollout<'_> {
             }
         }
         counts
+    }
+
+    /// Tasks that do not run and were started since starts are held back. A ReplicaSet replaces a pod that a node refuses at once
+    /// and for ever: of one that is refused each second there would be thousands before anybody looks.
+    fn started_late(&self, provider: &str, held_since: i64) -> i64 {
+        let own = self.tasks.iter().filter(|judged| judged.is_of(self.primary.digits(), provider));
+        let late = own
+            .map(|judged| judged.task)
+            .filter(|task| !task.is_stopping && task.started_at.is_none() && task.created_at.as_second() >= held_since);
+        i64::try_from(late.count()).unwrap_or(i64::MAX)
     }
 
     fn is_early_success(&self) -> bool {

@@ -177,7 +177,8 @@ impl<'a> Teller<'a> {
             let name = EventName::ServiceTaskPlacementFailure;
             self.announce(AnnouncementTopic::DeploymentStuck, Some(name), event::stuck_deployment(service));
         }
-        if summary.impaired.is_some() || (stages.is_throttled && !summary.is_steady) {
+        // ECS says so only of tasks that stop before they run.
+        if stages.is_throttled && !summary.is_steady {
             let message = event::unable_to_start_consistently(service);
             self.announce(AnnouncementTopic::TaskStartImpaired, Some(EventName::ServiceTaskStartImpaired), message);
         }

@@ -50,9 +50,8 @@ impl<'a> Judges<'a> {
         let task = judged.task;
         let deployment = self.context.snapshot.record(judged.deployment());
         let is_uncounted = deployment.is_some() && !self.counted.contains(task.uid.as_str());
-        // What a node refused stays to be seen; the node refuses the next one too. And a failure is counted before its pod
-        // goes.
-        if task.is_refused_by_node || (judged.has_failed && is_uncounted) {
+        // A failure is counted before its pod goes.
+        if judged.has_failed && is_uncounted {
             return Fate::Keep;
         }
         let is_given_up = deployment.is_some_and(|record| self.stages.given_up(record).is_some());
@@ -61,7 +60,8 @@ impl<'a> Judges<'a> {
             Some(ending) if task.is_stopping => Fate::Record { ending: ending.clone(), is_paced: false },
             // Nothing more is launched: what failed goes when the count is lowered.
             _ if is_given_up && judged.is_failing => Fate::Keep,
-            Some(ending) => Fate::Record { ending: ending.clone(), is_paced: true },
+            // One that worked is replaced at once, as on ECS.
+            Some(ending) => Fate::Record { ending: ending.clone(), is_paced: judged.has_failed },
             None => match judged.failed_start() {
                 // The kubelet starts it as soon as what it waits for is there.
                 Some(_) if task.missing_secret.is_some() && !self.service.policy.breaker.is_enabled => Fate::Keep,

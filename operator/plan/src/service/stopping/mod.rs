@@ -9,11 +9,12 @@
 //! [`super::rollout`] asks for more tasks for a while, and when it asks for fewer again, they are the ones that go. Where
 //! it leaves none they are stopped here, within the minimum.
 //!
-//! Tasks that stop before RUNNING wait for [`ecs::deployment::throttle`]. Those that ran would be replaced as fast as they end. So
-//! [`AT_ONCE`] tasks may be stopped without a pause, and from then on in each [`PAUSE_SECONDS`] only a tenth of the desired
-//! count, at least one and at most ten: of a service of 5 tasks that all fail, 3 are replaced at once and then one every 10
-//! seconds; of 60, 6 every 10 seconds. Meanwhile the kubelet starts their containers again with a back-off of its own. After
-//! [`FORGET_SECONDS`] without an end the first ones are free again.
+//! Tasks that stop before RUNNING wait for [`ecs::deployment::throttle`]. Those that worked are replaced as fast as they end. Those
+//! that exit as soon as they run would be replaced each second, which ECS, whose tasks take longer to start, leaves alone. So
+//! [`AT_ONCE`] of them may be stopped without a pause, and from then on in each [`pace::PAUSE_SECONDS`] only a tenth of the
+//! desired count, at least one and at most ten: of a service of 5 tasks that all exit at once, 3 are replaced at once and then
+//! one every 10 seconds; of 60, 6 every 10 seconds. Meanwhile the kubelet starts their containers again with a back-off of its
+//! own. After [`FORGET_SECONDS`] without an end the first ones are free again.
 
 mod fate;
 mod pace;
@@ -28,7 +29,7 @@ use ecs::lifecycle::{StopCode, UNHEALTHY};
 use jiff::Timestamp;
 
 use fate::{Fate, Judges};
-use pace::{AT_ONCE, Allowance, FORGET_SECONDS, is_paced};
+use pace::{AT_ONCE, Allowance, FORGET_SECONDS, has_failed};
 
 use super::context::Context;
 use super::counts::Counts;
@@ -78,7 +79,8 @@ impl Stopping {
     /// Whether so many tasks failed lately that the next ones are held back.
     pub(super) fn impaired(&self, before: &[StoppedTask], now: Timestamp) -> Option<Impaired> {
         let list = self.stopped_tasks(before);
-        let recent = list.iter().filter(|record| is_paced(record) && after(record.stopped_at.0, FORGET_SECONDS) > now);
+        let recent =
+            list.iter().filter(|record| has_failed(record) && after(record.stopped_at.0, FORGET_SECONDS) > now);
         let recent: Vec<&StoppedTask> = recent.collect();
         let newest = recent.first().filter(|_| recent.len() >= AT_ONCE)?;
         let named = |container: &StoppedContainer| {
@@ -206,7 +208,7 @@ impl Budgets {
         }
         if is_unhealthy {
             self.room -= is_running;
-            return if self.takes(true) { Replacement::Record } else { Replacement::Later };
+            return if self.takes(false) { Replacement::Record } else { Replacement::Later };
         }
         if self.spare <= 0 && task.is_healthy_for_deployment {
             return Replacement::Later;

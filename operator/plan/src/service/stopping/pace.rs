@@ -1,7 +1,9 @@
 //! The pace at which tasks that keep failing are stopped.
 
+use api::schema::MicroTime;
 use api::service::{MAX_STOPPED_TASKS, StoppedTask};
 use ecs::lifecycle::StopCode;
+use ecs::rolling::HEALTHY_AFTER_RUNNING_SECONDS;
 use jiff::Timestamp;
 
 use crate::core::moment::after;
@@ -13,11 +15,20 @@ const PAUSE_SECONDS: i64 = 10;
 /// How long an end counts.
 pub(super) const FORGET_SECONDS: i64 = 300;
 
-/// What the infrastructure took away says nothing about the tasks of the service.
-pub(super) fn is_paced(record: &StoppedTask) -> bool {
+/// Whether the task failed by itself. What the infrastructure took away says nothing about the tasks of the service.
+pub(super) fn has_failed(record: &StoppedTask) -> bool {
     record.stop_code == StopCode::EssentialContainerExited.as_str()
         || record.stop_code == StopCode::TaskFailedToStart.as_str()
         || record.stop_code == StopCode::ServiceSchedulerInitiated.as_str()
+}
+
+/// Whether the task exited so soon after its start that the next one will too. One that worked for a while, and one whose
+/// health checks took their time to fail, are replaced as fast as they end, as on ECS; those that never ran wait for
+/// [`ecs::deployment::throttle`].
+fn is_paced(record: &StoppedTask) -> bool {
+    let ran_until = |started: &MicroTime| after(started.0, HEALTHY_AFTER_RUNNING_SECONDS);
+    record.stop_code == StopCode::EssentialContainerExited.as_str()
+        && record.started_at.as_ref().is_none_or(|started| record.stopped_at.0 < ran_until(started))
 }
 
 /// How many tasks may be stopped now.
