@@ -159,30 +159,39 @@ pub struct ClusterSpec {
 
     /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub cluster_arn: Option<Ignored>,
     /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub status: Option<Ignored>,
     /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::integer")]
     pub registered_container_instances_count: Option<Ignored>,
     /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::integer")]
     pub running_tasks_count: Option<Ignored>,
     /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::integer")]
     pub pending_tasks_count: Option<Ignored>,
     /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::integer")]
     pub active_services_count: Option<Ignored>,
     /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::list")]
     pub statistics: Option<Ignored>,
     /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::list")]
     pub attachments: Option<Ignored>,
     /// Returned by DescribeClusters; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub attachments_status: Option<Ignored>,
 }
 

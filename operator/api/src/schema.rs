@@ -152,10 +152,36 @@ impl JsonSchema for StringOrInteger {
 
 /// A member of `describe-…` output. Accepted, so that you can paste the output unchanged, and without effect.
 ///
-/// Use as `Option<Ignored>` at the end of a spec. The value is kept as written: a round trip loses nothing.
+/// Use as `Option<Ignored>` at the end of a spec. The value is kept as written: a round trip loses nothing. Say its form
+/// with `#[schemars(schema_with = "Ignored::text")]`, so that it has bounds; only times, which tools write as texts or as
+/// numbers with a fraction, have to go without, because a schema cannot say so. The planner bounds the whole spec.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ignored(pub Value);
+
+/// Bound of lists that Describe calls return: the longest, events, has a hundred.
+const IGNORED_MAX_ITEMS: u64 = 1_000;
+
+impl Ignored {
+    /// Schema of a member that is a text.
+    #[must_use]
+    pub fn text(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "maxLength": 2_048, "nullable": true })
+    }
+
+    /// Schema of a member that is a whole number.
+    #[must_use]
+    pub fn integer(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "format": "int64", "nullable": true })
+    }
+
+    /// Schema of a member that is a list of anything.
+    #[must_use]
+    pub fn list(_: &mut SchemaGenerator) -> Schema {
+        let item = json!({ "x-kubernetes-preserve-unknown-fields": true });
+        json_schema!({ "type": "array", "maxItems": IGNORED_MAX_ITEMS, "items": item, "nullable": true })
+    }
+}
 
 impl JsonSchema for Ignored {
     fn inline_schema() -> bool {

@@ -141,18 +141,23 @@ pub struct CapacityProviderSpec {
 
     /// Returned by DescribeCapacityProviders; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub capacity_provider_arn: Option<Ignored>,
     /// Returned by DescribeCapacityProviders; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub status: Option<Ignored>,
     /// Returned by DescribeCapacityProviders; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub update_status: Option<Ignored>,
     /// Returned by DescribeCapacityProviders; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub update_status_reason: Option<Ignored>,
     /// Returned by DescribeCapacityProviders; accepted and ignored.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub type_: Option<Ignored>,
 }
 

@@ -190,12 +190,14 @@ pub struct ScalableTargetSpec {
 
     /// Returned by DescribeScalableTargets; accepted and ignored.
     #[serde(rename = "ScalableTargetARN", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub scalable_target_arn: Option<Ignored>,
     /// Returned by DescribeScalableTargets; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creation_time: Option<Ignored>,
     /// Returned by DescribeScalableTargets; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::integer")]
     pub predicted_capacity: Option<Ignored>,
 }
 

@@ -78,9 +78,11 @@ pub struct ScalingPolicy {
 
     /// Returned by DescribeScalingPolicies; accepted and ignored.
     #[serde(rename = "PolicyARN", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub policy_arn: Option<Ignored>,
     /// Returned by DescribeScalingPolicies; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::list")]
     pub alarms: Option<Ignored>,
     /// Returned by DescribeScalingPolicies; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -81,6 +81,7 @@ pub struct ScheduledAction {
 
     /// Returned by DescribeScheduledActions; accepted and ignored.
     #[serde(rename = "ScheduledActionARN", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub scheduled_action_arn: Option<Ignored>,
     /// Returned by DescribeScheduledActions; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]

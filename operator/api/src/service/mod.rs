@@ -290,48 +290,62 @@ pub struct ServiceSpec {
 
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub service_arn: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub cluster_arn: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub status: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::integer")]
     pub running_count: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::integer")]
     pub pending_count: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub platform_family: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::list")]
     pub task_sets: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::list")]
     pub deployments: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub role_arn: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::list")]
     pub events: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub created_by: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub current_service_deployment: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::list")]
     pub current_service_revisions: Option<Ignored>,
     /// Returned by DescribeServices; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub resource_management_type: Option<Ignored>,
 }
 

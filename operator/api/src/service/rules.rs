@@ -40,6 +40,16 @@ pub const SERVICE_RULES: &[Rule] = &[
         message: "InvalidParameterException: desiredCount is required when schedulingStrategy is REPLICA",
         cel: "has(self.desiredCount) || (has(self.schedulingStrategy) && self.schedulingStrategy == 'DAEMON')",
     },
+    // Counts of tasks have 32 bits on Kubernetes. ECS's quota, 5,000 tasks of a service, can be raised.
+    Rule {
+        path: ".desiredCount",
+        message: "InvalidParameterException: desiredCount and maximumPercent (200 if not given) come to more than \
+                  2147483647 tasks",
+        cel: "!has(self.desiredCount) || (has(self.schedulingStrategy) && self.schedulingStrategy == 'DAEMON') || \
+              self.desiredCount * (has(self.deploymentConfiguration) && \
+              has(self.deploymentConfiguration.maximumPercent) ? self.deploymentConfiguration.maximumPercent : 200) < \
+              214748364800",
+    },
     Rule {
         path: ".launchType",
         message: "InvalidParameterException: specifying both a launch type and capacity provider strategy is not \

@@ -149,18 +149,23 @@ pub struct TaskDefinitionSpec {
 
     /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub task_definition_arn: Option<Ignored>,
     /// Returned by DescribeTaskDefinition; accepted and ignored. The operator numbers revisions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::integer")]
     pub revision: Option<Ignored>,
     /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub status: Option<Ignored>,
     /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::list")]
     pub requires_attributes: Option<Ignored>,
     /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::list")]
     pub compatibilities: Option<Ignored>,
     /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,6 +178,7 @@ pub struct TaskDefinitionSpec {
     pub delete_requested_at: Option<Ignored>,
     /// Returned by DescribeTaskDefinition; accepted and ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "Ignored::text")]
     pub registered_by: Option<Ignored>,
 }
 

@@ -1,6 +1,6 @@
 //! Validation without the API server's help: admission can be bypassed, and `kubectl ecs render` has no server.
 //!
-//! Three layers, each of which sees only what passed the one before:
+//! Three layers, each of which sees only what passed the one before, and before them a bound on the whole ([`size`]):
 //!
 //! 1. [`schema`]: what the CRD says, structure and CEL rules alike, read from the CRD itself.
 //! 2. Rules that CEL cannot say: circles of dependencies, sums of sizes, Fargate's pairs, references that do not parse.
@@ -14,6 +14,7 @@ mod ports;
 mod scaling;
 mod schema;
 mod service;
+mod size;
 mod task_definition;
 mod text;
 
@@ -44,6 +45,10 @@ use crate::support::{self, Document};
 pub fn object(kind: Kind, object: &Value) -> Vec<Refusal> {
     if !kind.is_ours() {
         return Vec::new();
+    }
+    let too_much = size::check(kind, object);
+    if !too_much.is_empty() {
+        return too_much;
     }
     let mut refusals = metadata::check(kind, object);
     refusals.extend(schema(kind, object));
