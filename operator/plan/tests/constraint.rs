@@ -118,7 +118,10 @@ fn when_an_expression_cannot_be_told_of_nodes_then_path_and_column_say_so() {
         ),
         ("runningTasksCount < 3", "column 1: runningTasksCount cannot be compared by the scheduler"),
         ("registeredAt > 3", "column 1: registeredAt cannot be compared by the scheduler"),
-        ("attribute:a =~ (?=x)", "column 1: no regular expression without look-around and back references"),
+        (
+            "attribute:a =~ (?=x)",
+            "column 1: no regular expression without look-around and back references, or one that is too large",
+        ),
         (
             "task:group == a or attribute:b exists",
             "task:group cannot be one of several alternatives: it has to hold for all of them",

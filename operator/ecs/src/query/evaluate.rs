@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::{Comparison, Expression, Operator, Subject};
 
@@ -43,7 +43,7 @@ fn compare(comparison: &Comparison, instance: &Instance) -> bool {
     let is_one = || values.iter().any(|value| arguments.contains(value));
     let is_match = || {
         let pattern = arguments.first().and_then(|pattern| whole(pattern));
-        pattern.is_some_and(|pattern| values.iter().any(|value| pattern.is_match(value)))
+        pattern.is_some_and(|pattern| values.iter().any(|value| pattern.is_match(value.as_bytes())))
     };
     let bound = arguments.first().and_then(|text| text.parse::<i64>().ok());
     let ordered = |accepts: fn(i64, i64) -> bool| {
@@ -64,9 +64,40 @@ fn compare(comparison: &Comparison, instance: &Instance) -> bool {
     }
 }
 
-/// A regular expression over whole values; `None` when it is none, or one that cannot be evaluated in linear time
-/// (look-around, back references), which Java knows and this does not.
+/// Bytes that a compiled regular expression, or what it keeps while it matches, may have. `\w{128}` needs a quarter of it;
+/// one that needs more is refused after a fraction of a millisecond, where the library's own limit of 10 MB allows 40.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// A regular expression over whole values; `None` when it is none, one that is too large ([`MOST_BYTES`]), or one that
+/// cannot be evaluated in linear time (look-around, back references), which Java knows and this does not. As in Java,
+/// `\w`, `\d` and `\s` stand for ASCII characters: attributes have no others.
 #[must_use]
 pub fn whole(pattern: &str) -> Option<Regex> {
-    Regex::new(&format!("^(?:{pattern})$")).ok()
+    RegexBuilder::new(&format!("^(?:{pattern})$"))
+        .unicode(false)
+        .size_limit(MOST_BYTES)
+        .dfa_size_limit(MOST_BYTES)
+        .build()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_a_pattern_would_be_large_then_it_is_refused() {
+        for small in [r"t3\.(micro|small)", r"\w{128}", "(?i)eu-west-1[a-c]", ".*", r"[\w.-]+/\d+"] {
+            assert!(whole(small).is_some(), "{small}");
+        }
+        for large in [r"\w{10000}", "((a{50}){50}){50}", r"(?u:\w{50})", "(?=a)b", r"(a)\1", "("] {
+            assert!(whole(large).is_none(), "{large}");
+        }
+    }
+
+    #[test]
+    fn when_a_pattern_is_compiled_then_it_matches_whole_values() {
+        let pattern = whole("t3|t3a").unwrap();
+        assert!(pattern.is_match(b"t3a") && !pattern.is_match(b"xt3") && !pattern.is_match(b"t3.x"));
+    }
 }

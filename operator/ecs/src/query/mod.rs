@@ -94,6 +94,24 @@ pub enum Expression {
     Comparison(Comparison),
 }
 
+/// Regular expressions that the constraints of one list may have together: each is compiled, and compared with all nodes.
+pub const MAX_PATTERNS: usize = 8;
+
+impl Expression {
+    /// The columns of the comparisons with regular expressions, in the order of the text.
+    #[must_use]
+    pub fn patterns(&self) -> Vec<usize> {
+        match self {
+            Self::Or(parts) | Self::And(parts) => parts.iter().flat_map(Self::patterns).collect(),
+            Self::Not(inner) => inner.patterns(),
+            Self::Comparison(comparison) => {
+                let is_pattern = matches!(comparison.operator, Operator::Matches | Operator::NotMatches);
+                is_pattern.then_some(comparison.column).into_iter().collect()
+            }
+        }
+    }
+}
+
 /// Why a text is no expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("column {column}: {message}")]

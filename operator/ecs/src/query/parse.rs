@@ -117,8 +117,8 @@ fn comparison(scanner: &mut Scanner) -> Result<Comparison, QueryError> {
         Operator::Matches | Operator::NotMatches => vec![scanner.pattern()?],
         _ => vec![scanner.value()?],
     };
-    if arguments.iter().any(|argument| argument.chars().count() > MAX_ATTRIBUTE) && operator != Operator::Matches {
-        let message = format!("a value has at most {MAX_ATTRIBUTE} characters");
+    if arguments.iter().any(|argument| argument.chars().count() > MAX_ATTRIBUTE) {
+        let message = format!("a value or pattern has at most {MAX_ATTRIBUTE} characters");
         return Err(QueryError { column, message });
     }
     let is_order = matches!(

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use api::capacity_provider::{NodeSelectorOperator, NodeSelectorRequirement, NodeSelectorTerm};
 use api::conditions::Reason;
-use ecs::query::{self, Condition, Subject, Test};
+use ecs::query::{self, Condition, Expression, MAX_PATTERNS, Subject, Test};
 use serde_json::{Map, Value, json};
 
 use crate::core::labels;
@@ -72,17 +72,27 @@ pub fn nodes(world: &dyn World, constraints: &[Constraint]) -> Vec<Arc<Instance>
 /// # Errors
 /// With path and column, when one is no expression, or asks for what cannot be told of nodes.
 pub fn translate<N: Borrow<Instance>>(constraints: &[Constraint], nodes: &[N]) -> Result<NodeRules, Vec<Refusal>> {
-    let nodes: &[&Instance] = &nodes.iter().map(Borrow::borrow).collect::<Vec<_>>();
+    let nodes: Vec<&Instance> = nodes.iter().map(Borrow::borrow).collect();
+    translate_with(constraints, &mut Rules::new(&nodes))
+}
+
+fn translate_with(constraints: &[Constraint], rules: &mut Rules<'_>) -> Result<NodeRules, Vec<Refusal>> {
     let (mut refusals, mut expressions) = (Vec::new(), Vec::new());
+    let mut patterns = 0;
     for Constraint { path, expression } in constraints {
         match query::parse(expression).map(|parsed| (query::alternatives(std::slice::from_ref(&parsed)), parsed)) {
             Err(error) => refusals.push(Refusal::invalid(path.as_str(), error.to_string())),
             Ok((Err(error), _)) => refusals.push(unsupported(path, error.to_string())),
             Ok((Ok(alternatives), parsed)) => {
+                // Before any is compiled.
+                if let Some(column) = one_pattern_too_many(&parsed, &mut patterns) {
+                    let message = format!("column {column}: more than {MAX_PATTERNS} regular expressions");
+                    refusals.push(unsupported(path, message));
+                    continue;
+                }
                 let conditions = alternatives.iter().flatten();
-                let wrong: BTreeSet<_> = conditions
-                    .filter_map(|condition| Some((condition.column, rule(condition, nodes).err()?)))
-                    .collect();
+                let wrong: BTreeSet<_> =
+                    conditions.filter_map(|condition| Some((condition.column, rules.of(condition).err()?))).collect();
                 let says = |(column, message)| unsupported(path, format!("column {column}: {message}"));
                 refusals.extend(wrong.into_iter().map(says));
                 expressions.push(parsed);
@@ -93,14 +103,22 @@ pub fn translate<N: Borrow<Instance>>(constraints: &[Constraint], nodes: &[N]) -
         return if refusals.is_empty() { Ok(NodeRules::default()) } else { Err(refusals) };
     };
     let alternatives = query::alternatives(&expressions).map_err(|error| vec![unsupported(path, error.to_string())])?;
-    let mut rules = join(&alternatives, nodes).map_err(|message| vec![unsupported(path, message)])?;
+    let mut node_rules = join(&alternatives, rules).map_err(|message| vec![unsupported(path, message)])?;
     if alternatives.iter().flatten().any(looks_at_nodes) {
         let why = "evaluated against the nodes that exist when a deployment starts: nodes that join later with another \
             value are considered from the next deployment on";
         let path = path.trim_start_matches("spec.").to_owned();
-        rules.findings.push(Finding { path, is_approximated: true, why: why.to_owned() });
+        node_rules.findings.push(Finding { path, is_approximated: true, why: why.to_owned() });
     }
-    Ok(rules)
+    Ok(node_rules)
+}
+
+/// The column of the first regular expression beyond [`MAX_PATTERNS`]; `count` goes on with those of this expression.
+fn one_pattern_too_many(expression: &Expression, count: &mut usize) -> Option<usize> {
+    let columns = expression.patterns();
+    let column = columns.get(MAX_PATTERNS.saturating_sub(*count)).copied();
+    *count += columns.len();
+    column
 }
 
 fn unsupported(path: &str, message: impl Into<String>) -> Refusal {
@@ -121,8 +139,26 @@ enum Rule {
     Apart(Vec<String>),
 }
 
+/// The rules of conditions. A condition may stand in each of 64 alternatives and is looked at once: comparing values of all
+/// nodes with a regular expression is the dearest thing a constraint can ask for.
+struct Rules<'a> {
+    nodes: &'a [&'a Instance],
+    known: BTreeMap<(Subject, Test), Result<Rule, String>>,
+}
+
+impl<'a> Rules<'a> {
+    const fn new(nodes: &'a [&'a Instance]) -> Self {
+        Self { nodes, known: BTreeMap::new() }
+    }
+
+    fn of(&mut self, condition: &Condition) -> Result<Rule, String> {
+        let known = self.known.entry((condition.subject.clone(), condition.test.clone()));
+        known.or_insert_with(|| rule(condition, self.nodes)).clone()
+    }
+}
+
 /// Alternatives of conjunctions. Pod affinity cannot be one of several alternatives, so all must agree on it.
-fn join(alternatives: &[Vec<Condition>], nodes: &[&Instance]) -> Result<NodeRules, String> {
+fn join(alternatives: &[Vec<Condition>], rules_of: &mut Rules<'_>) -> Result<NodeRules, String> {
     let mut rules = NodeRules::default();
     let mut terms = Vec::new();
     let mut is_any_node = false;
@@ -130,7 +166,7 @@ fn join(alternatives: &[Vec<Condition>], nodes: &[&Instance]) -> Result<NodeRule
         let (mut term, mut beside, mut apart) = (NodeSelectorTerm::default(), BTreeSet::new(), BTreeSet::new());
         let mut is_possible = true;
         for condition in conjunction {
-            match rule(condition, nodes)? {
+            match rules_of.of(condition)? {
                 Rule::Labels(requirement) => term.match_expressions.push(requirement),
                 Rule::Always => {}
                 Rule::Never => is_possible = false,
@@ -220,28 +256,30 @@ fn one_label(attribute: &str, values: &[String]) -> Result<(String, Vec<String>)
     }
 }
 
+/// Why a pattern is refused.
+const NO_PATTERN: &str = "no regular expression without look-around and back references, or one that is too large";
+
 /// Values of the label that the pattern matches, of the nodes there are.
 fn matching(attribute: &str, key: &str, pattern: &str, nodes: &[&Instance]) -> Result<Vec<String>, String> {
     let Some(pattern) = query::whole(pattern) else {
-        return Err("no regular expression without look-around and back references".to_owned());
+        return Err(NO_PATTERN.to_owned());
     };
     let values: BTreeSet<&String> = nodes.iter().filter_map(|node| node.labels.get(key)).collect();
-    let matching = values.into_iter().filter(|value| pattern.is_match(value_of_label(attribute, value)));
+    let matching = values.into_iter().filter(|value| pattern.is_match(value_of_label(attribute, value).as_bytes()));
     Ok(matching.cloned().collect())
 }
 
 /// Instance ids are the last part of `providerID`; the scheduler knows nodes by their host name.
 fn instance_rule(test: &Test, nodes: &[&Instance]) -> Result<Rule, String> {
-    let id = |node: &Instance| node.provider_id.rsplit('/').next().unwrap_or_default().to_owned();
     let named = |accepts: &dyn Fn(&str) -> bool| -> Vec<String> {
-        let found = nodes.iter().filter(|node| !node.provider_id.is_empty() && accepts(&id(node)));
+        let id = |node: &Instance| node.provider_id.rsplit('/').next().is_some_and(accepts);
+        let found = nodes.iter().filter(|node| !node.provider_id.is_empty() && id(node));
         let names: BTreeSet<String> = found.filter_map(|node| node.labels.get(HOSTNAME).cloned()).collect();
         names.into_iter().collect()
     };
     let matching = |pattern: &str| {
-        let pattern = query::whole(pattern);
-        let pattern = pattern.ok_or("no regular expression without look-around and back references")?;
-        Ok::<_, String>(named(&|id| pattern.is_match(id)))
+        let pattern = query::whole(pattern).ok_or(NO_PATTERN)?;
+        Ok::<_, String>(named(&|id| pattern.is_match(id.as_bytes())))
     };
     let key = HOSTNAME.to_owned();
     Ok(match test {
@@ -314,4 +352,64 @@ pub(crate) fn all_of(one: &[Value], other: &[Value]) -> Vec<Value> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn constraints(expressions: &[String]) -> Vec<Constraint> {
+        listed("spec.", expressions.iter().map(Some))
+    }
+
+    /// Alternatives, each of which repeats all other conditions: what multiplies the most.
+    fn alternatives(count: usize) -> String {
+        (0..count).map(|number| format!("attribute:a == {number}")).collect::<Vec<_>>().join(" or ")
+    }
+
+    #[test]
+    fn when_each_of_the_most_alternatives_repeats_the_most_patterns_then_each_pattern_is_compiled_once() {
+        let pattern = format!(r"\w{{{}}}", 128);
+        let patterns: Vec<String> =
+            (0..MAX_PATTERNS).map(|number| format!("attribute:b{number} =~ {pattern}")).collect();
+        let expressions = [alternatives(64), patterns.join(" and ")];
+        let nodes: Vec<Instance> = (0..100).map(|_| Instance::default()).collect();
+        let nodes: Vec<&Instance> = nodes.iter().collect();
+        let mut rules = Rules::new(&nodes);
+        translate_with(&constraints(&expressions), &mut rules).unwrap();
+        let compiled = rules.known.keys().filter(|(_, test)| matches!(test, Test::Matches(_) | Test::MatchesNot(_)));
+        assert_eq!(compiled.count(), MAX_PATTERNS);
+        assert_eq!(rules.known.len(), 64 + MAX_PATTERNS);
+    }
+
+    #[test]
+    fn when_a_list_of_constraints_has_too_many_patterns_then_none_is_compiled_after_them_and_the_first_is_named() {
+        let many = |count: usize| vec!["attribute:a =~ x"; count].join(" and ");
+        let list = constraints(&[many(5), many(3)]);
+        assert!(translate::<Instance>(&list, &[]).is_ok());
+        let list = constraints(&[many(5), many(4), many(1)]);
+        let refusals = translate::<Instance>(&list, &[]).unwrap_err();
+        let said: Vec<_> = refusals.iter().map(|refusal| (refusal.path.as_str(), refusal.message.as_str())).collect();
+        assert_eq!(
+            said,
+            [
+                ("spec.placementConstraints[1].expression", "column 64: more than 8 regular expressions"),
+                ("spec.placementConstraints[2].expression", "column 1: more than 8 regular expressions"),
+            ]
+        );
+    }
+
+    #[test]
+    fn when_a_pattern_is_long_or_large_then_its_place_is_named() {
+        for (pattern, says) in [
+            ("x".repeat(129), "column 1: a value or pattern has at most 128 characters"),
+            (r"((\w{99}){99}){99}".to_owned(), NO_PATTERN),
+        ] {
+            for operator in ["=~", "!~"] {
+                let list = constraints(&[format!("attribute:a {operator} {pattern}")]);
+                let refusals = translate::<Instance>(&list, &[]).unwrap_err();
+                assert!(refusals.iter().all(|refusal| refusal.message.contains(says)), "{refusals:?}");
+            }
+        }
+    }
 }
