@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::core::kind::{Kind, ObjectKey};
+use crate::core::labels;
 use crate::core::relation::terms;
 use crate::core::term::Term;
 use view::Views;
@@ -153,21 +154,7 @@ fn strip(kind: Kind, object: &mut Value) {
         }
     }
     match kind {
-        Kind::Pod => {
-            retain(object.get_mut("spec"), &["nodeName"]);
-            retain(
-                object.get_mut("status"),
-                &[
-                    "phase",
-                    "reason",
-                    "message",
-                    "conditions",
-                    "containerStatuses",
-                    "initContainerStatuses",
-                    "startTime",
-                ],
-            );
-        }
+        Kind::Pod => strip_pod(object),
         Kind::Node => {
             retain(object.get_mut("metadata"), &["name", "uid", "resourceVersion", "labels", "creationTimestamp"]);
             retain(object.get_mut("spec"), &["unschedulable", "providerID", "taints"]);
@@ -236,6 +223,37 @@ fn strip(kind: Kind, object: &mut Value) {
     }
 }
 
+fn strip_pod(object: &mut Value) {
+    retain(
+        object.get_mut("metadata"),
+        &[
+            "name",
+            "namespace",
+            "uid",
+            "resourceVersion",
+            "labels",
+            "annotations",
+            "ownerReferences",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+        ],
+    );
+    // Users give their own to every task, up to 256 KiB of them.
+    if let Some(labels) = object.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
+        labels.retain(|name, _| name.starts_with(labels::DOMAIN) || name == labels::MANAGED_BY);
+    }
+    retain(
+        object.pointer_mut("/metadata/annotations"),
+        &[labels::CONTAINERS, labels::PROTECTED_UNTIL, labels::POD_DELETION_COST],
+    );
+    retain(object.get_mut("spec"), &["nodeName"]);
+    retain(
+        object.get_mut("status"),
+        &["phase", "reason", "message", "conditions", "containerStatuses", "initContainerStatuses", "startTime"],
+    );
+}
+
 fn retain(part: Option<&mut Value>, names: &[&str]) {
     if let Some(map) = part.and_then(Value::as_object_mut) {
         map.retain(|name, _| names.contains(&name.as_str()));
@@ -259,6 +277,25 @@ mod tests {
             .unwrap()
         };
         assert!(node("1", "10:00").same_content(&node("2", "10:05")));
+    }
+
+    #[test]
+    fn when_a_pod_carries_much_that_is_its_users_own_then_none_of_it_is_kept() {
+        let pod = |annotation: &str| {
+            let labels = json!({"ecs-operator.dev/service": "web", "app.kubernetes.io/managed-by": "ecs-operator",
+                "team": "a"});
+            let annotations = json!({"note": annotation, "ecs-operator.dev/containers": "[]",
+                "ecs-operator.dev/protected-until": "2026-03-01T12:00:00Z", "ecs-operator.dev/tags": annotation,
+                "controller.kubernetes.io/pod-deletion-cost": "-1000"});
+            let metadata = json!({"name": "n", "namespace": "a", "uid": "u", "generateName": "n-", "labels": labels,
+                "annotations": annotations});
+            Stored::accept(Kind::Pod, json!({"metadata": metadata, "spec": {"nodeName": "one"}})).unwrap()
+        };
+        let kept = pod(&"x".repeat(100_000));
+        assert!(kept.same_content(&pod("y")) && kept.size() < 500, "{}", kept.size());
+        let metadata = &kept.value()["metadata"];
+        assert_eq!(metadata["annotations"].as_object().map(serde_json::Map::len), Some(3));
+        assert_eq!(metadata["labels"].as_object().map(serde_json::Map::len), Some(2));
     }
 
     #[test]
