@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod facts;
+pub mod history;
 pub mod integration;
 pub mod kind;
 pub mod labels;

@@ -16,6 +16,7 @@ use super::record::Record;
 use super::resolve::{self, NextRevision, Pinned, Resolution, ResolvedService};
 use super::revision::ServiceRevision;
 use super::snapshot::ServiceSnapshot;
+use crate::core::history;
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::question::Question;
 
@@ -186,15 +187,17 @@ fn record(
         revision,
         created_at,
         exists: false,
+        size: 0,
     })
 }
 
-/// Records beyond the history limit that nothing runs from any more. The last one that completed stays: it is what a
+/// Records beyond the history limit or [`history::MOST_BYTES`] that nothing runs from any more. The last one that completed stays: it is what a
 /// failed deployment goes back to.
 fn obsolete(snapshot: &ServiceSnapshot, limit: usize, past: &[&Record]) -> Vec<Record> {
     let last_completed = snapshot.last_completed().map(Record::id);
+    let kept = history::kept(limit, past.iter().rev().map(|record| record.size));
     past.iter()
-        .take(past.len().saturating_sub(limit))
+        .take(past.len().saturating_sub(kept))
         .filter(|record| Some(record.id()) != last_completed)
         .map(|record| (*record).clone())
         .collect()

@@ -30,6 +30,8 @@ pub(crate) struct Record {
     pub(super) created_at: Timestamp,
     /// Whether the object exists already.
     pub(super) exists: bool,
+    /// Bytes of the object, if it exists.
+    pub(super) size: usize,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +58,7 @@ impl View for Record {
             revision: Arc::new(revision),
             created_at,
             exists: true,
+            size: stored.size(),
         })
     }
 }

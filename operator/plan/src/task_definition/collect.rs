@@ -7,6 +7,7 @@ use ecs::arn::task_definition_reference;
 use serde_json::Value;
 
 use super::Revision;
+use crate::core::history;
 use crate::core::kind::Kind;
 use crate::core::op::Op;
 use crate::core::world::{Term, World};
@@ -14,14 +15,15 @@ use crate::core::world::{Term, World};
 /// Revisions kept besides those in use, where the family does not say: as many as its status lists.
 const DEFAULT_HISTORY: usize = 100;
 
-/// Deletes of the oldest revisions beyond `kubernetes.revisionHistory`. The latest one stays, and so does the latest
+/// Deletes of the oldest revisions beyond `kubernetes.revisionHistory` or [`history::MOST_BYTES`]. The latest one stays, and so does the latest
 /// ACTIVE one, which a bare family means, and every one that a service, one of its deployments (what runs, and what may be
 /// gone back to) or its spec names.
 ///
 /// With a history of 2 and revisions 1 to 6, of which a service runs 2: 2, 5 and 6 stay, 1, 3 and 4 go.
 pub(super) fn collect(world: &dyn World, namespace: &str, document: &Value, known: &[Arc<Revision>]) -> Vec<Op> {
     let history = document.pointer("/kubernetes/revisionHistory").and_then(Value::as_u64);
-    let history = history.map_or(DEFAULT_HISTORY, |history| usize::try_from(history).unwrap_or(usize::MAX)).max(1);
+    let most = history.map_or(DEFAULT_HISTORY, |history| usize::try_from(history).unwrap_or(usize::MAX));
+    let history = history::kept(most, known.iter().rev().map(|revision| revision.size)).max(1);
     if known.len() <= history {
         return Vec::new();
     }

@@ -32,6 +32,8 @@ pub struct Revision {
     pub task_definition: Result<TaskDefinitionSpec, DecodeError>,
     pub(super) key: ObjectKey,
     pub(super) metadata: Metadata,
+    /// Bytes of the object.
+    pub(super) size: usize,
     content_hash: String,
     family_generation: Option<i64>,
     compatibilities: Vec<Compatibility>,
@@ -65,6 +67,7 @@ impl View for Revision {
                 message: error.into_inner().to_string(),
             }),
             key: stored.key.clone(),
+            size: stored.size(),
             metadata,
             content_hash: spec.content_hash,
             family_generation: spec.family_generation,
