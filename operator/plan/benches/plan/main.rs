@@ -119,3 +119,12 @@ fn accept_a_task(bencher: Bencher) {
     assert_eq!(task["kind"], json!("Pod"));
     bencher.with_inputs(|| task.clone()).bench_values(|task| Stored::accept(Kind::Pod, task).unwrap());
 }
+
+/// What the first event costs that is taken in while a plan reads a copy of the world.
+#[divan::bench(args = SERVICES)]
+fn take_in_a_task_beside_a_plan(bencher: Bencher, services: usize) {
+    let generated = Generated::of(services);
+    let task = generated.world.list(Kind::Pod, None)[0].as_ref().clone();
+    let inputs = || (generated.world.clone(), task.clone());
+    bencher.with_inputs(inputs).bench_values(|(mut world, task)| (world.insert(task), world));
+}

@@ -17,6 +17,7 @@ pub mod relation;
 pub mod report;
 pub(crate) mod root;
 pub mod settings;
+pub mod shared_set;
 pub mod status;
 pub mod store;
 pub mod term;

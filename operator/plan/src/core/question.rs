@@ -7,11 +7,12 @@
 //! A new kind of question is a query and an answer here, with its variant of [`Question`], its table in [`Answers`] and
 //! its [`Ask`]; the step of a plan that asks it; and what answers it, see `runtime/src/answer/mod.rs`.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::core::kind::ObjectKey;
+use crate::core::shared_set::{Find, SharedSet};
 
 /// One question of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,9 +88,9 @@ pub trait Ask: Clone + Ord + Into<Question> + 'static {
     /// The query, if the question is of this kind.
     fn of(question: &Question) -> Option<&Self>;
     /// Answers to queries of this kind.
-    fn table(answers: &Answers) -> &BTreeMap<Self, Self::Answer>;
+    fn table(answers: &Answers) -> &Table<Self>;
     /// The same, to change them.
-    fn table_mut(answers: &mut Answers) -> &mut BTreeMap<Self, Self::Answer>;
+    fn table_mut(answers: &mut Answers) -> &mut Table<Self>;
 }
 
 impl Ask for ImageQuery {
@@ -102,11 +103,11 @@ impl Ask for ImageQuery {
         }
     }
 
-    fn table(answers: &Answers) -> &BTreeMap<Self, ImageAnswer> {
+    fn table(answers: &Answers) -> &Table<Self> {
         &answers.images
     }
 
-    fn table_mut(answers: &mut Answers) -> &mut BTreeMap<Self, ImageAnswer> {
+    fn table_mut(answers: &mut Answers) -> &mut Table<Self> {
         &mut answers.images
     }
 }
@@ -121,41 +122,48 @@ impl Ask for AlarmQuery {
         }
     }
 
-    fn table(answers: &Answers) -> &BTreeMap<Self, AlarmState> {
+    fn table(answers: &Answers) -> &Table<Self> {
         &answers.alarms
     }
 
-    fn table_mut(answers: &mut Answers) -> &mut BTreeMap<Self, AlarmState> {
+    fn table_mut(answers: &mut Answers) -> &mut Table<Self> {
         &mut answers.alarms
     }
 }
 
-/// What the outside last answered to each question.
-#[derive(Debug, Default)]
+/// Queries with their last answers, sorted by query.
+pub type Table<Q> = SharedSet<Arc<(Q, <Q as Ask>::Answer)>>;
+
+/// What the outside last answered to each question. A copy costs two pointers.
+#[derive(Clone, Debug, Default)]
 pub struct Answers {
-    images: BTreeMap<ImageQuery, ImageAnswer>,
-    alarms: BTreeMap<AlarmQuery, AlarmState>,
+    images: Table<ImageQuery>,
+    alarms: Table<AlarmQuery>,
 }
 
 impl Answers {
     /// The last answer; `None` before the first one.
     #[must_use]
     pub fn get<Q: Ask>(&self, query: &Q) -> Option<&Q::Answer> {
-        Q::table(self).get(query)
+        Q::table(self).get(by(query)).map(|known| &known.1)
     }
 
     /// Takes in an answer. Returns whether it differs from the last one.
     pub fn put<Q: Ask>(&mut self, query: Q, answer: Q::Answer) -> bool {
-        let table = Q::table_mut(self);
-        let is_news = table.get(&query) != Some(&answer);
+        let is_news = self.get(&query) != Some(&answer);
         if is_news {
-            table.insert(query, answer);
+            let entry = Arc::new((query, answer));
+            Q::table_mut(self).insert(Arc::clone(&entry), by(&entry.0));
         }
         is_news
     }
 
     /// Forgets the answer to a question.
     pub fn forget<Q: Ask>(&mut self, query: &Q) {
-        Q::table_mut(self).remove(query);
+        Q::table_mut(self).remove(by(query));
     }
+}
+
+fn by<Q: Ask>(query: &Q) -> impl Find<Arc<(Q, Q::Answer)>> {
+    move |known: &Arc<(Q, Q::Answer)>| known.0.cmp(query)
 }

@@ -103,6 +103,7 @@ pub struct Metrics {
     reconciles: Family<ResultLabels, Counter>,
     reconcile_errors: Family<ControllerLabel, Counter>,
     reconcile_seconds: Timings<ControllerLabel>,
+    slow_plans: Family<ControllerLabel, Counter>,
     active_workers: Family<ControllerLabel, Gauge>,
     max_workers: Family<ControllerLabel, Gauge>,
     queue_depth: Family<NameLabel, Gauge>,
@@ -149,6 +150,11 @@ impl Default for Metrics {
                 timings(),
                 "controller_runtime_reconcile_time_seconds",
                 "Length of reconciles"
+            ),
+            slow_plans: register!(
+                Family::default(),
+                "ecs_operator_slow_plans",
+                "Plans that took longer than two seconds; the log names their objects"
             ),
             active_workers: register!(
                 Family::default(),
@@ -242,6 +248,11 @@ impl Metrics {
         if result == ReconcileResult::Error {
             self.reconcile_errors.get_or_create(&ControllerLabel { controller }).inc();
         }
+    }
+
+    /// A plan takes too long.
+    pub fn slow_plan(&self, kind: Kind) {
+        self.slow_plans.get_or_create(&ControllerLabel { controller: controller(kind) }).inc();
     }
 
     /// How many reconciles may run at a time.

@@ -43,7 +43,7 @@ impl Fixture {
     }
 
     fn names(&self, kind: Kind) -> Vec<String> {
-        self.intake.store.with(|world| world.list(kind, None).iter().map(|stored| stored.key.name.clone()).collect())
+        self.intake.store.snapshot().list(kind, None).iter().map(|stored| stored.key.name.clone()).collect()
     }
 
     fn is_ready(&self, kind: Kind) -> bool {

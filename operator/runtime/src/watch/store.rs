@@ -1,7 +1,7 @@
 //! The one copy of everything the feeds have seen.
 //!
-//! All kinds live in one [`MemoryWorld`] behind one lock, so that a plan reads one consistent state of what is known.
-//! Writers hold the lock for one insert at a time; comparing and decoding happen outside.
+//! All kinds live in one [`MemoryWorld`]. Who reads takes a copy of it, which is one consistent state of what is known and
+//! costs a few pointers; the lock is held for that, or for one insert, and for nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -32,15 +32,16 @@ struct Counted {
 }
 
 impl Store {
-    /// Calls `read` with one consistent state of everything known.
-    pub fn with<R>(&self, read: impl FnOnce(&MemoryWorld) -> R) -> R {
-        read(&self.read().world)
+    /// Everything known now. What is taken in later does not change it.
+    #[must_use]
+    pub fn snapshot(&self) -> MemoryWorld {
+        self.read().world.clone()
     }
 
     /// Takes in a copy from a watch. The same copy again, and a copy that says nothing new, affect nobody.
     pub fn put(&self, stored: Stored) -> Change {
         let key = stored.key.clone();
-        let previous = self.with(|world| world.get(&key));
+        let previous = self.read().world.get(&key);
         if let Some(previous) = &previous
             && previous.uid == stored.uid
             && previous.resource_version == stored.resource_version
@@ -58,13 +59,13 @@ impl Store {
         let mut change = Change::default();
         if is_news {
             let affected = if is_status_alone { routes::affected_by_status } else { routes::affected };
-            let counted = self.read();
-            for copy in previous.iter().chain(counted.world.get(&key).iter()) {
-                change.affected.extend(affected(&counted.world, copy));
+            let world = self.snapshot();
+            for copy in previous.iter().chain(world.get(&key).iter()) {
+                change.affected.extend(affected(&world, copy));
             }
         }
         // A name that now belongs to another object: the old one is gone although no watch event said so.
-        change.removed.extend(previous.filter(|previous| self.with(|world| is_replaced(world, previous))));
+        change.removed.extend(previous.filter(|previous| is_replaced(&self.read().world, previous)));
         change
     }
 
@@ -75,7 +76,7 @@ impl Store {
 
     /// Ends a list: objects of the kind (in the namespace, if one is given) that were not in it are gone.
     pub fn sweep(&self, kind: Kind, namespace: Option<&str>, seen: &BTreeSet<ObjectKey>) -> Change {
-        let known = self.with(|world| world.list(kind, namespace));
+        let known = self.snapshot().list(kind, namespace);
         let vanished: Vec<&ObjectKey> =
             known.iter().map(|stored| &stored.key).filter(|key| !seen.contains(*key)).collect();
         self.remove_all(vanished.into_iter())
@@ -99,10 +100,9 @@ impl Store {
     /// Keys of all roots, for the moment in which this process starts to reconcile.
     #[must_use]
     pub fn roots(&self) -> Vec<ObjectKey> {
-        self.with(|world| {
-            let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_root());
-            kinds.flat_map(|kind| world.list(kind, None)).map(|stored| stored.key.clone()).collect()
-        })
+        let world = self.snapshot();
+        let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_root());
+        kinds.flat_map(|kind| world.list(kind, None)).map(|stored| stored.key.clone()).collect()
     }
 
     /// How many objects of a kind are known.
@@ -124,9 +124,8 @@ impl Store {
                 }
             }
         }
-        let counted = self.read();
-        let affected = removed.iter().flat_map(|stored| routes::affected(&counted.world, stored)).collect();
-        drop(counted);
+        let world = self.snapshot();
+        let affected = removed.iter().flat_map(|stored| routes::affected(&world, stored)).collect();
         Change { affected, removed }
     }
 
@@ -200,6 +199,23 @@ mod tests {
         assert_eq!(store.put(cluster("2", "one", 0)).affected, both);
         assert_eq!(store.put(cluster("3", "one", 1)).affected, BTreeSet::from([key]));
         assert_eq!(store.put(cluster("4", "other", 1)).affected, both);
+    }
+
+    #[test]
+    fn when_a_plan_reads_then_events_are_taken_in_and_what_it_reads_stays_as_it_was() {
+        let store = store_with_service();
+        store.put(pod("p", "u", "2", "Pending"));
+        let world = store.snapshot();
+        // Nobody waits for the one who reads.
+        store.put(pod("p", "u", "3", "Running"));
+        store.put(pod("q", "v", "4", "Pending"));
+        store.remove(&service());
+        let versions = |world: &MemoryWorld| -> Vec<String> {
+            world.list(Kind::Pod, None).iter().map(|pod| pod.resource_version.clone()).collect()
+        };
+        assert_eq!((versions(&world), world.get(&service()).is_some()), (vec!["2".to_owned()], true));
+        let world = store.snapshot();
+        assert_eq!((versions(&world), world.get(&service())), (vec!["3".to_owned(), "4".to_owned()], None));
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Fixture {
     }
 
     fn state(&self, query: &AlarmQuery) -> Option<AlarmState> {
-        self.intake.store.with(|world| world.answers().get(query).cloned())
+        self.intake.store.snapshot().answers().get(query).cloned()
     }
 
     fn requests(&self) -> Vec<u64> {
