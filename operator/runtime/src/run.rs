@@ -196,6 +196,7 @@ impl Process {
     fn new(client: Client, options: Options, metrics: Arc<Metrics>, clock: Clock) -> Self {
         let health = Arc::new(Health::new(&options.namespaces, &options.settings.facts));
         let queue = Queue::new(Timing::default(), QueueMetrics(Arc::clone(&metrics)));
+        let queue = queue.with_share(share(options.workers));
         let intake = Arc::new(Intake::new(queue, Arc::clone(&metrics)));
         let leadership = if options.election.is_some() { Leadership::none() } else { Leadership::always() };
         Self { client, options, metrics, clock, health, intake, leadership }
@@ -287,6 +288,12 @@ impl Process {
         info!(step = "shutdown", "stopped");
         Ok(())
     }
+}
+
+/// Reconciles of one namespace at a time: three quarters, so that the rest is there for others at once.
+const fn share(workers: usize) -> usize {
+    let share = workers - workers / 4;
+    if share == 0 { 1 } else { share }
 }
 
 /// Returns when there is everything to reconcile with.

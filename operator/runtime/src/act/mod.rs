@@ -12,4 +12,5 @@
 pub mod execute;
 pub mod gate;
 pub mod queue;
+mod ready;
 pub mod reconcile;

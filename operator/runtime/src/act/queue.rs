@@ -3,7 +3,8 @@
 //! Each key is in the queue at most once and runs at most once at a time. A request that arrives while its key runs is
 //! remembered. Three things delay a run: a short trailing debounce (a rollout touches many children at once), a spacing
 //! between two runs of one key that grows under churn (a thousand pods that start within a minute cost a few dozen
-//! runs, not a thousand), and a backoff after failures, which real news may overtake but cannot inflate.
+//! runs, not a thousand), and a backoff after failures, which real news may overtake but cannot inflate. Of the keys that
+//! are due, namespaces take turns ([`super::ready`]).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use plan::{Kind, ObjectKey};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::ready::Ready;
 use crate::backoff::Backoff;
 
 /// Delays of a queue.
@@ -108,14 +110,15 @@ struct Entry {
     ended: Option<Instant>,
     /// How often the spacing was doubled.
     churn: u32,
-    /// Its place in [`State::due`].
+    /// Its place in [`State::later`] or [`State::ready`].
     due: Option<Instant>,
 }
 
 #[derive(Default)]
 struct State {
     entries: BTreeMap<ObjectKey, Entry>,
-    due: BTreeSet<(Instant, ObjectKey)>,
+    later: BTreeSet<(Instant, ObjectKey)>,
+    ready: Ready,
     resting: VecDeque<(Instant, ObjectKey)>,
     requested: BTreeMap<Kind, usize>,
     is_closed: bool,
@@ -140,6 +143,13 @@ impl Queue {
     #[must_use]
     pub fn new(timing: Timing, observer: impl Observer + 'static) -> Self {
         Self { state: Mutex::default(), changed: Notify::new(), timing, observer: Box::new(observer) }
+    }
+
+    /// The same with so many runs of one namespace at a time.
+    #[must_use]
+    pub fn with_share(self, share: usize) -> Self {
+        self.lock().ready = Ready::with_share(share);
+        self
     }
 
     /// Asks for a run of `key`.
@@ -173,16 +183,11 @@ impl Queue {
                 }
                 let now = Instant::now();
                 state.forget_rested(now, &self.timing);
-                match state.due.first().map(|(due, _)| *due) {
-                    Some(due) if due <= now => {
-                        if let Some(job) = self.start(&mut state, now) {
-                            return Some(job);
-                        }
-                        continue;
-                    }
-                    Some(due) => Some(due),
-                    None => None,
+                state.make_ready(now);
+                if let Some(job) = self.start(&mut state, now) {
+                    return Some(job);
                 }
+                state.later.first().map(|(due, _)| *due)
             };
             match wait {
                 Some(due) => {
@@ -201,8 +206,10 @@ impl Queue {
         let now = Instant::now();
         let timing = self.timing;
         let mut state = self.lock();
-        let Some(entry) = state.entries.get_mut(&job.key) else { return };
+        let State { entries, ready, .. } = &mut *state;
+        let Some(entry) = entries.get_mut(&job.key) else { return };
         entry.is_running = false;
+        ready.finish(&job.key);
         match finish {
             // Nothing ran: neither the spacing nor the count of failures moves.
             Finish::Gated => {
@@ -237,7 +244,7 @@ impl Queue {
     }
 
     fn start(&self, state: &mut State, now: Instant) -> Option<Job> {
-        let (_, key) = state.due.pop_first()?;
+        let key = state.ready.start()?;
         let entry = state.entries.get_mut(&key)?;
         entry.due = None;
         entry.is_running = true;
@@ -296,12 +303,24 @@ impl State {
         if entry.due == due {
             return;
         }
-        if let Some(old) = entry.due {
-            self.due.remove(&(old, key.clone()));
+        if let Some(old) = entry.due
+            && !self.ready.remove(old, key)
+        {
+            self.later.remove(&(old, key.clone()));
         }
         entry.due = due;
         if let Some(new) = due {
-            self.due.insert((new, key.clone()));
+            self.later.insert((new, key.clone()));
+        }
+    }
+
+    /// What is due by now waits for its turn.
+    fn make_ready(&mut self, now: Instant) {
+        while let Some((due, _)) = self.later.first()
+            && *due <= now
+        {
+            let Some((due, key)) = self.later.pop_first() else { return };
+            self.ready.add(due, key);
         }
     }
 

@@ -185,6 +185,59 @@ async fn when_a_cluster_only_counts_then_it_does_so_every_few_seconds() {
     assert!((10..=20).contains(&runs), "{runs}");
 }
 
+/// How long the service of a namespace waits for each of its runs on average, while another namespace has so many services
+/// that change all the time. Each run takes 100 ms, of 16 at a time.
+async fn wait_beside(changing: usize) -> Duration {
+    const WORKERS: usize = 16;
+    let queue = queue().with_share(WORKERS - WORKERS / 4);
+    let mut running: VecDeque<(Instant, Job)> = VecDeque::new();
+    let own = ObjectKey::namespaced(Kind::Service, "b", "web");
+    let (mut waited, mut runs) = (Duration::ZERO, 0);
+    queue.request(&own);
+    (0..changing).for_each(|name| queue.request(&key(&name.to_string())));
+    let end = Instant::now() + Duration::from_mins(1);
+    while Instant::now() < end {
+        while running.front().is_some_and(|(until, _)| *until <= Instant::now()) {
+            let (_, job) = running.pop_front().unwrap();
+            queue.finish(&job, Finish::Done { wake: None });
+            queue.request(&job.key);
+        }
+        if running.len() < WORKERS
+            && let Ok(Some(job)) = tokio::time::timeout(millis(1), queue.next()).await
+        {
+            if job.key == own {
+                waited += job.waited;
+                runs += 1;
+            }
+            running.push_back((Instant::now() + millis(100), job));
+        } else {
+            tokio::time::advance(millis(1)).await;
+        }
+    }
+    assert!(runs >= 20, "{runs}");
+    waited / runs
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_a_namespace_has_thousands_of_changing_services_then_another_one_waits_hardly_longer() {
+    let (alone, beside) = (wait_beside(0).await, wait_beside(5_000).await);
+    assert!(beside <= alone * 3 / 2, "{alone:?} alone, {beside:?} beside");
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_runs_of_one_namespace_do_not_end_then_others_still_run() {
+    let queue = queue().with_share(2);
+    for name in ["one", "two", "three", "four"] {
+        queue.request(&key(name));
+    }
+    queue.next().await.unwrap();
+    queue.next().await.unwrap();
+    assert!(is_idle(&queue, Duration::from_mins(1)).await);
+    let other = ObjectKey::namespaced(Kind::Service, "b", "web");
+    queue.request(&other);
+    assert_eq!(queue.next().await.unwrap().key, other);
+}
+
 #[tokio::test(start_paused = true)]
 async fn when_keys_have_rested_then_nothing_of_them_is_kept() {
     let queue = queue();
@@ -199,7 +252,7 @@ async fn when_keys_have_rested_then_nothing_of_them_is_kept() {
     queue.request(&key("another"));
     next(&queue).await;
     assert_eq!(queue.lock().entries.len(), 1);
-    assert!(queue.lock().due.is_empty());
+    assert!(queue.lock().later.is_empty() && queue.lock().ready.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
