@@ -1,7 +1,8 @@
 //! Whether the process is alive, and whether it is ready, which are two questions.
 //!
 //! Alive: every feed has moved within its time, or knows when it will try again. An API server that is away does not
-//! make the process unhealthy, a feed that hangs does. Ready: every kind was listed once. Followers are ready too.
+//! make the process unhealthy, a feed that hangs does. Ready: every kind was listed once, and no feed failed all the time
+//! for minutes. Followers are ready too.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,10 @@ use tokio::time::Instant;
 
 /// Longer than the longest silence a feed itself accepts (three minutes), so that the feed acts first.
 const LONGEST_STANDSTILL: Duration = Duration::from_mins(5);
+
+/// A feed that only failed for so long shows in readiness: what is decided may rest on an old state. Shorter outages of
+/// the API server do not, so that a restart of it makes no replica unready.
+const LONGEST_TROUBLE: Duration = Duration::from_mins(5);
 
 /// What a feed is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +39,8 @@ pub enum Phase {
 struct FeedState {
     phase: Phase,
     is_synced: bool,
+    /// When it began to fail, and how, if nothing was delivered since.
+    failing: Option<(Instant, Phase)>,
     /// A feed without progress by then counts as stalled.
     stalled_after: Instant,
 }
@@ -85,7 +92,14 @@ impl FeedHealth {
     pub fn waits(&self, phase: Phase, delay: Duration) {
         let mut state = self.lock();
         state.phase = phase;
+        let since = state.failing.map_or_else(Instant::now, |(since, _)| since);
+        state.failing = Some((since, phase));
         state.stalled_after = Instant::now() + delay + LONGEST_STANDSTILL;
+    }
+
+    /// A list was completed, or a watch brought an event.
+    pub fn delivers(&self) {
+        self.lock().failing = None;
     }
 
     /// All objects were listed.
@@ -126,6 +140,7 @@ impl Health {
                 let state = FeedState {
                     phase: Phase::Listing,
                     is_synced: false,
+                    failing: None,
                     stalled_after: Instant::now() + LONGEST_STANDSTILL,
                 };
                 feeds.push(Arc::new(FeedHealth { kind, namespace, state: Mutex::new(state), synced: sender.clone() }));
@@ -150,9 +165,11 @@ impl Health {
     /// What readiness waits for; empty when ready.
     #[must_use]
     pub fn missing(&self) -> Vec<Missing> {
+        let now = Instant::now();
         let missing = |feed: &Arc<FeedHealth>| {
             let state = feed.lock();
-            let is_missing = !state.is_synced || state.phase == Phase::Absent;
+            let trouble = state.failing.filter(|(since, _)| now.duration_since(*since) > LONGEST_TROUBLE);
+            let is_missing = !state.is_synced || state.phase == Phase::Absent || trouble.is_some();
             is_missing.then(|| Missing {
                 kind: feed.kind.kind(),
                 namespace: feed.namespace.clone(),
@@ -160,7 +177,7 @@ impl Health {
                     "" => feed.kind.plural().to_owned(),
                     group => format!("{}.{group}", feed.kind.plural()),
                 },
-                reason: state.phase,
+                reason: trouble.map_or(state.phase, |(_, phase)| phase),
             })
         };
         self.feeds.iter().filter_map(missing).collect()
@@ -197,6 +214,24 @@ mod tests {
         }
         tokio::time::advance(Duration::from_secs(101)).await;
         assert_eq!(health.standing_still(), ["Pod"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_a_feed_fails_for_minutes_then_readiness_names_it_until_it_delivers() {
+        let health = Health::new(&[], &ClusterFeatures::default());
+        health.feeds().iter().for_each(|feed| feed.synced());
+        let pods = health.feeds().iter().find(|feed| feed.kind() == Kind::Pod).unwrap();
+        for _ in 0..61 {
+            assert!(health.missing().is_empty());
+            pods.waits(Phase::Unavailable, Duration::from_secs(5));
+            // It opens a watch each time, which is no success yet.
+            pods.progressed(Phase::Watching);
+            tokio::time::advance(Duration::from_secs(5)).await;
+        }
+        let missing = health.missing();
+        assert_eq!(missing.iter().map(|one| (one.kind, one.reason)).collect::<Vec<_>>(), [("Pod", Phase::Unavailable)]);
+        pods.delivers();
+        assert!(health.missing().is_empty());
     }
 
     #[tokio::test]

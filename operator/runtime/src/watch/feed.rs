@@ -5,17 +5,13 @@
 //! predecessor wrote.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, TryStreamExt};
 use kube::Client;
-use kube::core::WatchEvent;
-use plan::core::store::DecodeError;
 use plan::{Kind, ObjectKey, Stored, views};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -25,7 +21,9 @@ use crate::backoff::{Backoff, spread};
 use crate::error_chain::chain;
 use crate::serve::health::{FeedHealth, Phase};
 use crate::serve::metrics::Metrics;
+use crate::watch::events::{self, Event, EventError, Events};
 use crate::watch::intake::Intake;
+use crate::watch::read::{self, DEEPEST, Read};
 
 /// Servers send a bookmark about once a minute; a watch that is silent for three is taken for dead.
 const LONGEST_SILENCE: Duration = Duration::from_mins(3);
@@ -62,6 +60,9 @@ pub enum FeedError {
     /// The server or the network failed.
     #[error("{0}")]
     Server(String),
+    /// The watch broke.
+    #[error(transparent)]
+    Event(#[from] EventError),
     /// The request could not be written.
     #[error(transparent)]
     Request(#[from] RequestError),
@@ -73,7 +74,7 @@ impl FeedError {
             Self::Absent => Phase::Absent,
             Self::Refused(_) => Phase::Refused,
             Self::Expired | Self::NoStreamedList(_) => Phase::Listing,
-            Self::Silent(_) | Self::Server(_) | Self::Request(_) => Phase::Unavailable,
+            Self::Silent(_) | Self::Server(_) | Self::Event(_) | Self::Request(_) => Phase::Unavailable,
         }
     }
 
@@ -99,7 +100,7 @@ impl FeedError {
 struct Page {
     #[serde(default)]
     metadata: PageMetadata,
-    items: Vec<Value>,
+    items: Vec<Box<RawValue>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -110,7 +111,13 @@ struct PageMetadata {
     next: String,
 }
 
-type Events = Pin<Box<dyn Stream<Item = kube::Result<WatchEvent<Value>>> + Send>>;
+/// What became of the text of an object.
+enum Accepted {
+    Object(Box<Stored>),
+    /// Known by name only; its version.
+    Unread(String),
+    Nameless,
+}
 
 /// Lists and watches one kind, in one namespace or everywhere.
 pub struct Feed {
@@ -175,6 +182,8 @@ impl Feed {
                 // A server that ends every watch at once must not be asked a thousand times a second.
                 if !was_listing && started.elapsed() < SHORTEST_WATCH {
                     tokio::time::sleep(SHORTEST_WATCH).await;
+                } else {
+                    self.health.delivers();
                 }
                 continue;
             };
@@ -234,7 +243,7 @@ impl Feed {
             let request = request::get(&self.path(&pairs)?)?;
             let page = within(ANSWER_DEADLINE, self.client.request::<Page>(request)).await?;
             for object in page.items {
-                self.take(object, Some(&mut seen));
+                self.take(&object, Some(&mut seen));
             }
             self.health.progressed(Phase::Listing);
             if page.metadata.next.is_empty() {
@@ -252,36 +261,42 @@ impl Feed {
         let mut all = vec![("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", seconds.as_str())];
         all.extend_from_slice(pairs);
         let request = request::get(&self.path(&all)?)?;
-        let events = within(ANSWER_DEADLINE, self.client.request_events::<Value>(request)).await?;
-        Ok(Box::pin(events))
+        within(ANSWER_DEADLINE, events::open(&self.client, request)).await
     }
 
     /// Takes in events until the server ends the watch. `listing` collects keys until the bookmark that ends the list.
     async fn follow(&mut self, mut events: Events, mut listing: Option<BTreeSet<ObjectKey>>) -> Result<(), FeedError> {
         self.health.progressed(if listing.is_some() { Phase::Listing } else { Phase::Watching });
         loop {
-            let Some(event) = within(LONGEST_SILENCE, events.try_next()).await? else {
+            let Some(event) =
+                timeout(LONGEST_SILENCE, events.next()).await.map_err(|_| FeedError::Silent(LONGEST_SILENCE))??
+            else {
                 return match listing {
                     Some(_) => Err(FeedError::Server("the list ended early".to_owned())),
                     None => Ok(()),
                 };
             };
             match event {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                    let version = self.take(object, listing.as_mut());
+                Event::Changed(object) => {
+                    let version = self.take(&object, listing.as_mut());
                     if listing.is_none() {
                         self.version = version.or(self.version.take());
                     }
                 }
-                WatchEvent::Deleted(object) => {
-                    if let Some(last) = self.accept(object) {
-                        self.intake.remove(&last);
-                        if listing.is_none() {
-                            self.version = Some(last.resource_version);
+                Event::Deleted(object) => {
+                    let version = match self.accept(&object) {
+                        Accepted::Object(last) => {
+                            self.intake.remove(&last);
+                            Some(last.resource_version)
                         }
+                        Accepted::Unread(version) => Some(version),
+                        Accepted::Nameless => None,
+                    };
+                    if listing.is_none() {
+                        self.version = version.or(self.version.take());
                     }
                 }
-                WatchEvent::Bookmark(bookmark) => {
+                Event::Bookmark(bookmark) => {
                     if let Some(seen) = &listing {
                         if !bookmark.metadata.annotations.contains_key(LIST_END) {
                             continue;
@@ -292,7 +307,7 @@ impl Feed {
                         self.version = Some(bookmark.metadata.resource_version);
                     }
                 }
-                WatchEvent::Error(status) => return Err(FeedError::from_code(status.code, &status.message)),
+                Event::Failed(failure) => return Err(FeedError::from_code(failure.code, &failure.message)),
             }
             if listing.is_none() {
                 self.recover();
@@ -317,35 +332,59 @@ impl Feed {
     }
 
     /// Takes an object in; returns its version.
-    fn take(&self, object: Value, listing: Option<&mut BTreeSet<ObjectKey>>) -> Option<String> {
-        let stored = self.accept(object)?;
-        let version = stored.resource_version.clone();
-        if let Some(seen) = listing {
-            seen.insert(stored.key.clone());
+    fn take(&self, object: &RawValue, listing: Option<&mut BTreeSet<ObjectKey>>) -> Option<String> {
+        match self.accept(object) {
+            Accepted::Object(stored) => {
+                let version = stored.resource_version.clone();
+                if let Some(seen) = listing {
+                    seen.insert(stored.key.clone());
+                }
+                self.intake.put(*stored);
+                Some(version)
+            }
+            Accepted::Unread(version) => Some(version),
+            Accepted::Nameless => None,
         }
-        self.intake.put(stored);
-        Some(version)
     }
 
-    /// An object that has no identity is counted and skipped: it must not end the watch for all others. One that plans
-    /// cannot read is counted and taken in.
-    fn accept(&self, object: Value) -> Option<Stored> {
-        match Stored::accept(self.kind, object) {
+    /// Whatever is wrong with an object is counted and said with its name, and ends the watch for no other: one that
+    /// plans cannot read is taken in, as is one that is nested too deep, without its depths.
+    fn accept(&self, object: &RawValue) -> Accepted {
+        let (value, is_cut) = match read::object(object) {
+            Read::Whole(value) => (value, false),
+            Read::Cut(value) => (value, true),
+            Read::Identity(identity, error) => {
+                let (ns, name) = (identity.namespace.unwrap_or_default(), identity.name);
+                self.unread(&error, &ns, &name, "object cannot be read: plans go without it");
+                if name.is_empty() {
+                    return Accepted::Nameless;
+                }
+                // As after a list: what cannot be read is not there.
+                let namespace = self.kind.is_namespaced().then_some(ns);
+                self.intake.forget(&ObjectKey { kind: self.kind, namespace, name });
+                return Accepted::Unread(identity.resource_version);
+            }
+        };
+        match Stored::accept(self.kind, value) {
             Ok(stored) => {
+                let (ns, name) = (stored.key.namespace.as_deref().unwrap_or_default(), stored.key.name.as_str());
+                if is_cut {
+                    let error = format!("nested deeper than {DEEPEST} levels");
+                    self.unread(&error, ns, name, "object is taken in without its deepest values");
+                }
                 if let Err(error) = views::prepare(&stored) {
-                    let (ns, name) = (stored.key.namespace.as_deref().unwrap_or_default(), &stored.key.name);
                     self.unread(&error, ns, name, "object cannot be decoded: plans go without it");
                 }
-                Some(stored)
+                Accepted::Object(Box::new(stored))
             }
             Err(error) => {
                 self.unread(&error, "", "", "object not taken in");
-                None
+                Accepted::Nameless
             }
         }
     }
 
-    fn unread(&self, error: &DecodeError, ns: &str, name: &str, message: &'static str) {
+    fn unread(&self, error: &impl ToString, ns: &str, name: &str, message: &'static str) {
         self.metrics.unread_object(self.kind);
         warn!(kind = self.kind.kind(), ns, name, step = "feed", error = error.to_string(), "{message}");
     }
@@ -375,6 +414,7 @@ impl Feed {
     /// … and one when it works again.
     fn recover(&mut self) {
         self.failures = 0;
+        self.health.delivers();
         if self.trouble.take().is_some() {
             let (kind, ns) = (self.kind.kind(), self.namespace.as_deref().unwrap_or_default());
             info!(kind, ns, step = "feed", "watch works again");

@@ -1,7 +1,7 @@
 use http::{Request, Response, StatusCode};
 use kube::client::Body;
 use plan::World;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tower_test::mock::{Handle, pair};
 
@@ -175,6 +175,69 @@ async fn when_one_object_cannot_be_read_then_the_others_still_arrive() {
     fixture.answer(200, lines(&[nameless, odd, event("ADDED", "one", 5), bookmark(9, true)])).await;
     fixture.answer(200, String::new()).await;
     assert_eq!(fixture.names(Kind::Deployment), ["one"]);
+}
+
+/// An object of a kind that is nested 200 levels deep, as text: `serde_json` has no value for it.
+fn deep(kind: Kind, name: &str, version: u64) -> String {
+    let metadata = json!({"name": name, "namespace": "a", "uid": name, "resourceVersion": version.to_string()});
+    let (open, close) = ("[".repeat(200), "]".repeat(200));
+    format!(
+        r#"{{"apiVersion": "{}", "kind": "{}", "metadata": {metadata}, "spec": {{"events": {open}{close}, "status": "A"}}}}"#,
+        kind.api_version(),
+        kind.kind(),
+    )
+}
+
+fn deep_event(what: &str, kind: Kind, name: &str, version: u64) -> String {
+    format!(r#"{{"type": "{what}", "object": {}}}{}"#, deep(kind, name, version), '\n')
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_an_object_of_any_of_our_kinds_is_nested_too_deep_then_it_is_counted_and_the_watch_goes_on() {
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_ours()) {
+        let mut fixture = feed(kind, &[]);
+        let listed = deep_event("ADDED", kind, "listed", 4) + &lines(&[event("ADDED", "one", 5), bookmark(9, true)]);
+        let watched = deep_event("ADDED", kind, "watched", 10)
+            + &deep_event("DELETED", kind, "listed", 11)
+            + &lines(&[event("ADDED", "two", 12)])
+            + &deep_event("MODIFIED", kind, "watched", 13);
+        fixture.answer(200, listed + &watched).await;
+        let next = fixture.answer(200, String::new()).await;
+        assert!(next.contains("&resourceVersion=13"), "{kind}: {next}");
+        assert_eq!(fixture.names(kind), ["one", "two", "watched"], "{kind}");
+        assert!(fixture.is_ready(kind), "{kind}");
+        assert_eq!(watch_restarts(&fixture.metrics, kind), 0, "{kind}");
+        let text = fixture.metrics.text();
+        let line = text.lines().find(|line| line.contains(r"ecs_operator_unread_objects_total{")).unwrap_or_default();
+        assert!(line.contains(kind.kind()) && !line.ends_with(" 0"), "{kind}: {line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_a_page_has_an_object_that_is_nested_too_deep_then_the_list_is_complete() {
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_ours()) {
+        let mut fixture = feed(kind, &[]);
+        fixture.answer(422, status(422).to_string()).await;
+        let items = format!("{}, {}", deep(kind, "deep", 5), object("one", 6));
+        let page = format!(r#"{{"metadata": {{"resourceVersion": "50"}}, "items": [{items}]}}"#);
+        fixture.answer(200, page).await;
+        let watch = fixture.answer(200, String::new()).await;
+        assert!(watch.contains("resourceVersion=50"), "{kind}: {watch}");
+        assert_eq!(fixture.names(kind), ["deep", "one"], "{kind}");
+        assert!(fixture.is_ready(kind), "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_a_changed_object_cannot_be_read_at_all_then_it_counts_as_gone_and_the_watch_goes_on() {
+    let mut fixture = feed(Kind::Deployment, &[]);
+    let unread = r#"{"type": "MODIFIED", "object": {"metadata": {"name": "one", "namespace": "a", "uid": "one",
+        "resourceVersion": "10"}, "spec": {"replicas": 1e999}}}"#;
+    let body = lines(&[event("ADDED", "one", 5), event("ADDED", "two", 6), bookmark(9, true)]);
+    fixture.answer(200, body + &unread.replace('\n', "") + "\n").await;
+    let next = fixture.answer(200, String::new()).await;
+    assert!(next.contains("&resourceVersion=10"), "{next}");
+    assert_eq!(fixture.names(Kind::Deployment), ["two"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,6 +58,12 @@ impl Intake {
         self.route(last.key.kind, change);
     }
 
+    /// A copy that cannot be read took the place of the one that is known.
+    pub fn forget(&self, key: &ObjectKey) {
+        let change = self.store.remove(key);
+        self.route(key.kind, change);
+    }
+
     /// A list is complete.
     pub fn sweep(&self, kind: Kind, namespace: Option<&str>, seen: &BTreeSet<ObjectKey>) {
         let change = self.store.sweep(kind, namespace, seen);

@@ -9,6 +9,8 @@
 //! [`feed`] recovers by itself and reports to its health; [`store`] says what a change means for roots; [`intake`]
 //! passes that on, to [`crate::act::queue`] and [`crate::act::gate`], once this process reconciles.
 
+pub mod events;
 pub mod feed;
 pub mod intake;
+pub mod read;
 pub mod store;
