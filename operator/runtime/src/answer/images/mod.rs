@@ -1,7 +1,8 @@
 //! Asks registries which digests image tags name.
 //!
 //! ```text
-//! ImageQuery ──> resolver: once per question, few at a time, again after passing failures ──> store ──> root again
+//! ImageQuery ──> line: namespaces take turns, few at a time, what nobody wants to know any more is withdrawn
+//!                  └──> resolver: asks, again after passing failures ──> store ──> root again
 //!                     │
 //!                     ├── credentials: pull Secrets of the pod (if allowed), the operator's own docker config
 //!                     └── registry: HEAD of the manifest, Basic and token authentication, guarded addresses
@@ -9,6 +10,7 @@
 
 mod challenge;
 mod credentials;
+mod line;
 mod registry;
 mod resolver;
 

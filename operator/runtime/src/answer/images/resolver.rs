@@ -1,6 +1,7 @@
-//! Every question once, few at a time, patiently; answers go to the store and are forgotten when nobody asks any more.
+//! Asks registries, patiently; [`super::line`] says what is next. Answers go to the store and are forgotten when nobody asks
+//! any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use futures::future::BoxFuture;
 use kube::Client;
 use plan::{Ask as _, ImageAnswer, ImageQuery, ObjectKey, Question};
 use serde::Deserialize;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{Mutex as Turn, Semaphore};
-use tokio::task::JoinSet;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::line::{Id, Job, Line, Next};
 use super::{Credential, DockerConfig, Lookup, LookupError};
 use crate::answer::answerer::Answerer;
 use crate::api_server::request;
@@ -25,21 +26,15 @@ use crate::lead::leadership::Leadership;
 use crate::serve::metrics::Metrics;
 use crate::watch::intake::Intake;
 
-/// Questions to registries at a time.
-const AT_A_TIME: usize = 8;
-/// Of these, to one registry.
-const AT_A_TIME_PER_REGISTRY: usize = 4;
-/// Pause between the beginnings of two questions to one registry: at most 50 a second.
-const PACE: Duration = Duration::from_millis(20);
 /// One question, with everything it takes to authenticate.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Questions before an image counts as unresolved: with [`PAUSE`] at most 10 + 1 + 10 + 2 + 10 seconds.
 const TRIES: u32 = 3;
 const PAUSE: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(4) };
-/// An answer that no plan asked for in this time is forgotten.
-const MEMORY: Duration = Duration::from_mins(10);
-/// How often that is looked at.
+/// How often answers that nobody needs are looked for.
 const SWEEP: Duration = Duration::from_mins(1);
+/// The answer to a question that never had its turn.
+const NO_TURN: &str = "it had no turn within 60 seconds: too many images are asked for in this namespace";
 
 /// What is asked and what was answered.
 #[derive(Debug)]
@@ -50,25 +45,15 @@ pub struct Resolver {
     intake: Arc<Intake>,
     leadership: Leadership,
     metrics: Arc<Metrics>,
-    asked: Mutex<BTreeMap<ImageQuery, Asked>>,
-    sender: UnboundedSender<ImageQuery>,
-    /// Where new questions come out, for the one who runs this.
-    receiver: Turn<UnboundedReceiver<ImageQuery>>,
-    slots: Semaphore,
-    registries: Mutex<BTreeMap<String, Arc<Lane>>>,
+    state: Mutex<State>,
+    changed: Notify,
 }
 
-#[derive(Debug)]
-struct Asked {
-    last_asked: Instant,
-    is_answered: bool,
-}
-
-/// One registry's share.
-#[derive(Debug)]
-struct Lane {
-    slots: Semaphore,
-    next: Turn<Instant>,
+#[derive(Debug, Default)]
+struct State {
+    line: Line,
+    /// Ends what is under way.
+    running: BTreeMap<Id, AbortHandle>,
 }
 
 /// Reads Secrets one by one, by name.
@@ -86,20 +71,18 @@ impl Answerer for Resolver {
         "the image resolver"
     }
 
-    /// What is new is asked; what is known stays known. A question is dropped [`MEMORY`] after the last plan
-    /// that asked it.
-    fn want(&self, _: &ObjectKey, questions: &[Question]) {
-        let now = Instant::now();
-        let mut asked = self.asked();
-        for query in questions.iter().filter_map(ImageQuery::of) {
-            if let Some(question) = asked.get_mut(query) {
-                question.last_asked = now;
-                continue;
+    /// What is new is asked; what is known stays known for ten minutes after the last plan that asked. What is not answered
+    /// and not asked any more is withdrawn, also where it is under way.
+    fn want(&self, root: &ObjectKey, questions: &[Question]) {
+        let queries = questions.iter().filter_map(ImageQuery::of).cloned().collect();
+        let mut state = self.state();
+        for id in state.line.want(root, queries, Instant::now()) {
+            if let Some(running) = state.running.remove(&id) {
+                running.abort();
             }
-            asked.insert(query.clone(), Asked { last_asked: now, is_answered: false });
-            // Nobody listens only when the process is about to end.
-            let _ = self.sender.send(query.clone());
         }
+        drop(state);
+        self.changed.notify_one();
     }
 
     fn run(self: Arc<Self>, end: CancellationToken) -> BoxFuture<'static, ()> {
@@ -117,97 +100,126 @@ impl Resolver {
         leadership: Leadership,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let (sender, receiver) = unbounded_channel();
-        Self {
-            lookup,
-            secrets: secrets.map(Secrets),
-            intake,
-            leadership,
-            metrics,
-            asked: Mutex::default(),
-            sender,
-            receiver: Turn::new(receiver),
-            slots: Semaphore::new(AT_A_TIME),
-            registries: Mutex::default(),
-        }
+        let secrets = secrets.map(Secrets);
+        Self { lookup, secrets, intake, leadership, metrics, state: Mutex::default(), changed: Notify::new() }
     }
 
     /// Asks until `end`. What is under way then is dropped: the next leader asks again.
     async fn resolve_all(self: Arc<Self>, end: CancellationToken) {
-        let mut received = self.receiver.lock().await;
         let mut running: JoinSet<()> = JoinSet::new();
         let mut sweep = interval(SWEEP);
         loop {
+            let wait = self.start_all(&mut running);
+            let turn = async {
+                match wait {
+                    Some(time) => sleep_until(time).await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = end.cancelled() => return,
-                Some(query) = received.recv() => {
-                    let resolver = Arc::clone(&self);
-                    running.spawn(async move { resolver.answer(query).await });
+                () = self.changed.notified() => {}
+                () = turn => {}
+                Some(ended) = running.join_next(), if !running.is_empty() => {
+                    // A question that panicked would never be answered: the process ends, as with every other part.
+                    if ended.is_err_and(|error| error.is_panic()) {
+                        return;
+                    }
                 }
-                // A question that panicked would never be answered: the process ends, as with every other part.
-                Some(ended) = running.join_next(), if !running.is_empty() => if ended.is_err() { return },
                 _ = sweep.tick() => self.forget(Instant::now()),
             }
         }
     }
 
-    async fn answer(&self, query: ImageQuery) {
-        let Some((answer, result)) = self.resolve(&query).await else {
-            // Not for this process to ask. It is about to end; should it lead again all the same, the root asks again.
-            self.asked().remove(&query);
-            sleep(PAUSE.first).await;
-            return self.intake.queue.request(&query.root);
-        };
-        self.metrics.image_resolved(result);
-        let (ns, name) = (query.root.namespace.as_deref().unwrap_or_default(), query.root.name.as_str());
-        match &answer {
-            ImageAnswer::Digest(digest) => debug!(ns, name, step = "images", image = query.image.as_str(), digest),
-            ImageAnswer::Unresolved(reason) => {
-                info!(ns, name, step = "images", image = query.image.as_str(), reason, "unresolved");
+    /// Gives up what is too old and begins everything that may be asked now. Returns when there is more to do.
+    fn start_all(self: &Arc<Self>, running: &mut JoinSet<()>) -> Option<Instant> {
+        let now = Instant::now();
+        let expired = self.state().line.expired(now);
+        for (queries, error) in expired {
+            let reason = error.unwrap_or_else(|| NO_TURN.to_owned());
+            self.tell(queries, &ImageAnswer::Unresolved(reason), "timed-out");
+        }
+        loop {
+            let mut state = self.state();
+            match state.line.next(now) {
+                Next::Ask(job) => {
+                    let (resolver, id) = (Arc::clone(self), job.id);
+                    let handle = running.spawn(async move { resolver.answer(job).await });
+                    state.running.insert(id, handle);
+                }
+                Next::Wait(time) => return Some(time),
+                Next::Idle => return None,
             }
         }
-        self.intake.store.put_answer(query.clone(), answer);
-        if let Some(question) = self.asked().get_mut(&query) {
-            question.is_answered = true;
-        }
-        self.intake.queue.request(&query.root);
     }
 
-    /// The answer with one word for metrics; `None` when this process must not ask.
-    async fn resolve(&self, query: &ImageQuery) -> Option<(ImageAnswer, &'static str)> {
-        let reference = match ImageReference::parse(&query.image) {
-            Ok(reference) => reference,
-            Err(error) => return Some((ImageAnswer::Unresolved(error.to_string()), "protocol")),
+    async fn answer(&self, job: Job) {
+        let asked = match ImageReference::parse(&job.query.image) {
+            _ if !self.leadership.may_write() => return self.leave(job.id).await,
+            Ok(reference) => self.ask(&job.query, &reference, job.until).await,
+            Err(error) => Err((LookupError::Protocol(error.to_string()), String::new())),
         };
-        let lane = self.lane(&reference.registry);
-        let mut tries = 1;
-        loop {
-            let asked = {
-                let _share = lane.slots.acquire().await.ok()?;
-                lane.take_turn().await;
-                let _slot = self.slots.acquire().await.ok()?;
-                if !self.leadership.may_write() {
-                    return None;
-                }
-                self.ask(query, &reference).await
-            };
-            match asked {
-                Ok(digest) => return Some((ImageAnswer::Digest(digest), "digest")),
-                Err((error, _)) if error.is_transient() && tries < TRIES => {
-                    self.metrics.image_resolved("retried");
-                    sleep(PAUSE.spread(tries, query)).await;
-                    tries += 1;
-                }
-                Err((error, hint)) => {
-                    return Some((ImageAnswer::Unresolved(format!("{error}{hint}")), error.category()));
+        let now = Instant::now();
+        let (answer, result) = match asked {
+            Ok(digest) => (ImageAnswer::Digest(digest), "digest"),
+            Err((error, _)) if error.is_transient() && job.tries + 1 < TRIES => {
+                self.metrics.image_resolved("retried");
+                let pause = PAUSE.spread(job.tries + 1, &job.query);
+                let mut state = self.state();
+                state.running.remove(&job.id);
+                state.line.failed(job.id, error.to_string(), now + pause);
+                drop(state);
+                return self.changed.notify_one();
+            }
+            Err((error, hint)) => (ImageAnswer::Unresolved(format!("{error}{hint}")), error.category()),
+        };
+        let queries = {
+            let mut state = self.state();
+            state.running.remove(&job.id);
+            state.line.answered(job.id, now)
+        };
+        self.tell(queries, &answer, result);
+        self.changed.notify_one();
+    }
+
+    /// It is not for this process to ask. It is about to end; should it lead again all the same, the roots ask again.
+    async fn leave(&self, id: Id) {
+        let queries = {
+            let mut state = self.state();
+            state.running.remove(&id);
+            state.line.dropped(id)
+        };
+        sleep(PAUSE.first).await;
+        for query in &queries {
+            self.intake.queue.request(&query.root);
+        }
+    }
+
+    fn tell(&self, queries: BTreeSet<ImageQuery>, answer: &ImageAnswer, result: &'static str) {
+        for query in queries {
+            self.metrics.image_resolved(result);
+            let (ns, name) = (query.root.namespace.as_deref().unwrap_or_default(), query.root.name.as_str());
+            match answer {
+                ImageAnswer::Digest(digest) => debug!(ns, name, step = "images", image = query.image.as_str(), digest),
+                ImageAnswer::Unresolved(reason) => {
+                    info!(ns, name, step = "images", image = query.image.as_str(), reason, "unresolved");
                 }
             }
+            let root = query.root.clone();
+            self.intake.store.put_answer(query, answer.clone());
+            self.intake.queue.request(&root);
         }
     }
 
     /// One question. Credentials live no longer than it takes.
-    async fn ask(&self, query: &ImageQuery, reference: &ImageReference) -> Result<String, (LookupError, String)> {
-        let answered = timeout(DEADLINE, async {
+    async fn ask(
+        &self,
+        query: &ImageQuery,
+        reference: &ImageReference,
+        until: Instant,
+    ) -> Result<String, (LookupError, String)> {
+        let left = until.saturating_duration_since(Instant::now());
+        let answered = timeout(DEADLINE.min(left), async {
             let (mut credentials, hints) = self.pull_credentials(query, reference).await;
             credentials.extend(self.lookup.own_credentials(reference));
             let hint = |error: &LookupError| match error {
@@ -243,37 +255,13 @@ impl Resolver {
         (credentials, hints)
     }
 
-    fn lane(&self, registry: &str) -> Arc<Lane> {
-        let mut lanes = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
-        let lane = || Lane { slots: Semaphore::new(AT_A_TIME_PER_REGISTRY), next: Turn::new(Instant::now()) };
-        Arc::clone(lanes.entry(registry.to_owned()).or_insert_with(|| Arc::new(lane())))
-    }
-
-    fn asked(&self) -> MutexGuard<'_, BTreeMap<ImageQuery, Asked>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn forget(&self, now: Instant) {
-        let mut forgotten = Vec::new();
-        self.asked().retain(|query, question| {
-            let is_kept = !question.is_answered || now.duration_since(question.last_asked) < MEMORY;
-            if !is_kept {
-                forgotten.push(query.clone());
-            }
-            is_kept
-        });
+        let forgotten = self.state().line.forgotten(now);
         self.intake.store.forget_answers(&forgotten.iter().collect::<Vec<_>>());
-        let mut lanes = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
-    }
-}
-
-impl Lane {
-    /// Waits for this registry's next free instant and takes it.
-    async fn take_turn(&self) {
-        let mut next = self.next.lock().await;
-        sleep_until(*next).await;
-        *next = Instant::now() + PACE;
     }
 }
 
