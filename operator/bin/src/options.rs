@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use runtime::answer::Sources;
 use runtime::answer::alarms::{Alertmanager, Source};
-use runtime::answer::images::{Lookup, Registry, RegistryOptions};
+use runtime::answer::images::{AddressRange, Lookup, Registry, RegistryOptions};
 use runtime::{AlarmSource, Election, ImageResolution, Options};
 
 /// Brings the semantics of Amazon ECS to Kubernetes.
@@ -125,6 +125,12 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "ECS_OPERATOR_INSECURE_REGISTRIES", value_delimiter = ',', value_name = "PATTERNS")]
     insecure_registries: Vec<String>,
 
+    /// Ranges of addresses that count as private, besides those that everybody knows, separated by commas: those of
+    /// Services and pods, where they are public ones. Only registries that --image-resolution names may have private
+    /// addresses
+    #[arg(long, env = "ECS_OPERATOR_PRIVATE_RANGES", value_delimiter = ',', value_name = "CIDRS")]
+    private_ranges: Vec<AddressRange>,
+
     /// Docker configuration file with the operator's own credentials for registries
     #[arg(long, env = "ECS_OPERATOR_DOCKER_CONFIG", value_name = "FILE")]
     docker_config: Option<PathBuf>,
@@ -192,8 +198,16 @@ impl RunArguments {
         let lookup: Option<Arc<dyn Lookup>> = if images == ImageResolution::Off {
             None
         } else {
-            let insecure = patterns(&self.insecure_registries);
-            Some(Arc::new(Registry::new(RegistryOptions { insecure, docker_config: self.docker_config })?))
+            let named = match &images {
+                ImageResolution::Registries(patterns) => patterns.clone(),
+                ImageResolution::Off | ImageResolution::LeftToOperator => Vec::new(),
+            };
+            Some(Arc::new(Registry::new(RegistryOptions {
+                insecure: patterns(&self.insecure_registries),
+                patterns: named,
+                private_ranges: self.private_ranges,
+                docker_config: self.docker_config,
+            })?))
         };
         let alarms: Option<Arc<dyn Source>> = if self.alertmanager_url.is_empty() {
             None

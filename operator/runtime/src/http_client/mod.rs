@@ -6,4 +6,5 @@
 mod guard;
 mod transport;
 
-pub(crate) use transport::{Answer, Transport, TransportError};
+pub use guard::{AddressRange, NoRange};
+pub(crate) use transport::{Answer, Hosts, Transport, TransportError};

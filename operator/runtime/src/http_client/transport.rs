@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use ::http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use futures::TryFutureExt as _;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::{ClientConfig, RootCertStore};
+use tracing::debug;
 
-use super::guard::{Forbidden, GuardedResolver, forbidden};
+use super::guard::{AddressRange, Forbidden, Guard, GuardedResolver, Reach};
 use crate::error_chain::chain;
 
 type Connector = HttpsConnector<HttpConnector<GuardedResolver>>;
@@ -60,19 +61,32 @@ impl Answer {
     }
 }
 
+/// Which hosts may be asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hosts {
+    /// Hosts, with port, that are asked without TLS and may have any address; `*` stands for any characters.
+    pub(crate) insecure: Vec<String>,
+    /// Hosts, with port, that may have private addresses.
+    pub(crate) listed: Vec<String>,
+    /// Ranges that count as private besides those that everybody knows.
+    pub(crate) private: Vec<AddressRange>,
+}
+
 /// Sends requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
-    guarded: Client<Connector, Empty<Bytes>>,
+    public: Client<Connector, Empty<Bytes>>,
+    private: Client<Connector, Empty<Bytes>>,
     local: Client<Connector, Empty<Bytes>>,
-    /// Hosts, with port, that are asked without TLS and may be loopback addresses; `*` stands for any characters.
+    guard: Guard,
     insecure: Vec<String>,
+    listed: Vec<String>,
 }
 
 impl Transport {
     /// Trusts the certificate authorities of the system, or Mozilla's where the system has none, as in an image without
     /// any files.
-    pub(crate) fn new(insecure: Vec<String>) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(hosts: Hosts) -> Result<Self, rustls::Error> {
         let mut roots = RootCertStore::empty();
         for certificate in rustls_native_certs::load_native_certs().certs {
             // One that cannot be read must not cost the others.
@@ -81,16 +95,17 @@ impl Transport {
         if roots.is_empty() {
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
-        Self::trusting(roots, insecure)
+        Self::trusting(roots, hosts)
     }
 
-    fn trusting(roots: RootCertStore, insecure: Vec<String>) -> Result<Self, rustls::Error> {
+    fn trusting(roots: RootCertStore, hosts: Hosts) -> Result<Self, rustls::Error> {
+        let guard = Guard::new(hosts.private);
         let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let client = |may_be_local| {
-            let mut http = HttpConnector::new_with_resolver(GuardedResolver { may_be_local });
+        let client = |reach| {
+            let mut http = HttpConnector::new_with_resolver(GuardedResolver { guard: guard.clone(), reach });
             http.enforce_http(false);
             let connector = HttpsConnectorBuilder::new()
                 .with_tls_config(config.clone())
@@ -99,7 +114,14 @@ impl Transport {
                 .wrap_connector(http);
             Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1).build(connector)
         };
-        Ok(Self { guarded: client(false), local: client(true), insecure })
+        Ok(Self {
+            public: client(Reach::Public),
+            private: client(Reach::Private),
+            local: client(Reach::Local),
+            guard: guard.clone(),
+            insecure: hosts.insecure,
+            listed: hosts.listed,
+        })
     }
 
     /// Whether a host is asked without TLS.
@@ -107,9 +129,24 @@ impl Transport {
         self.insecure.iter().any(|pattern| ecs::pattern::matches(pattern, host))
     }
 
+    /// Whether an administrator knows the host.
+    pub(crate) fn is_listed(&self, host: &str) -> bool {
+        self.reach(host) > Reach::Public
+    }
+
+    fn reach(&self, host: &str) -> Reach {
+        if self.is_insecure(host) {
+            Reach::Local
+        } else if self.listed.iter().any(|pattern| ecs::pattern::matches(pattern, host)) {
+            Reach::Private
+        } else {
+            Reach::Public
+        }
+    }
+
     /// One request, one answer.
     pub(crate) async fn send(&self, method: Method, url: &Uri, headers: &HeaderMap) -> Result<Answer, TransportError> {
-        let may_be_local = self.check(url)?;
+        let reach = self.check(url)?;
         let host = url.authority().map_or_else(String::new, ToString::to_string);
         let mut request = Request::builder().method(method).uri(url).header(header::USER_AGENT, USER_AGENT);
         if let Some(all) = request.headers_mut() {
@@ -118,32 +155,39 @@ impl Transport {
         let request = request
             .body(Empty::new())
             .map_err(|_| TransportError::Url(format!("{host} cannot be asked: its URL is not one")))?;
-        let client = if may_be_local { &self.local } else { &self.guarded };
+        let client = match reach {
+            Reach::Public => &self.public,
+            Reach::Private => &self.private,
+            Reach::Local => &self.local,
+        };
         let answer = client.request(request).map_err(|error| unreachable(&host, &error)).await?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, LONGEST_BODY).collect().await;
-        let body =
-            body.map_err(|error| TransportError::Unreachable(format!("the answer of {host} broke off: {error}")))?;
+        let body = body.map_err(|error| {
+            debug!(step = "http", host, error = error.to_string(), "the answer broke off");
+            let what = if error.is::<LengthLimitError>() { "is longer than 4 MiB" } else { "broke off" };
+            TransportError::Unreachable(format!("the answer of {host} {what}"))
+        })?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
 
-    /// Checks that the URL may be asked. Returns whether it may be a loopback address.
-    fn check(&self, url: &Uri) -> Result<bool, TransportError> {
+    /// Checks that the URL may be asked. Returns how far its name may lead.
+    fn check(&self, url: &Uri) -> Result<Reach, TransportError> {
         let refuse = |why: String| Err(TransportError::Refused(why));
         let Some(authority) = url.authority().filter(|authority| !authority.as_str().contains('@')) else {
             return refuse("a URL without a plain host is not asked".to_owned());
         };
-        let is_insecure = self.is_insecure(authority.as_str());
+        let reach = self.reach(authority.as_str());
         match url.scheme_str() {
             Some("https") => {}
-            Some("http") if is_insecure => {}
+            Some("http") if reach == Reach::Local => {}
             _ => return refuse(format!("{authority} is not asked without TLS: it is no insecure registry")),
         }
         // Names are judged when they are resolved; an address in the URL never gets there.
         let literal = authority.host().trim_start_matches('[').trim_end_matches(']').parse();
-        match literal.ok().and_then(|address| forbidden(address, is_insecure)) {
+        match literal.ok().and_then(|address| self.guard.forbidden(address, reach)) {
             Some(reason) => refuse(format!("{authority} is not asked: it is {reason}")),
-            None => Ok(is_insecure),
+            None => Ok(reach),
         }
     }
 }
@@ -157,7 +201,9 @@ fn unreachable(host: &str, error: &hyper_util::client::legacy::Error) -> Transpo
         }
         cause = error.source();
     }
-    TransportError::Unreachable(format!("{host} cannot be reached: {}", chain(error)))
+    // What a port or a certificate of the operator's network says is not for everybody who may name an image.
+    debug!(step = "http", host, error = chain(error), "cannot be reached");
+    TransportError::Unreachable(format!("{host} cannot be reached"))
 }
 
 #[cfg(test)]
@@ -170,7 +216,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn when_the_certificate_is_trusted_then_tls_is_spoken_and_otherwise_the_reason_is_said() {
+    async fn when_the_certificate_is_trusted_then_tls_is_spoken_and_otherwise_nobody_hears_of_it() {
         let issued = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let certificate = issued.cert.der().clone();
         let key = PrivateKeyDer::Pkcs8(issued.signing_key.serialize_der().into());
@@ -193,7 +239,7 @@ mod tests {
             }
         });
         let url: Uri = format!("https://localhost:{port}/v2/").parse().unwrap();
-        let local = vec!["localhost:*".to_owned()];
+        let local = Hosts { insecure: vec!["localhost:*".to_owned()], ..Hosts::default() };
         let mut roots = RootCertStore::empty();
         roots.add(certificate).unwrap();
         let trusting = Transport::trusting(roots, local.clone()).unwrap();
@@ -201,6 +247,6 @@ mod tests {
         assert_eq!(answer.status, StatusCode::NO_CONTENT);
 
         let error = Transport::new(local).unwrap().send(Method::HEAD, &url, &HeaderMap::new()).await.unwrap_err();
-        assert!(matches!(&error, TransportError::Unreachable(why) if why.contains("certificate")), "{error}");
+        assert_eq!(error, TransportError::Unreachable(format!("localhost:{port} cannot be reached")));
     }
 }

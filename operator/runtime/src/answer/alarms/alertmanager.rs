@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{Alert, Source, SourceError};
-use crate::http_client::Transport;
+use crate::http_client::{Hosts, Transport};
 
 /// Alerts that fire and that nobody silenced; those inhibited by another are left to the other.
 const ALERTS: &str = "api/v2/alerts?active=true&silenced=false&inhibited=false";
@@ -69,8 +69,8 @@ impl Alertmanager {
         parts.path_and_query = Some(PathAndQuery::try_from(path).map_err(|_| wrong())?);
         Ok(Self {
             url: Uri::from_parts(parts).map_err(|_| wrong())?,
-            // An administrator named this host, so it may be plain HTTP and on loopback.
-            transport: Transport::new(vec![authority.clone()])?,
+            // An administrator named this host, so it may be plain HTTP and have any address.
+            transport: Transport::new(Hosts { insecure: vec![authority.clone()], ..Hosts::default() })?,
             host: authority,
             watchdog: watchdog.filter(|name| !name.is_empty()),
         })

@@ -74,7 +74,7 @@ async fn when_the_answer_is_none_of_an_alertmanager_then_the_reason_is_said_with
 async fn when_the_answer_is_too_long_or_nobody_listens_then_the_reason_is_said() {
     let (address, _) = serve(200, format!("[{}]", " ".repeat(5 * 1024 * 1024))).await;
     let error = ask(&format!("http://{address}"), None).await.unwrap_err();
-    assert!(error.reason.contains("length limit"), "{error}");
+    assert!(error.reason.contains("is longer than 4 MiB"), "{error}");
     let free = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap();
     let error = ask(&format!("http://{free}"), None).await.unwrap_err();
     assert!(error.category == "unreachable" && error.reason.starts_with(&format!("Alertmanager: {free} ")), "{error}");

@@ -21,6 +21,7 @@ use futures::future::BoxFuture;
 
 use crate::http_client::TransportError;
 
+pub use crate::http_client::{AddressRange, NoRange};
 pub use credentials::{Credential, DockerConfig};
 pub use registry::{Registry, RegistryError, RegistryOptions};
 pub use resolver::Resolver;

@@ -8,11 +8,11 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::Deserialize;
 
-use super::challenge::{self, Challenge};
+use super::challenge::{self, Challenge, is_same_site};
 use super::credentials::{Credential, DockerConfig};
 use super::{Lookup, LookupError};
 use crate::api_server::request::query;
-use crate::http_client::{Answer, Transport};
+use crate::http_client::{AddressRange, Answer, Hosts, Transport};
 
 /// Kinds of manifests that are asked for. With the indexes among them a tag of several platforms answers with the
 /// digest of its index; without them, some registries would answer with the manifest of one platform.
@@ -33,6 +33,10 @@ const MOST_CREDENTIALS: usize = 4;
 pub struct RegistryOptions {
     /// Hosts, with port, that are asked without TLS; `*` stands for any characters.
     pub insecure: Vec<String>,
+    /// Patterns of the registries that are asked. Those that one names may have private addresses: `*` names none.
+    pub patterns: Vec<String>,
+    /// Ranges that count as private besides those that everybody knows.
+    pub private_ranges: Vec<AddressRange>,
     /// A docker configuration with the operator's own credentials. It is read again for every question, so that tokens
     /// that somebody refreshes are fresh.
     pub docker_config: Option<PathBuf>,
@@ -67,7 +71,9 @@ impl Registry {
             let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
             DockerConfig::read(&text).map_err(|error| wrong(error.to_string()))?;
         }
-        Ok(Self { transport: Transport::new(options.insecure)?, docker_config: options.docker_config })
+        let listed = options.patterns.iter().filter_map(|pattern| named_host(pattern)).collect();
+        let hosts = Hosts { insecure: options.insecure, listed, private: options.private_ranges };
+        Ok(Self { transport: Transport::new(hosts)?, docker_config: options.docker_config })
     }
 
     async fn ask(&self, reference: &ImageReference, credentials: &[Credential]) -> Result<String, LookupError> {
@@ -108,6 +114,12 @@ impl Registry {
             _ => Ok(computed),
         }
     }
+}
+
+/// The registry of a pattern, unless the pattern stands for any registry.
+fn named_host(pattern: &str) -> Option<String> {
+    let host = pattern.split('/').next().unwrap_or_default();
+    host.contains(|character: char| character.is_ascii_alphanumeric()).then(|| host.to_owned())
 }
 
 impl Lookup for Registry {
@@ -153,7 +165,7 @@ impl<'a> Conversation<'a> {
 
     async fn manifest(&mut self, method: &Method) -> Result<Answer, LookupError> {
         for _ in 0..MOST_STEPS {
-            let host = host(&self.url);
+            let host = authority(&self.url);
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, HeaderValue::from_static(MANIFESTS));
             let authorization = self.authorization.as_ref().filter(|(to, _)| *to == host).map(|(_, value)| value);
@@ -183,6 +195,8 @@ impl<'a> Conversation<'a> {
             (Some(Challenge::Basic), None) => return Err(self.unauthorized(host)),
             (Some(Challenge::Bearer { realm, service, scope }), who) => {
                 let scope = scope.unwrap_or_else(|| format!("repository:{}:pull", self.reference.repository));
+                let url = uri(&realm)?;
+                self.check_realm(&authority(&url), host)?;
                 format!("Bearer {}", self.token(&realm, service.as_deref(), &scope, who).await?)
             }
             (None, _) => {
@@ -191,6 +205,17 @@ impl<'a> Conversation<'a> {
         };
         self.authorization = Some((host.to_owned(), secret(&value, host)?));
         Ok(())
+    }
+
+    /// A registry names the server of its tokens, and with it a host, a path and a query that the operator asks: one of the
+    /// registry's own site, or one that an administrator knows.
+    fn check_realm(&self, realm: &str, registry: &str) -> Result<(), LookupError> {
+        if is_same_site(realm, registry) || self.transport.is_listed(realm) {
+            return Ok(());
+        }
+        Err(LookupError::Refused(format!(
+            "{realm} is not asked for a token: it is of another site than {registry}, and the administrator does not list it"
+        )))
     }
 
     async fn token(
@@ -204,7 +229,7 @@ impl<'a> Conversation<'a> {
         pairs.extend(service.map(|service| ("service", service)));
         let separator = if realm.contains('?') { '&' } else { '?' };
         let url = uri(&format!("{realm}{separator}{}", query(&pairs)))?;
-        let host = host(&url);
+        let host = authority(&url);
         let mut headers = HeaderMap::new();
         if let Some(credential) = who {
             headers.insert(header::AUTHORIZATION, secret(&credential.basic(), &host)?);
@@ -243,7 +268,7 @@ fn uri(text: &str) -> Result<Uri, LookupError> {
     text.parse().map_err(|_| LookupError::Protocol("a URL that the registry gave is not one".to_owned()))
 }
 
-fn host(url: &Uri) -> String {
+fn authority(url: &Uri) -> String {
     url.authority().map_or_else(String::new, ToString::to_string)
 }
 
@@ -259,7 +284,7 @@ fn secret(value: &str, host: &str) -> Result<HeaderValue, LookupError> {
 fn redirected(from: &Uri, answer: &Answer) -> Result<Uri, LookupError> {
     let target = answer.header("location").unwrap_or_default();
     if target.starts_with('/') && !target.starts_with("//") {
-        return uri(&format!("{}://{}{target}", from.scheme_str().unwrap_or("https"), host(from)));
+        return uri(&format!("{}://{}{target}", from.scheme_str().unwrap_or("https"), authority(from)));
     }
     uri(target)
 }

@@ -45,7 +45,8 @@ fn digest(text: &str) -> Response {
 }
 
 fn registry() -> Registry {
-    Registry::new(RegistryOptions { insecure: vec!["127.0.0.1:*".to_owned()], docker_config: None }).unwrap()
+    let insecure = vec!["127.0.0.1:*".to_owned()];
+    Registry::new(RegistryOptions { insecure, ..RegistryOptions::default() }).unwrap()
 }
 
 fn user(password: &str) -> Credential {
@@ -204,6 +205,49 @@ async fn when_a_host_is_not_listed_as_insecure_then_it_is_neither_asked_without_
         assert_eq!(error.category(), "refused", "{name}: {error}");
     }
     assert!(seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn when_a_registry_leads_to_a_private_address_then_it_is_asked_only_if_the_administrator_lists_it() {
+    let with = |patterns: &[&str]| {
+        let patterns = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+        let private_ranges = vec!["203.0.113.0/24".parse().unwrap()];
+        Registry::new(RegistryOptions { patterns, private_ranges, ..RegistryOptions::default() }).unwrap()
+    };
+    for name in ["10.0.0.1", "172.16.0.1:5000", "192.168.0.1", "100.64.0.1", "[fd00::1]", "203.0.113.7"] {
+        for everybody in ["*", "*/*"] {
+            let reference =
+                ImageReference { registry: name.to_owned(), ..ImageReference::parse("example.com/app").unwrap() };
+            let error = with(&[everybody]).digest(&reference, &[]).await.unwrap_err();
+            assert_eq!(error.category(), "refused", "{name}: {error}");
+            assert!(error.to_string().contains("a private address"), "{error}");
+        }
+    }
+    let listed = with(&["*", "10.0.0.1", "registry.internal:5000/team/*"]);
+    for host in ["10.0.0.1", "registry.internal:5000"] {
+        assert!(listed.transport.is_listed(host), "{host}");
+    }
+    assert!(!listed.transport.is_listed("example.com"));
+}
+
+#[tokio::test]
+async fn when_a_registry_sends_for_a_token_to_another_site_then_nobody_is_asked_there() {
+    let (other, seen) = serve(|_, _, _, _| reply(200, &[], "{\"token\":\"t\"}")).await;
+    let port = other.rsplit(':').next().unwrap().to_owned();
+    let challenge = format!("Bearer realm=\"http://127.0.0.2:{port}/token\"");
+    let (address, _) = serve(move |_, _, _, _| reply(401, &[("www-authenticate", &challenge)], "")).await;
+    let reference = ImageReference::parse(&format!("{address}/team/app:1")).unwrap();
+    let insecure = vec![address.clone()];
+    let registry = Registry::new(RegistryOptions { insecure, ..RegistryOptions::default() }).unwrap();
+    let error = registry.digest(&reference, &[user("right")]).await.unwrap_err();
+    assert!(matches!(&error, LookupError::Refused(why) if why.contains("another site")), "{error}");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn when_a_registry_cannot_be_reached_then_nothing_of_its_network_is_told() {
+    let nobody = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().to_string();
+    assert_eq!(ask(&nobody, &[]).await, Err(LookupError::Unreachable(format!("{nobody} cannot be reached"))));
 }
 
 #[tokio::test]
