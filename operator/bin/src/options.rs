@@ -156,6 +156,11 @@ pub(crate) struct RunArguments {
     #[arg(long, env = "ECS_OPERATOR_ALERTMANAGER_WATCHDOG", value_name = "ALERT", default_value = "")]
     alertmanager_watchdog: String,
 
+    /// Alerts without a label `namespace` that services of all namespaces may name as alarms, separated by commas; `*`
+    /// matches any characters
+    #[arg(long, env = "ECS_OPERATOR_SHARED_ALERTS", value_delimiter = ',', value_name = "PATTERNS")]
+    shared_alerts: Vec<String>,
+
     /// Whether a scheduler with the profiles `ecs-binpack-cpu`, `ecs-binpack-memory`, `ecs-spread-binpack-cpu` and
     /// `ecs-spread-binpack-memory` runs: tasks with the placement strategy binpack then use them
     #[arg(
@@ -212,7 +217,11 @@ impl RunArguments {
         let alarms: Option<Arc<dyn Source>> = if self.alertmanager_url.is_empty() {
             None
         } else {
-            Some(Arc::new(Alertmanager::new(&self.alertmanager_url, Some(self.alertmanager_watchdog))?))
+            Some(Arc::new(Alertmanager::new(
+                &self.alertmanager_url,
+                Some(self.alertmanager_watchdog),
+                patterns(&self.shared_alerts),
+            )?))
         };
         let alarm_source = if alarms.is_some() { AlarmSource::Configured } else { AlarmSource::None };
         Ok(Options {

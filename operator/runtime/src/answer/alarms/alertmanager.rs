@@ -1,6 +1,8 @@
 //! Version 2 of the API of Alertmanager, of which one request is used.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 use ::http::uri::PathAndQuery;
 use ::http::{HeaderMap, Method, StatusCode, Uri};
@@ -8,12 +10,16 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde::Deserialize;
+use tracing::debug;
 
 use super::{Alert, Source, SourceError};
 use crate::http_client::{Hosts, Transport};
 
 /// Alerts that fire and that nobody silenced; those inhibited by another are left to the other.
 const ALERTS: &str = "api/v2/alerts?active=true&silenced=false&inhibited=false";
+
+/// Names of alerts that are told to the log once and not again.
+const MOST_REMEMBERED: usize = 1_000;
 
 /// An Alertmanager.
 pub struct Alertmanager {
@@ -22,6 +28,10 @@ pub struct Alertmanager {
     transport: Transport,
     /// An alert that always fires as long as whatever sends alerts is well.
     watchdog: Option<String>,
+    /// Alerts that are everybody's although they have no label `namespace`.
+    shared: Vec<String>,
+    /// Alerts without that label that were told to the log.
+    unshared: Mutex<BTreeSet<String>>,
 }
 
 /// Why an Alertmanager cannot be asked.
@@ -52,11 +62,11 @@ struct Labels {
 
 impl Alertmanager {
     /// The Alertmanager behind a URL, which may have a path before `/api`. With a watchdog, answers in which that alert
-    /// does not fire tell nothing.
+    /// does not fire tell nothing. Alerts without a label `namespace` count if a pattern of `shared` matches their name.
     ///
     /// # Errors
     /// When it could never be asked.
-    pub fn new(url: &str, watchdog: Option<String>) -> Result<Self, AlertmanagerError> {
+    pub fn new(url: &str, watchdog: Option<String>, shared: Vec<String>) -> Result<Self, AlertmanagerError> {
         let wrong = || AlertmanagerError::Url(url.to_owned());
         let mut parts = url.parse::<Uri>().map_err(|_| wrong())?.into_parts();
         let is_web = parts.scheme.as_ref().is_some_and(|scheme| matches!(scheme.as_str(), "http" | "https"));
@@ -73,6 +83,8 @@ impl Alertmanager {
             transport: Transport::new(Hosts { insecure: vec![authority.clone()], ..Hosts::default() })?,
             host: authority,
             watchdog: watchdog.filter(|name| !name.is_empty()),
+            shared,
+            unshared: Mutex::default(),
         })
     }
 
@@ -95,8 +107,25 @@ impl Alertmanager {
             Some(name) if alerts.iter().all(|alert| alert.name != *name) => {
                 Err(error(format!("{} does not have the alert {name}, which always fires", self.host), "watchdog"))
             }
-            _ => Ok(alerts),
+            _ => Ok(alerts.into_iter().filter(|alert| self.is_told(alert)).collect()),
         }
+    }
+
+    /// Whether an alert is anybody's business. One about nodes, or about another team's database, is told to nobody who
+    /// only has to guess its name.
+    fn is_told(&self, alert: &Alert) -> bool {
+        if alert.namespace.is_some() || self.shared.iter().any(|pattern| ecs::pattern::matches(pattern, &alert.name)) {
+            return true;
+        }
+        let mut unshared = self.unshared.lock().unwrap_or_else(PoisonError::into_inner);
+        if unshared.len() < MOST_REMEMBERED && unshared.insert(alert.name.clone()) {
+            debug!(
+                step = "alarms",
+                alert = alert.name.as_str(),
+                "no label namespace and not shared: it counts for no service"
+            );
+        }
+        false
     }
 }
 

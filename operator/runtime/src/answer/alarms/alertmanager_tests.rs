@@ -36,7 +36,12 @@ async fn serve(status: u16, body: impl Into<String>) -> (String, Seen) {
 }
 
 async fn ask(url: &str, watchdog: Option<&str>) -> Result<Vec<Alert>, SourceError> {
-    Alertmanager::new(url, watchdog.map(ToOwned::to_owned)).unwrap().firing().await
+    ask_sharing(url, watchdog, "*").await
+}
+
+async fn ask_sharing(url: &str, watchdog: Option<&str>, shared: &str) -> Result<Vec<Alert>, SourceError> {
+    let alertmanager = Alertmanager::new(url, watchdog.map(ToOwned::to_owned), vec![shared.to_owned()]).unwrap();
+    alertmanager.firing().await
 }
 
 fn errors() -> Alert {
@@ -53,6 +58,16 @@ async fn when_alerts_fire_then_one_request_reads_their_names_namespaces_and_begi
     assert_eq!(ask(&format!("http://{address}/behind/a/path/"), Some("Watchdog")).await, Ok(vec![errors(), watchdog]));
     let query = "api/v2/alerts?active=true&silenced=false&inhibited=false";
     assert_eq!(*seen.lock().unwrap(), [format!("GET /{query}"), format!("GET /behind/a/path/{query}")]);
+}
+
+#[tokio::test]
+async fn when_an_alert_has_no_namespace_then_it_counts_only_if_its_name_is_shared() {
+    let (address, _) = serve(200, ALERTS).await;
+    let url = format!("http://{address}");
+    for (shared, count) in [("*", 2), ("Watch*", 2), ("watchdog", 1), ("", 1), ("errors", 1)] {
+        let alerts = ask_sharing(&url, Some("Watchdog"), shared).await.unwrap();
+        assert_eq!((alerts.len(), &alerts[0]), (count, &errors()), "{shared:?}");
+    }
 }
 
 #[tokio::test]
@@ -92,6 +107,9 @@ async fn when_the_watchdog_does_not_fire_then_the_other_alerts_tell_nothing() {
 #[test]
 fn when_a_url_could_never_be_asked_then_it_is_refused() {
     for url in ["", "alertmanager:9093", "/api", "ftp://a", "http://user:pass@a", "http://a/?b=c", "http://a b"] {
-        assert!(matches!(Alertmanager::new(url, None), Err(AlertmanagerError::Url(text)) if text == url), "{url}");
+        assert!(
+            matches!(Alertmanager::new(url, None, Vec::new()), Err(AlertmanagerError::Url(text)) if text == url),
+            "{url}"
+        );
     }
 }

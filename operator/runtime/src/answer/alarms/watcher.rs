@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use plan::{AlarmQuery, AlarmState, Ask as _, ObjectKey, Question};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -26,14 +27,17 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Requests before alarms count as unknown: with [`PACE`] at most 5 + 1 + 5 seconds.
 const TRIES: u32 = 2;
 
+type Asked = BTreeMap<ObjectKey, Arc<BTreeSet<AlarmQuery>>>;
+
 /// Which alarms matter, and who knows them.
 #[derive(Debug)]
 pub struct Watcher {
     source: Arc<dyn Source>,
     intake: Arc<Intake>,
     metrics: Arc<Metrics>,
-    /// What the last plan of each root named. Held while the store changes, so that what is dropped stays forgotten.
-    asked: Mutex<BTreeMap<ObjectKey, BTreeSet<AlarmQuery>>>,
+    /// What the last plan of each root named. Held while the answers of one root are put into the store, so that what is
+    /// dropped stays forgotten.
+    asked: Mutex<Asked>,
     news: Notify,
 }
 
@@ -52,7 +56,7 @@ impl Answerer for Watcher {
             self.news.notify_one();
         }
         if !wanted.is_empty() {
-            asked.insert(root.clone(), wanted);
+            asked.insert(root.clone(), Arc::new(wanted));
         }
     }
 
@@ -113,11 +117,20 @@ impl Watcher {
 
     /// Takes an answer in for all that is asked now, and asks for the roots it is news to.
     fn tell(&self, answer: &Result<Vec<Alert>, SourceError>) {
-        let asked = self.asked();
-        for (root, queries) in &*asked {
+        let firing = answer.as_ref().map(|alerts| Firing::of(alerts));
+        let roots = self.asked().clone();
+        for (root, queries) in roots {
             let mut is_news = false;
-            for query in queries {
-                let state = state(query, answer);
+            let asked = self.asked();
+            // A plan may have named others in the meantime: those are asked for soon.
+            if asked.get(&root).is_none_or(|now| !Arc::ptr_eq(now, &queries)) {
+                continue;
+            }
+            for query in queries.iter() {
+                let state = match &firing {
+                    Ok(firing) => firing.state(query),
+                    Err(error) => AlarmState::Unknown(error.reason.clone()),
+                };
                 if self.intake.store.put_answer(query.clone(), state.clone()) {
                     is_news = true;
                     let (ns, name) = (root.namespace.as_deref().unwrap_or_default(), root.name.as_str());
@@ -129,28 +142,37 @@ impl Watcher {
                     }
                 }
             }
+            drop(asked);
             if is_news {
-                self.intake.queue.request(root);
+                self.intake.queue.request(&root);
             }
         }
     }
 
-    fn asked(&self) -> MutexGuard<'_, BTreeMap<ObjectKey, BTreeSet<AlarmQuery>>> {
+    fn asked(&self) -> MutexGuard<'_, Asked> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An alert of the alarm's name counts unless it is about another namespace.
-fn state(query: &AlarmQuery, answer: &Result<Vec<Alert>, SourceError>) -> AlarmState {
-    let alerts = match answer {
-        Ok(alerts) => alerts,
-        Err(error) => return AlarmState::Unknown(error.reason.clone()),
-    };
-    let is_meant = |alert: &&Alert| {
-        alert.name == query.name && (alert.namespace.is_none() || alert.namespace == query.root.namespace)
-    };
-    let since = alerts.iter().filter(is_meant).map(|alert| alert.since).min();
-    since.map_or(AlarmState::Ok, |since| AlarmState::Alarm { since })
+/// Since when alerts fire, by name and namespace.
+struct Firing<'a>(BTreeMap<(&'a str, Option<&'a str>), Timestamp>);
+
+impl<'a> Firing<'a> {
+    fn of(alerts: &'a [Alert]) -> Self {
+        let mut since = BTreeMap::new();
+        for alert in alerts {
+            let first = since.entry((alert.name.as_str(), alert.namespace.as_deref())).or_insert(alert.since);
+            *first = alert.since.min(*first);
+        }
+        Self(since)
+    }
+
+    /// An alert of the alarm's name counts if it is about the namespace, or about none.
+    fn state(&self, query: &AlarmQuery) -> AlarmState {
+        let since = |namespace| self.0.get(&(query.name.as_str(), namespace)).copied();
+        let since = since(None).into_iter().chain(since(query.root.namespace.as_deref())).min();
+        since.map_or(AlarmState::Ok, |since| AlarmState::Alarm { since })
+    }
 }
 
 #[cfg(test)]
