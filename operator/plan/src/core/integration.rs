@@ -186,6 +186,16 @@ impl Integration {
         }
     }
 
+    /// Whether any integration asks for this `apiVersion`: what else a cluster serves changes nothing for plans.
+    #[must_use]
+    pub fn asks_for(api_version: &str) -> bool {
+        Self::ALL.into_iter().any(|integration| match integration.row().requires {
+            Requirement::Kinds(kinds) => kinds.iter().any(|kind| kind.api_version() == api_version),
+            Requirement::ApiVersion(asked) => asked == api_version,
+            Requirement::Setting(_) => false,
+        })
+    }
+
     /// Whether the API server serves a kind: those that do not belong to an integration it always does.
     #[must_use]
     pub fn serves(features: &ClusterFeatures, kind: Kind) -> bool {

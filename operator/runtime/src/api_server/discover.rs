@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::Client;
 use plan::ClusterFeatures;
+use plan::core::integration::Integration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -13,18 +14,27 @@ use crate::error_chain::chain;
 const INTERVAL: Duration = Duration::from_mins(5);
 /// Pause after a failed question at the start.
 const PAUSE: Duration = Duration::from_secs(2);
+/// For both answers. A server that is away may take a connection and never answer; with [`PAUSE`], one that is back is heard
+/// 7 seconds later at the latest.
+const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Asks once. Groups in `ignored` count as not served: the operator has no rights to them.
+/// Asks once. Groups in `ignored` count as not served: the operator has no rights to them. Of the others only those count
+/// that plans ask for, so that it is no news when somebody installs something else.
 ///
 /// # Errors
 /// What the client says, or a version that cannot be read.
 async fn ask(client: &Client, ignored: &[String]) -> Result<ClusterFeatures, String> {
+    let answered = tokio::time::timeout(DEADLINE, read(client, ignored));
+    answered.await.unwrap_or_else(|_| Err(format!("no answer within {} seconds", DEADLINE.as_secs())))
+}
+
+async fn read(client: &Client, ignored: &[String]) -> Result<ClusterFeatures, String> {
     let version = client.apiserver_version().await.map_err(|error| chain(&error))?;
     let kubernetes = format!("{}.{}", version.major, version.minor).parse().map_err(|error| format!("{error}"))?;
     let groups = client.list_api_groups().await.map_err(|error| chain(&error))?;
     let known = groups.groups.into_iter().filter(|group| !ignored.contains(&group.name));
-    let versions = known.flat_map(|group| group.versions);
-    Ok(ClusterFeatures { kubernetes, served: versions.map(|version| version.group_version).collect() })
+    let versions = known.flat_map(|group| group.versions).map(|version| version.group_version);
+    Ok(ClusterFeatures { kubernetes, served: versions.filter(|version| Integration::asks_for(version)).collect() })
 }
 
 /// Asks until there is an answer. Returns `None` if `stop` comes first.
