@@ -1,7 +1,7 @@
 //! Puts everything together, and ends it in order.
 //!
-//! Feeds, endpoints and the election start at once. When every kind was listed and this process leads, reconciling
-//! starts. On a signal: no new reconciles, those under way may finish, the lease is given back, and the process ends
+//! The endpoints start first, then, as soon as the API server says what it serves, feeds and the election. When every kind
+//! was listed and this process leads, reconciling starts. On a signal: no new reconciles, those under way may finish, the lease is given back, and the process ends
 //! well. Anything that ends by itself ends the process badly, so that it is started again.
 
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt as _, TryFutureExt as _};
-use kube::{Client, Config};
+use kube::Config;
 use plan::Settings;
 use plan::core::integration::Integration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -22,7 +22,9 @@ use crate::act::execute::{Deadlines, Executor};
 use crate::act::queue::{Job, Queue, Timing};
 use crate::act::reconcile::Reconciler;
 use crate::answer::{Answerer, Sources};
-use crate::api_server::{client, discover};
+use crate::api_server::client::{self, Connection};
+use crate::api_server::discover;
+use crate::api_server::throttle::Throttle;
 use crate::clock::Clock;
 use crate::lead::leadership::Leadership;
 use crate::lead::lease::{Election, Elector, Lost};
@@ -33,6 +35,9 @@ use crate::serve::metrics::{Metrics, QueueMetrics};
 use crate::shutdown;
 use crate::watch::feed::Feed;
 use crate::watch::intake::Intake;
+
+/// How long the endpoints may go on to answer when everything else has ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// What can be set.
 #[derive(Clone, Debug)]
@@ -90,25 +95,58 @@ pub enum RunError {
 pub async fn run(options: Options) -> Result<(), RunError> {
     let config = Config::infer().await.map_err(|error| RunError::Config(Box::new(error)))?;
     let metrics = Arc::new(Metrics::default());
-    let client = client::connect(config, Arc::clone(&metrics)).map_err(|error| RunError::Client(Box::new(error)))?;
+    let connection =
+        client::connect(config, Arc::clone(&metrics)).map_err(|error| RunError::Client(Box::new(error)))?;
     let stop = shutdown::on_signal().map_err(RunError::Signals)?;
-    // What the cluster serves decides what is watched and planned: when that changes, everything starts again with it.
-    while let Some(facts) = discover::first(&client, &options.ignored_groups, &stop).await {
-        let listener =
-            endpoints::listen(options.address).await.map_err(|error| RunError::Listen(options.address, error))?;
+    serve(connection, options, metrics, stop).await
+}
+
+/// Works until `stop`. The endpoints answer all the time: a process that starts while the API server is away is alive.
+async fn serve(
+    connection: Connection,
+    options: Options,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    let listener =
+        endpoints::listen(options.address).await.map_err(|error| RunError::Listen(options.address, error))?;
+    let endpoints = Endpoints::new(Arc::clone(&metrics));
+    let end = CancellationToken::new();
+    let mut serving = tokio::spawn(endpoints::run(listener, endpoints.clone(), end.clone()));
+    let worked = tokio::select! {
+        worked = work_on_what_is_served(connection, options, metrics, endpoints, stop) => worked,
+        _ = &mut serving => return Err(RunError::Ended("the HTTP endpoint")),
+    };
+    end.cancel();
+    // Who keeps a connection open does not keep the process.
+    let _ = timeout(LAST_ANSWERS, serving).await;
+    worked
+}
+
+/// What the cluster serves decides what is watched and planned: when that changes, everything starts again with it.
+async fn work_on_what_is_served(
+    connection: Connection,
+    options: Options,
+    metrics: Arc<Metrics>,
+    endpoints: Endpoints,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    while let Some(facts) = discover::first(&connection.client, &options.ignored_groups, &stop).await {
         let settings = Settings { facts, ..options.settings.clone() };
         report_integrations(&settings);
         let round = stop.child_token();
         let known = settings.facts.clone();
         let round_options = Options { settings, ..options.clone() };
+        let (metrics, endpoints_of_round) = (Arc::clone(&metrics), Some(endpoints.clone()));
         let working =
-            work(client.clone(), round_options, Arc::clone(&metrics), Some(listener), Clock::system(), round.clone());
+            work(connection.clone(), round_options, metrics, endpoints_of_round, Clock::system(), round.clone());
         tokio::pin!(working);
         tokio::select! {
             ended = &mut working => return ended,
-            () = discover::news(&client, &options.ignored_groups, &known) => round.cancel(),
+            () = discover::news(&connection.client, &options.ignored_groups, &known) => round.cancel(),
         }
         working.await?;
+        endpoints.pause();
     }
     Ok(())
 }
@@ -126,18 +164,20 @@ fn report_integrations(settings: &Settings) {
 /// # Errors
 /// Every reason to end other than `stop`.
 pub async fn work(
-    client: Client,
+    connection: impl Into<Connection>,
     options: Options,
     metrics: Arc<Metrics>,
-    listener: Option<tokio::net::TcpListener>,
+    endpoints: Option<Endpoints>,
     clock: Clock,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let process = Process::new(client, options, metrics, clock);
+    let process = Process::new(connection.into(), options, metrics, clock);
+    if let Some(endpoints) = endpoints {
+        endpoints.begin(Arc::clone(&process.health), process.leadership.clone());
+    }
     let mut parts = Parts::default();
     process.start_feeds(&mut parts);
     let notices = process.start_publisher(&mut parts);
-    process.start_endpoints(&mut parts, listener);
     process.start_election(&mut parts);
     let answerers = process.start_answerers(&mut parts);
     let mut pool = process.start_reconciles(notices, answerers);
@@ -183,7 +223,7 @@ impl Parts {
 
 /// What the parts of the process share.
 struct Process {
-    client: Client,
+    connection: Connection,
     options: Options,
     metrics: Arc<Metrics>,
     clock: Clock,
@@ -193,51 +233,40 @@ struct Process {
 }
 
 impl Process {
-    fn new(client: Client, options: Options, metrics: Arc<Metrics>, clock: Clock) -> Self {
+    fn new(connection: Connection, options: Options, metrics: Arc<Metrics>, clock: Clock) -> Self {
         let health = Arc::new(Health::new(&options.namespaces, &options.settings.facts));
         let queue = Queue::new(Timing::default(), QueueMetrics(Arc::clone(&metrics)));
         let queue = queue.with_share(share(options.workers));
         let intake = Arc::new(Intake::new(queue, Arc::clone(&metrics)));
         let leadership = if options.election.is_some() { Leadership::none() } else { Leadership::always() };
-        Self { client, options, metrics, clock, health, intake, leadership }
+        Self { connection, options, metrics, clock, health, intake, leadership }
     }
 
     fn start_feeds(&self, parts: &mut Parts) {
         for feed in self.health.feeds() {
             let (intake, metrics) = (Arc::clone(&self.intake), Arc::clone(&self.metrics));
-            let feed = Feed::new(self.client.clone(), intake, metrics, Arc::clone(feed));
+            let feed = Feed::new(self.connection.clone(), intake, metrics, Arc::clone(feed));
             parts.serve("a feed", feed.run(parts.end.clone()));
         }
     }
 
     fn start_publisher(&self, parts: &mut Parts) -> Notices {
-        let (client, metrics) = (self.client.clone(), Arc::clone(&self.metrics));
+        let (client, metrics) = (self.connection.client.clone(), Arc::clone(&self.metrics));
         let (notices, publisher) = notices::channel(client, self.options.instance.clone(), metrics, parts.end.clone());
         parts.serve("the publisher of events", publisher);
         notices
     }
 
-    fn start_endpoints(&self, parts: &mut Parts, listener: Option<tokio::net::TcpListener>) {
-        let Some(listener) = listener else { return };
-        let endpoints = Endpoints {
-            health: Arc::clone(&self.health),
-            metrics: Arc::clone(&self.metrics),
-            leadership: self.leadership.clone(),
-        };
-        let name = "the HTTP endpoint";
-        let serving = endpoints::run(listener, endpoints, parts.end.clone());
-        parts.spawn(name, serving.map_err(move |_| RunError::Ended(name)));
-    }
-
     fn start_election(&self, parts: &mut Parts) {
         let Some(election) = self.options.election.clone() else { return self.metrics.leads(true) };
-        let elector = Elector::new(self.client.clone(), election, self.leadership.clone(), self.clock.clone());
+        let elector =
+            Elector::new(self.connection.client.clone(), election, self.leadership.clone(), self.clock.clone());
         parts.spawn("the election", elector.run(parts.release.clone()).map_err(RunError::from));
     }
 
     fn start_answerers(&self, parts: &mut Parts) -> Vec<Arc<dyn Answerer>> {
         let sources = &self.options.sources;
-        let answerers = sources.answerers(&self.client, &self.intake, &self.leadership, &self.metrics);
+        let answerers = sources.answerers(&self.connection.client, &self.intake, &self.leadership, &self.metrics);
         for answerer in &answerers {
             parts.serve(answerer.name(), Arc::clone(answerer).run(parts.end.clone()));
         }
@@ -246,7 +275,8 @@ impl Process {
 
     /// Reconciles as soon as every kind was listed and this process leads.
     fn start_reconciles(&self, notices: Notices, answerers: Vec<Arc<dyn Answerer>>) -> Pool {
-        let (client, leadership, metrics) = (self.client.clone(), self.leadership.clone(), Arc::clone(&self.metrics));
+        let (client, leadership, metrics) =
+            (self.connection.client.clone(), self.leadership.clone(), Arc::clone(&self.metrics));
         let reconciler = Reconciler {
             intake: Arc::clone(&self.intake),
             executor: Executor::new(client, leadership, Deadlines::default(), metrics),
@@ -260,10 +290,11 @@ impl Process {
         let beginning = begin(health, leadership, Arc::clone(&self.intake), Arc::clone(&self.metrics));
         let workers = self.options.workers.max(1);
         self.metrics.workers(workers);
+        let throttle = Arc::clone(&self.connection.throttle);
         let mut pool = JoinSet::new();
         pool.spawn(async move {
             beginning.await;
-            reconcile_all(reconciler, workers).await
+            reconcile_all(reconciler, workers, throttle).await
         });
         pool
     }
@@ -306,7 +337,7 @@ async fn begin(health: Arc<Health>, leadership: Leadership, intake: Arc<Intake>,
 }
 
 /// Takes from the queue until it is closed; returns when the last reconcile ended, or at the first that panicked.
-async fn reconcile_all(reconciler: Reconciler, workers: usize) -> Result<(), RunError> {
+async fn reconcile_all(reconciler: Reconciler, workers: usize, throttle: Arc<Throttle>) -> Result<(), RunError> {
     let slots = Arc::new(Semaphore::new(workers));
     let intake = Arc::clone(&reconciler.intake);
     let reconciler = Arc::new(reconciler);
@@ -318,7 +349,7 @@ async fn reconcile_all(reconciler: Reconciler, workers: usize) -> Result<(), Run
                 ended.map_err(|error| name_end(Err(error)))?;
                 continue;
             }
-            job = take(&intake, &slots) => job,
+            job = take(&intake, &slots, &throttle) => job,
         };
         let Some((job, slot)) = job else { break };
         let reconciler = Arc::clone(&reconciler);
@@ -334,9 +365,10 @@ async fn reconcile_all(reconciler: Reconciler, workers: usize) -> Result<(), Run
     Ok(())
 }
 
-/// A slot first, then a job: a job that is taken runs at once.
-async fn take(intake: &Intake, slots: &Arc<Semaphore>) -> Option<(Job, OwnedSemaphorePermit)> {
+/// A slot first, then a job: a job that is taken runs at once. None is taken while the API server wants a pause.
+async fn take(intake: &Intake, slots: &Arc<Semaphore>, throttle: &Throttle) -> Option<(Job, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    throttle.is_over().await;
     intake.queue.next().await.map(|job| (job, slot))
 }
 
@@ -352,5 +384,85 @@ fn name_end(ended: Result<Part, JoinError>) -> RunError {
             }
             Err(_) => RunError::Ended("a task"),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use http::{Request, Response};
+    use kube::client::Body;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// Status and body of an endpoint.
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn when_the_api_server_is_away_at_the_start_then_the_process_is_alive_and_lists_soon_after_it_is_back() {
+        let is_back = Arc::new(AtomicU32::new(0));
+        let (seen, lists) = (Arc::clone(&is_back), Arc::new(AtomicU32::new(0)));
+        let listed = Arc::clone(&lists);
+        let server = tower::service_fn(move |request: Request<Body>| {
+            let (is_back, lists) = (seen.load(Ordering::SeqCst) > 0, Arc::clone(&listed));
+            async move {
+                let (code, body) = match request.uri().path() {
+                    _ if !is_back => (503, ""),
+                    "/version" => (
+                        200,
+                        r#"{"major":"1","minor":"36","gitVersion":"v1.36.0","gitCommit":"","gitTreeState":"","buildDate":"","goVersion":"","compiler":"","platform":""}"#,
+                    ),
+                    "/apis" => (200, r#"{"kind":"APIGroupList","groups":[]}"#),
+                    _ => {
+                        lists.fetch_add(1, Ordering::SeqCst);
+                        (404, "")
+                    }
+                };
+                let answer = Response::builder().status(code).body(Body::from(body.as_bytes().to_vec()));
+                Ok::<_, std::convert::Infallible>(answer.unwrap())
+            }
+        });
+        let address = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+        let options = Options {
+            namespaces: Vec::new(),
+            address,
+            workers: 1,
+            election: None,
+            drain: Duration::from_secs(1),
+            instance: "x".to_owned(),
+            ignored_groups: Vec::new(),
+            settings: Settings::default(),
+            sources: Sources::default(),
+        };
+        let stop = CancellationToken::new();
+        let connection = kube::Client::new(server, "x").into();
+        let serving = tokio::spawn(serve(connection, options, Arc::default(), stop.clone()));
+        let pause = || tokio::time::sleep(Duration::from_millis(50));
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            pause().await;
+        }
+        assert!(get(address, "/livez").await.starts_with("HTTP/1.1 200"));
+        let ready = get(address, "/readyz").await;
+        assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("waitsFor"), "{ready}");
+
+        is_back.store(1, Ordering::SeqCst);
+        let begun = async {
+            while lists.load(Ordering::SeqCst) == 0 {
+                pause().await;
+            }
+        };
+        timeout(Duration::from_secs(10), begun).await.unwrap();
+        assert!(get(address, "/readyz").await.contains("ECSService"));
+        stop.cancel();
+        assert!(serving.await.unwrap().is_ok());
     }
 }

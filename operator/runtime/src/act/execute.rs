@@ -258,9 +258,10 @@ impl Session<'_> {
             return Err(ExecuteError::Deadline(deadlines.reconcile));
         }
         let limit = deadlines.op.min(left);
+        let bytes = request.body().len();
         match timeout(limit, self.executor.client.request::<T>(request)).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(ExecuteError::read(error)),
+            Ok(Err(error)) => Err(ExecuteError::read(error).of_size(bytes)),
             Err(_) => Err(ExecuteError::Deadline(limit)),
         }
     }

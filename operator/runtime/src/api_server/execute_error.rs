@@ -52,11 +52,24 @@ pub enum ExecuteError {
         code: u16,
         /// The server's words.
         message: String,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The object is larger than what the server keeps. It would be refused again as it is.
+    #[error("the object has {bytes} bytes, more than the API server keeps: {message}")]
+    TooLarge {
+        /// Bytes of the request.
+        bytes: usize,
+        /// The server's words.
+        message: String,
     },
     /// The server was not reached, or its answer not understood. Whether the write happened is not known.
     #[error("{0}")]
     Transport(String),
 }
+
+/// What a server may ask for: as long as the longest backoff that we choose ourselves.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// What to do about a failed write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +107,27 @@ impl ExecuteError {
             (404, _) => Self::NotFound(message),
             (401 | 403, _) => Self::Forbidden(message),
             (400 | 405 | 406 | 413 | 415 | 422, _) => Self::Invalid(message),
-            (code, _) => Self::Server { code, message },
+            (code, _) => {
+                let seconds = status.details.as_ref().map(|details| details.retry_after_seconds);
+                let retry_after =
+                    seconds.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
+                Self::Server { code, message, retry_after }
+            }
+        }
+    }
+
+    /// The same, told with the size of the request where that is what is wrong. The API server says so with a 413, its
+    /// storage in the words of two layers.
+    #[must_use]
+    pub fn of_size(self, bytes: usize) -> Self {
+        const WORDS: [&str; 3] = ["request is too large", "Request entity too large", "larger than max"];
+        match self {
+            Self::Invalid(message) | Self::Server { message, .. }
+                if WORDS.iter().any(|words| message.contains(words)) =>
+            {
+                Self::TooLarge { bytes, message }
+            }
+            other => other,
         }
     }
 
@@ -114,6 +147,7 @@ impl ExecuteError {
             Self::Invalid(_) => "invalid",
             Self::Unsafe(_) => "unsafe",
             Self::Server { .. } => "server",
+            Self::TooLarge { .. } => "too-large",
             Self::Transport(_) => "transport",
         }
     }
@@ -125,7 +159,7 @@ impl ExecuteError {
             Self::NotLeader | Self::RootGone(_) | Self::NamespaceTerminating(_) => Recovery::Quiet,
             Self::Conflict(_) | Self::AlreadyExists(_) | Self::StillThere(_) | Self::NotFound(_) => Recovery::Soon,
             Self::Deadline(_) | Self::Server { .. } | Self::Transport(_) => Recovery::Later,
-            Self::Forbidden(_) | Self::Invalid(_) | Self::Unsafe(_) => Recovery::Tell,
+            Self::Forbidden(_) | Self::Invalid(_) | Self::TooLarge { .. } | Self::Unsafe(_) => Recovery::Tell,
         }
     }
 
@@ -145,7 +179,14 @@ impl ExecuteError {
             Recovery::Tell => (2_000, 300),
             Recovery::Quiet => (5_000, 60),
         };
-        Backoff { first: Duration::from_millis(first), longest: Duration::from_secs(longest) }
+        let (first, longest) = (Duration::from_millis(first), Duration::from_secs(longest));
+        match self {
+            Self::Server { retry_after: Some(pause), .. } => {
+                let pause = if pause.as_secs() > LONGEST_PAUSE.as_secs() { LONGEST_PAUSE } else { *pause };
+                Backoff { first: if pause.as_millis() > first.as_millis() { pause } else { first }, longest }
+            }
+            _ => Backoff { first, longest },
+        }
     }
 }
 
@@ -189,5 +230,33 @@ mod tests {
             assert_eq!(error.is_transient(), recovery != Recovery::Tell);
             assert!(error.to_string().ends_with("the server's words"));
         }
+    }
+
+    #[test]
+    fn when_the_server_says_when_to_come_back_then_that_is_the_least_backoff() {
+        for (code, seconds, first) in [(429, 0, 500), (429, 7, 7_000), (503, 1, 1_000), (503, 600, 60_000)] {
+            let status = json!({"code": code, "details": {"retryAfterSeconds": seconds}});
+            let error = ExecuteError::from_status(&serde_json::from_value(status).unwrap());
+            assert_eq!(error.backoff().first, Duration::from_millis(first), "{code} {seconds}");
+        }
+    }
+
+    #[test]
+    fn when_an_object_is_larger_than_the_server_keeps_then_its_size_is_told_at_once() {
+        for (code, message) in [
+            (413, "Request entity too large: limit is 3145728"),
+            (500, "etcdserver: request is too large"),
+            (
+                500,
+                "rpc error: code = ResourceExhausted desc = trying to send message larger than max (2500000 vs. 2097152)",
+            ),
+        ] {
+            let status = serde_json::from_value(json!({"code": code, "message": message})).unwrap();
+            let error = ExecuteError::from_status(&status).of_size(2_500_000);
+            assert_eq!((error.category(), error.recovery()), ("too-large", Recovery::Tell), "{message}");
+            assert!(error.to_string().starts_with("the object has 2500000 bytes, more than"), "{error}");
+        }
+        let other = serde_json::from_value(json!({"code": 500, "message": "etcdserver: no leader"})).unwrap();
+        assert_eq!(ExecuteError::from_status(&other).of_size(1).category(), "server");
     }
 }

@@ -5,3 +5,4 @@ pub mod client;
 pub mod discover;
 pub mod execute_error;
 pub mod request;
+pub mod throttle;

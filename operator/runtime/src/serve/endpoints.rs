@@ -1,7 +1,7 @@
 //! `/livez`, `/readyz` and `/metrics`.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -16,23 +16,59 @@ use crate::lead::leadership::Leadership;
 use crate::serve::health::{Health, Missing};
 use crate::serve::metrics::Metrics;
 
-/// What the endpoints read.
+/// What the endpoints read. They answer from the start of the process on, also while the API server is away.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
-    /// How the feeds are.
-    pub health: Arc<Health>,
     /// What is counted.
-    pub metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
+    /// What works at the moment.
+    working: Arc<Mutex<Option<Working>>>,
+}
+
+/// What works on the cluster.
+#[derive(Clone, Debug)]
+struct Working {
+    /// How the feeds are.
+    health: Arc<Health>,
     /// Whether this process leads; shown, but no condition of readiness: followers are ready too.
-    pub leadership: Leadership,
+    leadership: Leadership,
+}
+
+impl Endpoints {
+    /// Nothing works yet.
+    #[must_use]
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, working: Arc::default() }
+    }
+
+    /// From now on this is reported.
+    pub fn begin(&self, health: Arc<Health>, leadership: Leadership) {
+        *self.lock() = Some(Working { health, leadership });
+    }
+
+    /// What worked does not any more: the API server is asked again what it serves.
+    pub fn pause(&self) {
+        *self.lock() = None;
+    }
+
+    fn working(&self) -> Option<Working> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Working>> {
+        self.working.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 #[allow(clippy::struct_field_names)] // the field is what people look for in the body
 struct Ready {
     ready: bool,
     leads: bool,
     missing: Vec<Missing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_for: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -74,15 +110,19 @@ const fn code(is_well: bool) -> StatusCode {
 }
 
 async fn livez(State(endpoints): State<Endpoints>) -> impl IntoResponse {
-    let standing_still = endpoints.health.standing_still();
+    let standing_still = endpoints.working().map(|working| working.health.standing_still()).unwrap_or_default();
     let alive = standing_still.is_empty();
     (code(alive), Json(Alive { alive, standing_still }))
 }
 
 async fn readyz(State(endpoints): State<Endpoints>) -> impl IntoResponse {
-    let missing = endpoints.health.missing();
+    let Some(Working { health, leadership }) = endpoints.working() else {
+        let waits_for = Some("the API server to say what it serves");
+        return (code(false), Json(Ready { ready: false, leads: false, missing: Vec::new(), waits_for }));
+    };
+    let missing = health.missing();
     let ready = missing.is_empty();
-    (code(ready), Json(Ready { ready, leads: endpoints.leadership.may_write(), missing }))
+    (code(ready), Json(Ready { ready, leads: leadership.may_write(), missing, waits_for: None }))
 }
 
 async fn metrics(State(endpoints): State<Endpoints>) -> impl IntoResponse {
@@ -100,12 +140,11 @@ mod tests {
     use super::*;
     use crate::serve::health::Phase;
 
-    fn endpoints() -> Endpoints {
-        Endpoints {
-            health: Arc::new(Health::new(&[], &plan::ClusterFeatures::default())),
-            metrics: Arc::new(Metrics::default()),
-            leadership: Leadership::none(),
-        }
+    fn endpoints() -> (Endpoints, Arc<Health>) {
+        let endpoints = Endpoints::new(Arc::new(Metrics::default()));
+        let health = Arc::new(Health::new(&[], &plan::ClusterFeatures::default()));
+        endpoints.begin(Arc::clone(&health), Leadership::none());
+        (endpoints, health)
     }
 
     async fn ask(endpoints: &Endpoints, path: &str) -> (StatusCode, String) {
@@ -117,8 +156,8 @@ mod tests {
 
     #[tokio::test]
     async fn when_a_kind_is_not_served_then_the_process_is_alive_and_not_ready_and_says_which() {
-        let endpoints = endpoints();
-        for feed in endpoints.health.feeds() {
+        let (endpoints, health) = endpoints();
+        for feed in health.feeds() {
             if feed.kind() == Kind::Service {
                 feed.waits(Phase::Absent, std::time::Duration::from_secs(1));
             } else {
@@ -134,15 +173,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn when_the_api_server_is_away_at_the_start_then_the_process_is_alive_and_says_what_it_waits_for() {
+        let (endpoints, _) = endpoints();
+        endpoints.pause();
+        assert_eq!(ask(&endpoints, "/livez").await.0, StatusCode::OK);
+        let (code, body) = ask(&endpoints, "/readyz").await;
+        assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.contains(r#""waitsFor":"the API server to say what it serves""#), "{body}");
+    }
+
+    #[tokio::test]
     async fn when_everything_was_listed_then_a_follower_is_ready() {
-        let endpoints = endpoints();
-        endpoints.health.feeds().iter().for_each(|feed| feed.synced());
+        let (endpoints, health) = endpoints();
+        health.feeds().iter().for_each(|feed| feed.synced());
         assert_eq!(ask(&endpoints, "/readyz").await.0, StatusCode::OK);
     }
 
     #[tokio::test(start_paused = true)]
     async fn when_feeds_stand_still_then_the_process_is_not_alive_and_names_them() {
-        let endpoints = endpoints();
+        let (endpoints, _) = endpoints();
         tokio::time::advance(std::time::Duration::from_secs(301)).await;
         let (code, body) = ask(&endpoints, "/livez").await;
         assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE);
@@ -151,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn when_metrics_are_asked_for_then_they_come_as_open_metrics_text() {
-        let (code, body) = ask(&endpoints(), "/metrics").await;
+        let (code, body) = ask(&endpoints().0, "/metrics").await;
         assert_eq!(code, StatusCode::OK);
         assert!(body.ends_with("# EOF\n"));
     }

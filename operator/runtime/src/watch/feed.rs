@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::Client;
 use plan::{Kind, ObjectKey, Stored, views};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -16,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::api_server::client::Connection;
 use crate::api_server::request::{self, RequestError};
 use crate::backoff::{Backoff, spread};
 use crate::error_chain::chain;
@@ -35,7 +35,8 @@ const WATCH_SECONDS: u64 = 290;
 const SHORTEST_WATCH: Duration = Duration::from_secs(1);
 /// Objects per page of a list, where the server cannot stream.
 const PAGE: &str = "500";
-const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
+/// At most 6 s with its spread, so that everything is known 10 s after an outage of the API server.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(5) };
 /// The annotation of the bookmark that ends a streamed list.
 const LIST_END: &str = "k8s.io/initial-events-end";
 
@@ -121,7 +122,7 @@ enum Accepted {
 
 /// Lists and watches one kind, in one namespace or everywhere.
 pub struct Feed {
-    client: Client,
+    connection: Connection,
     kind: Kind,
     namespace: Option<String>,
     intake: Arc<Intake>,
@@ -149,9 +150,9 @@ impl std::fmt::Debug for Feed {
 impl Feed {
     /// A feed that has not started. Its health says which kind and namespace it is for.
     #[must_use]
-    pub fn new(client: Client, intake: Arc<Intake>, metrics: Arc<Metrics>, health: Arc<FeedHealth>) -> Self {
+    pub fn new(connection: Connection, intake: Arc<Intake>, metrics: Arc<Metrics>, health: Arc<FeedHealth>) -> Self {
         Self {
-            client,
+            connection,
             kind: health.kind(),
             namespace: health.namespace().map(ToOwned::to_owned),
             intake,
@@ -198,7 +199,8 @@ impl Feed {
                 _ => {}
             }
             self.failures = self.failures.saturating_add(1);
-            let delay = BACKOFF.spread(self.failures, (self.kind, &self.namespace));
+            let delay =
+                BACKOFF.spread(self.failures, (self.kind, &self.namespace)).max(self.connection.throttle.left());
             self.say(&error, delay);
             self.health.waits(error.phase(), delay);
             tokio::time::sleep(delay).await;
@@ -241,7 +243,7 @@ impl Feed {
                 pairs.push(("continue", &next));
             }
             let request = request::get(&self.path(&pairs)?)?;
-            let page = within(ANSWER_DEADLINE, self.client.request::<Page>(request)).await?;
+            let page = within(ANSWER_DEADLINE, self.connection.client.request::<Page>(request)).await?;
             for object in page.items {
                 self.take(&object, Some(&mut seen));
             }
@@ -261,7 +263,7 @@ impl Feed {
         let mut all = vec![("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", seconds.as_str())];
         all.extend_from_slice(pairs);
         let request = request::get(&self.path(&all)?)?;
-        within(ANSWER_DEADLINE, events::open(&self.client, request)).await
+        within(ANSWER_DEADLINE, events::open(&self.connection.client, request)).await
     }
 
     /// Takes in events until the server ends the watch. `listing` collects keys until the bookmark that ends the list.
