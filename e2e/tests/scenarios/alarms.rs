@@ -77,7 +77,7 @@ async fn when_an_alarm_begins_while_tasks_are_replaced_then_the_deployment_fails
         ensure!(back.id != first.id && back.alarms == "DISABLED", "{}", back.line());
         for told in [
             format!("(service web) (deployment {}) deployment failed: alarm detected.", failed.id),
-            format!("(service web) rolling back to (deployment {}).", back.id),
+            format!("(service web) rolling back to deployment {}.", back.id),
             format!("(service web) (deployment {}) deployment completed.", back.id),
         ] {
             then.the_service("web").tells(&told).await?;

@@ -183,7 +183,7 @@ async fn when_a_deployment_fails_then_it_goes_back_to_the_last_completed_one_and
         ensure!(back.id != records[0].id, "a rollback is a deployment of its own");
         for told in [
             format!("(service web) (deployment {}) deployment failed: tasks failed to start.", failed.id),
-            format!("(service web) rolling back to (deployment {}).", back.id),
+            format!("(service web) rolling back to deployment {}.", back.id),
             format!("(service web) (deployment {}) deployment completed.", back.id),
         ] {
             then.the_service("web").tells(&told).await?;

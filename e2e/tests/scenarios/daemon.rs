@@ -274,7 +274,7 @@ async fn when_a_daemon_deployment_has_failed_for_good_then_a_lost_task_comes_bac
         pool.scenario
             .then_within(60)
             .the_service("agent")
-            .has(is_true(ConditionType::Stalled, Reason::DeploymentFailed))
+            .has(is_true(ConditionType::Stalled, Reason::CircuitBreakerTriggered))
             .await?;
         let is_old = |pod: &&Value| exists(pod) && revision(pod) == "app:1";
         let old = pool.scenario.view().read(|objects| {

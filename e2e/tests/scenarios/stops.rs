@@ -71,7 +71,7 @@ async fn when_a_deployment_is_stopped_with_a_rollback_then_the_last_completed_on
         then.the_service("web").has_deployment("web:2", "ROLLBACK_SUCCESSFUL").await?;
         then.the_service("web").is_back_on("web:1").await?;
         has(scenario, "web:2", 0).await?;
-        then.the_service("web").tells("(service web) rolling back to (deployment ").await?;
+        then.the_service("web").tells("(service web) rolling back to deployment ").await?;
         // The stop is about that deployment only.
         scenario.when_applied([revised(web(), "3")]).await?;
         scenario.then_within(60).the_service("web").is_steady_on("web:3").await?;

@@ -178,6 +178,18 @@ pub struct ServiceDeploymentCircuitBreaker {
     pub threshold: i32,
 }
 
+/// Tasks of one capacity provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CapacityGoal {
+    /// The provider, as the label `ecs-operator.dev/capacity-provider` of its tasks has it.
+    #[schemars(length(max = 63))]
+    pub capacity_provider: String,
+    /// Tasks that it is to run.
+    #[schemars(range(min = 0))]
+    pub desired_count: i32,
+}
+
 /// State of the alarms of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -291,6 +303,14 @@ pub struct ServiceDeploymentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub failed_tasks: Option<i32>,
+    /// Time when a task of the deployment was healthy for the first time. From then on `failedTasks` of the service is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_healthy_at: Option<MicroTime>,
+    /// Tasks that each capacity provider is to run. A change of the strategy moves none of them; the next tasks go by the new
+    /// strategy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 21), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["capacityProvider"]))]
+    pub capacity: Vec<CapacityGoal>,
     /// State of the circuit breaker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deployment_circuit_breaker: Option<ServiceDeploymentCircuitBreaker>,
@@ -313,7 +333,8 @@ pub struct ServiceDeploymentStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub start_attempts: Option<i32>,
-    /// Time from which the operator may start the next task; absent while starts are not throttled.
+    /// Time from which the operator may start the next task: the time of the last failure before RUNNING, plus the delay. Absent
+    /// if no start failed since a task last reached RUNNING.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<MicroTime>,
     /// Internal: UIDs of existing pods that count as failed already, so that each failure counts once across restarts

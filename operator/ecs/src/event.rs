@@ -15,6 +15,11 @@ pub fn stopped_tasks(service: &str, ids: &[String]) -> String {
     about(service, &format!("has stopped {} running tasks: {}.", ids.len(), tasks(ids)))
 }
 
+/// `(service web) stopped 2 pending tasks.` ECS names no tasks that never ran.
+pub fn stopped_pending_tasks(service: &str, count: usize) -> String {
+    about(service, &format!("stopped {count} pending tasks."))
+}
+
 /// `(service web) registered 1 targets in (target-group x)`
 pub fn registered_targets(service: &str, count: usize, target_group: &str) -> String {
     about(service, &format!("registered {count} targets in (target-group {})", one_line(target_group)))
@@ -57,9 +62,9 @@ pub fn deployment_failed_by_alarm(service: &str, deployment: &str) -> String {
     about(service, &format!("(deployment {deployment}) deployment failed: alarm detected."))
 }
 
-/// `(service web) rolling back to (deployment ecs-svc/1).`
+/// `(service web) rolling back to deployment ecs-svc/1.`
 pub fn rolling_back(service: &str, deployment: &str) -> String {
-    about(service, &format!("rolling back to (deployment {deployment})."))
+    about(service, &format!("rolling back to deployment {deployment}."))
 }
 
 /// `(service web) was unable to place a task because no container instance met all of its requirements.`, followed by
@@ -176,12 +181,12 @@ pub fn rollout_failed_by_alarm() -> String {
     "ECS deployment failed: alarm detected.".to_owned()
 }
 
-/// `rolloutStateReason` of a deployment that an alarm ended, with the deployment it returns to.
+/// `rolloutStateReason` of a deployment, in progress, that undoes one which an alarm ended.
 pub fn rollout_rolling_back_by_alarm(deployment: &str) -> String {
     format!("ECS deployment failed: alarm detected, rolling back to deploymentId {deployment}.")
 }
 
-/// `rolloutStateReason` of a deployment that the circuit breaker ended, with the deployment it returns to.
+/// `rolloutStateReason` of a deployment, in progress, that undoes one which the circuit breaker ended.
 pub fn rollout_rolling_back(deployment: &str) -> String {
     format!("ECS deployment circuit breaker: rolling back to deploymentId {deployment}.")
 }

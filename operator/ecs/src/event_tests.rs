@@ -12,6 +12,7 @@ fn texts() -> Vec<(String, &'static str)> {
         (started_tasks("web", &ids(&["a"])), "(service web) has started 1 tasks: (task a)."),
         (started_tasks("web", &ids(&["a", "b"])), "(service web) has started 2 tasks: (task a) (task b)."),
         (stopped_tasks("web", &ids(&["a"])), "(service web) has stopped 1 running tasks: (task a)."),
+        (stopped_pending_tasks("web", 2), "(service web) stopped 2 pending tasks."),
         (registered_targets("web", 2, "tg"), "(service web) registered 2 targets in (target-group tg)"),
         (draining_connections("web", 1), "(service web) has begun draining connections on 1 tasks."),
         (deregistered_targets("web", 1, "tg"), "(service web) deregistered 1 targets in (target-group tg)"),
@@ -36,7 +37,7 @@ fn texts() -> Vec<(String, &'static str)> {
             deployment_failed_by_alarm("web", deployment),
             "(service web) (deployment ecs-svc/1234567890123456789) deployment failed: alarm detected.",
         ),
-        (rolling_back("web", deployment), "(service web) rolling back to (deployment ecs-svc/1234567890123456789)."),
+        (rolling_back("web", deployment), "(service web) rolling back to deployment ecs-svc/1234567890123456789."),
         (unable_to_start_consistently("web"), "(service web) is unable to consistently start tasks successfully."),
         (
             stuck_deployment("web"),

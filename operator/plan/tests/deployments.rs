@@ -168,7 +168,7 @@ fn when_a_deployment_fails_then_the_service_goes_back_to_the_last_one_that_compl
     let said = messages(&cluster);
     for text in [
         format!("(service web) (deployment {}) deployment failed: tasks failed to start.", failed.as_str().unwrap()),
-        format!("(service web) rolling back to (deployment {}).", back.as_str().unwrap()),
+        format!("(service web) rolling back to deployment {}.", back.as_str().unwrap()),
         format!("(service web) (deployment {}) deployment completed.", back.as_str().unwrap()),
     ] {
         assert!(said.contains(&text), "{text} is not in {said:#?}");
@@ -453,6 +453,6 @@ fn when_a_status_is_lost_after_the_record_was_written_then_beginning_and_end_are
     let ids: Vec<Value> = records(&cluster).iter().map(|record| record["spec"]["deploymentId"].clone()).collect();
     assert_eq!(ids.len(), 3, "{ids:?}");
     assert_eq!(of(&cluster, "deployment failed: tasks failed to start."), 1);
-    assert_eq!(of(&cluster, "rolling back to (deployment"), 1);
+    assert_eq!(of(&cluster, "rolling back to deployment"), 1);
     assert_eq!(of(&cluster, &format!("(deployment {}) deployment completed.", ids[2].as_str().unwrap())), 1);
 }

@@ -232,7 +232,7 @@ fn when_tasks_keep_failing_then_three_go_at_once_and_then_a_tenth_every_ten_seco
         assert_eq!(seen, expected, "{count} tasks");
         assert!(said["status"]["stoppedTasks"].as_array().unwrap().len() <= 10);
         // A task that ran for 40 seconds before it ended has not failed the deployment.
-        let failed = said["status"]["deployments"][0]["failedTasks"].as_u64().unwrap();
+        let failed = cluster.list(Kind::ServiceDeployment)[0]["status"]["failedTasks"].as_u64().unwrap();
         assert!(failed >= 4 && failed <= stopped as u64 + count.unsigned_abs(), "{failed} of {stopped}");
         assert_eq!(condition(&said, "Stalled")["status"], "True");
         assert_eq!(condition(&said, "Stalled")["reason"], "EssentialContainerExited");

@@ -11,7 +11,7 @@ use crate::schema::MicroTime;
 /// Largest number of deployments in the status.
 pub const MAX_DEPLOYMENTS: usize = 10;
 /// Largest number of events in the status, newest first.
-pub const MAX_EVENTS: usize = 25;
+pub const MAX_EVENTS: usize = 100;
 /// Largest number of stopped tasks in the status, newest first.
 pub const MAX_STOPPED_TASKS: usize = 10;
 
@@ -94,9 +94,9 @@ pub struct ServiceStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub deployments: Vec<Deployment>,
-    /// Events in ECS's words, newest first; at most 25.
+    /// Events in ECS's words, newest first; at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 25))]
+    #[schemars(length(max = 100))]
     pub events: Vec<ServiceEvent>,
     /// Tasks that ended, or that the operator stopped, because they failed, newest first; at most 10. Excludes tasks
     /// that a rollout or a scale-in stopped.

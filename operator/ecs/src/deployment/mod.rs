@@ -278,17 +278,17 @@ enum Position {
 }
 
 /// Passes the steps whose gates are open.
+///
+/// The bake time begins when everything before it is done. A task that is not healthy for a moment, or a changed count, does not
+/// begin it anew; but the deployment is not complete before everything is in place again.
 fn walk(state: &mut State, policy: &Policy, observed: &Observed<'_>) -> Position {
+    let is_replaced = is_replaced(policy, observed);
     for step in policy.strategy.steps() {
         let waits_for = match step.gate {
-            Gate::Replaced if is_replaced(policy, observed) => continue,
-            Gate::Replaced => {
-                // The bake time begins when everything before it is done, and anew if that ceases to be so.
-                state.bake_started_at = None;
-                None
-            }
+            Gate::Replaced if is_replaced || state.bake_started_at.is_some() => continue,
+            Gate::Replaced => None,
             Gate::Baked => match bake(state, policy, observed) {
-                None => continue,
+                None if is_replaced => continue,
                 waits_for => waits_for,
             },
         };

@@ -77,7 +77,7 @@ fn when_several_things_end_a_deployment_at_once_then_failures_come_first_and_a_r
 }
 
 #[test]
-fn when_a_task_fails_while_a_deployment_bakes_then_the_bake_time_begins_anew() {
+fn when_a_task_fails_while_a_deployment_bakes_then_the_bake_time_goes_on_and_ends_when_it_is_replaced() {
     let policy = Policy { bake_minutes: 1, ..Policy::default() };
     let good = [healthy("a"), healthy("b")];
     let at = |seconds: i64, is_replaced: bool| Observed {
@@ -87,12 +87,12 @@ fn when_a_task_fails_while_a_deployment_bakes_then_the_bake_time_begins_anew() {
     };
     let baking = next(&State::default(), &policy, &at(0, true));
     assert_eq!(baking.waits_for, Some(Wait::BakeTime { until: at(60, true).now }));
-    let back = next(&baking.state, &policy, &at(30, false));
-    assert_eq!((back.state.bake_started_at, back.waits_for), (None, None));
-    let anew = next(&back.state, &policy, &at(40, true));
-    assert_eq!(anew.waits_for, Some(Wait::BakeTime { until: at(100, true).now }));
-    assert_eq!(next(&anew.state, &policy, &at(99, true)).state.stage, Stage::InProgress);
-    let done = next(&anew.state, &policy, &at(100, true));
+    let failing = next(&baking.state, &policy, &at(30, false));
+    assert_eq!(failing.waits_for, baking.waits_for);
+    let over = next(&failing.state, &policy, &at(60, false));
+    assert_eq!((over.state.stage, over.waits_for), (Stage::InProgress, None));
+    assert_eq!(next(&failing.state, &policy, &at(59, true)).state.stage, Stage::InProgress);
+    let done = next(&over.state, &policy, &at(61, true));
     assert_eq!((done.state.stage, done.state.said()), (Stage::Successful, Some(Said::Completed)));
 }
 

@@ -119,10 +119,11 @@ fn last_exits(status: &ContainerStatusView) -> impl Iterator<Item = &TerminatedV
     status.state.terminated.iter().chain(&status.last_state.terminated)
 }
 
-/// The earliest start that is known.
+/// The earliest start that is known. One that failed is none, though the kubelet gives it a time.
 pub(super) fn first_start(status: &ContainerStatusView) -> Option<Timestamp> {
     let running = status.state.running.as_ref().and_then(|running| running.started_at);
-    last_exits(status).filter_map(|end| end.started_at).chain(running).min()
+    let exits = last_exits(status).filter(|end| !is_failed_start(end));
+    exits.filter_map(|end| end.started_at).chain(running).min()
 }
 
 /// How the container ended, for the record of its task.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use api::conditions::{ConditionType, Reason};
 use api::scalable_target::{MetricType, ScalableTargetSpec, ScalableTargetStatus, ScalingPolicy};
-use api::service::ServiceStatus;
+use api::service::{DeploymentRolloutState, ServiceStatus};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -312,7 +312,7 @@ fn autoscaler(key: &ObjectKey, metadata: &Metadata, wanted: &Wanted<'_>) -> Valu
     let is_suspended_in = suspended.dynamic_scaling_in_suspended.unwrap_or(false);
     let is_suspended_out = suspended.dynamic_scaling_out_suspended.unwrap_or(false);
     let policies: Vec<TargetTracking> = tracked.iter().map(|tracked| tracked.policy).collect();
-    let Behavior { mut scale_up, mut scale_down } = behavior(&policies, is_suspended_in || is_replacing(service));
+    let Behavior { mut scale_up, mut scale_down } = behavior(&policies, is_suspended_in || is_deploying(service));
     scale_up.disabled |= is_suspended_out;
     let kubernetes = spec.kubernetes.clone().unwrap_or_default();
     if let Some(seconds) = kubernetes.scale_in_stabilization_seconds {
@@ -369,8 +369,9 @@ fn rule(rule: ScalingRule, facts: &ClusterFeatures) -> Value {
     value
 }
 
-/// Whether a deployment is replacing tasks: ECS scales out but not in meanwhile.
-fn is_replacing(service: &Stored) -> bool {
+/// Whether a deployment is in progress: ECS scales out but not in meanwhile. One that failed is not, though its tasks stay.
+fn is_deploying(service: &Stored) -> bool {
     let status = service.decode::<ServiceView>().ok().and_then(|view| view.status).unwrap_or_default();
-    status.deployments.len() > 1
+    let primary = status.deployments.first();
+    primary.is_some_and(|primary| primary.rollout_state == Some(DeploymentRolloutState::InProgress))
 }

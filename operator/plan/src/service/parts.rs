@@ -3,6 +3,7 @@
 //! Nothing is decided here. How many tasks each part should run is said in [`super::counts`], after the stage of the deployment
 //! is decided.
 
+use api::service_deployment::CapacityGoal;
 use ecs::capacity::{StrategyItem, split, split_with_floor};
 use ecs::rollout::{Launching, Part, Service, Tasks, step};
 
@@ -15,6 +16,7 @@ use super::resolve::{Resolution, ResolvedService};
 use super::snapshot::ServiceSnapshot;
 use super::workload::Workload;
 use crate::capacity::{CapacityPart, NO_PROVIDER, Placement};
+use crate::core::status::narrow;
 
 /// What there is of a service.
 pub(super) enum Parts<'a> {
@@ -69,6 +71,16 @@ impl Parts<'_> {
                 primary.exists && step.is_complete
             }
         }
+    }
+
+    /// What is remembered of the goals of the capacity providers.
+    pub(super) fn capacity(&self) -> Vec<CapacityGoal> {
+        let Self::Replica(groups) = self else { return Vec::new() };
+        let goal = |group: &Group<'_>| CapacityGoal {
+            capacity_provider: group.capacity.label(),
+            desired_count: narrow(group.part.goal),
+        };
+        groups.iter().filter(|group| group.part.is_primary).map(goal).collect()
     }
 
     /// `desiredCount`: that of the spec, or the instances that should have a task of a DAEMON service.
@@ -133,7 +145,7 @@ fn newest<'a>(
     let capacity = parts(snapshot, service, primary);
     let live: Vec<Option<&Workload>> =
         capacity.iter().map(|part| snapshot.workload(primary.digits(), &part.label())).collect();
-    let goals = goals(snapshot.desired_count(), &capacity, &live, service, primary);
+    let goals = goals(snapshot.desired_count(), &capacity, &live, primary);
     let group = |((capacity, live), goal): ((CapacityPart, Option<&'a Workload>), i64)| {
         let tasks = Counted::of(snapshot, judged, primary.digits(), &capacity.label());
         let part = Part {
@@ -206,22 +218,24 @@ fn parts(snapshot: &ServiceSnapshot, service: &ResolvedService, primary: &Record
     parts
 }
 
-/// Tasks per part in the end. With the strategy the deployment was started with, base and weight alone decide. After a
-/// change of the strategy what runs stays, and only the difference is placed by the new weights.
-fn goals(
-    count: i64,
-    parts: &[CapacityPart],
-    live: &[Option<&Workload>],
-    service: &ResolvedService,
-    primary: &Record,
-) -> Vec<i64> {
+/// Tasks per part in the end. A new deployment divides the count by its strategy. From then on what each provider was to have
+/// stays, whatever the strategy says now, and only the difference of the count is placed by it: with 4 and 4 of 8 tasks and a
+/// strategy that now wants the second provider alone, 10 tasks are 4 and 6. The goals of before are recorded, since the tasks
+/// that run at some moment are not them: there is one more while one is replaced.
+fn goals(count: i64, parts: &[CapacityPart], live: &[Option<&Workload>], primary: &Record) -> Vec<i64> {
     let items: Vec<StrategyItem> = parts.iter().map(CapacityPart::item).collect();
-    let strategy = |parts: &[CapacityPart]| -> Vec<_> { parts.iter().map(CapacityPart::item).collect() };
-    let is_unchanged =
-        service.capacity.is_empty() || strategy(&service.capacity) == strategy(&primary.revision.capacity);
-    if is_unchanged || !primary.exists {
-        return split(count, &items);
-    }
+    let recorded = &primary.status.capacity;
     let running: Vec<i64> = live.iter().map(|workload| workload.map_or(0, |workload| workload.replicas)).collect();
-    split_with_floor(count, &items, &running)
+    if !recorded.is_empty() {
+        let goal = |part: &CapacityPart| {
+            let known = recorded.iter().find(|goal| goal.capacity_provider == part.label());
+            known.map_or(0, |goal| i64::from(goal.desired_count))
+        };
+        return split_with_floor(count, &items, &parts.iter().map(goal).collect::<Vec<_>>());
+    }
+    // A record of before goals were recorded has what its Deployments are asked for.
+    if primary.exists && running.iter().any(|tasks| *tasks > 0) {
+        return split_with_floor(count, &items, &running);
+    }
+    split(count, &items)
 }

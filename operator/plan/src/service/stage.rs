@@ -197,6 +197,12 @@ impl Look<'_> {
         };
         let moved = next(&state, &self.policy, &observed);
         let mut status = status_after(record, &moved);
+        if status.first_healthy_at.is_none() && views.iter().any(|task| task.is_healthy) {
+            status.first_healthy_at = Some(MicroTime(now));
+        }
+        if role == Role::Primary {
+            status.capacity = self.parts.capacity();
+        }
         if judged_now.is_some() {
             if !observed.tasks.is_empty() || observed.is_replaced {
                 status.started_at = Some(MicroTime(record.created_at));
@@ -232,6 +238,10 @@ impl Look<'_> {
         let now = self.context.now;
         status.status = state_name(moved.state.stage);
         let (state, reason) = match (moved.state.stage, moved.state.end) {
+            // Nothing is wrong with it: as on ECS, only a circuit breaker or an alarm fails a rollout.
+            (_, Some(end @ End { cause: Cause::Replaced, .. })) => {
+                (DeploymentRolloutState::InProgress, end.status_reason(self.primary.id()))
+            }
             (Stage::Successful, _) => (DeploymentRolloutState::Completed, event::rollout_completed(record.id())),
             (_, Some(end)) => (DeploymentRolloutState::Failed, end.status_reason(self.primary.id())),
             _ => (DeploymentRolloutState::InProgress, event::rollout_in_progress(record.id())),

@@ -40,7 +40,7 @@ pub(super) fn deployments(
                 desired_count: narrow(desired),
                 pending_count: narrow(counts.pending),
                 running_count: narrow(counts.running),
-                failed_tasks: outcome.stages.status(record).failed_tasks.unwrap_or_default(),
+                failed_tasks: consecutively_failed(outcome.stages.status(record)),
                 created_at: MicroTime(record.created_at),
                 updated_at: None,
                 launch_type,
@@ -54,39 +54,47 @@ pub(super) fn deployments(
         .collect()
 }
 
+/// `failedTasks` as DescribeServices has it: failures in a row since the deployment began. Once a task of it is healthy the number
+/// is 0 and is not counted any more; the record has all failures.
+fn consecutively_failed(status: &ServiceDeploymentStatus) -> i32 {
+    if status.first_healthy_at.is_some() { 0 } else { status.failed_tasks.unwrap_or_default() }
+}
+
 fn tasks_of<'a>(snapshot: &'a ServiceSnapshot, record: &'a Record) -> impl Iterator<Item = &'a Task> {
     snapshot.tasks.iter().filter(|task| task.deployment_id.as_deref() == Some(record.digits()))
 }
 
-/// `rolloutState` and its reason as DescribeServices has them.
+/// `rolloutState` and its reason as DescribeServices has them. A deployment that failed says why; one that undoes it, while it
+/// is in progress, that it does, with its own id.
 fn rollout_state(
     snapshot: &ServiceSnapshot,
     record: &Record,
     status: &ServiceDeploymentStatus,
 ) -> (DeploymentRolloutState, String) {
     let id = record.id();
-    let cause = end_of(status).map(|end| end.cause);
-    let breaker = cause == Some(Cause::CircuitBreaker);
-    let alarms = cause == Some(Cause::Alarms);
-    match status.rollout_state {
-        Some(DeploymentRolloutState::Completed) => (DeploymentRolloutState::Completed, event::rollout_completed(id)),
-        Some(DeploymentRolloutState::Failed) if breaker || alarms => {
-            let undoing =
-                snapshot.records.iter().find(|other| other.spec.rollback_of.as_ref() == Some(&record.key.name));
-            let target = status.rollback.as_ref().map(|rollback| &rollback.service_revision);
-            let target = target.and_then(|name| snapshot.records.iter().find(|other| other.key.name == *name));
-            let reason = match undoing.or(target) {
-                Some(back_to) if breaker => event::rollout_rolling_back(back_to.id()),
-                Some(back_to) => event::rollout_rolling_back_by_alarm(back_to.id()),
-                None if breaker => event::rollout_failed(),
-                None => event::rollout_failed_by_alarm(),
-            };
-            (DeploymentRolloutState::Failed, reason)
+    let cause = |status: &ServiceDeploymentStatus| end_of(status).map(|end| end.cause);
+    let undone = || snapshot.records.iter().find(|other| record.spec.rollback_of.as_ref() == Some(&other.key.name));
+    match (status.rollout_state, cause(status)) {
+        (Some(DeploymentRolloutState::Completed), _) => {
+            (DeploymentRolloutState::Completed, event::rollout_completed(id))
         }
-        Some(DeploymentRolloutState::Failed) => {
+        (Some(DeploymentRolloutState::Failed), Some(Cause::CircuitBreaker)) => {
+            (DeploymentRolloutState::Failed, event::rollout_failed())
+        }
+        (Some(DeploymentRolloutState::Failed), Some(Cause::Alarms)) => {
+            (DeploymentRolloutState::Failed, event::rollout_failed_by_alarm())
+        }
+        (Some(DeploymentRolloutState::Failed), _) => {
             (DeploymentRolloutState::Failed, status.status_reason.clone().unwrap_or_default())
         }
-        _ => (DeploymentRolloutState::InProgress, event::rollout_in_progress(id)),
+        (Some(DeploymentRolloutState::InProgress) | None, _) => {
+            let reason = match undone().and_then(|undone| cause(&undone.status)) {
+                Some(Cause::CircuitBreaker) => event::rollout_rolling_back(id),
+                Some(Cause::Alarms) => event::rollout_rolling_back_by_alarm(id),
+                Some(Cause::Request | Cause::Replaced) | None => event::rollout_in_progress(id),
+            };
+            (DeploymentRolloutState::InProgress, reason)
+        }
     }
 }
 

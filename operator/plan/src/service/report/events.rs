@@ -147,7 +147,10 @@ impl<'a> Teller<'a> {
             if given_up.is_unhealthy {
                 self.tell(None, event::failed_health_checks(self.service, id));
             }
-            let message = event::stopped_tasks(self.service, &[id.to_owned()]);
+            let message = match task.started_at {
+                Some(_) => event::stopped_tasks(self.service, &[id.to_owned()]),
+                None => event::stopped_pending_tasks(self.service, 1),
+            };
             let notice = format!("{message} Reason: {}", task.stopped_reason);
             self.tell(None, message);
             let reason = task.stop_code.clone();
@@ -161,8 +164,15 @@ impl<'a> Teller<'a> {
             let message = event::placement_constraint_violated(self.service, ids);
             self.tell(Some(EventName::ServiceDaemonPlacementConstraintViolated), message);
         }
-        for ids in stopped.chunks(TASKS_PER_EVENT) {
+        let tasks = &self.outcome.context.snapshot.tasks;
+        let has_run = |id: &&String| tasks.iter().any(|task| task.id == **id && task.started_at.is_some());
+        let (ran, pending): (Vec<&String>, Vec<&String>) = stopped.iter().partition(has_run);
+        let ran: Vec<String> = ran.into_iter().cloned().collect();
+        for ids in ran.chunks(TASKS_PER_EVENT) {
             self.tell(None, event::stopped_tasks(self.service, ids));
+        }
+        if !pending.is_empty() {
+            self.tell(None, event::stopped_pending_tasks(self.service, pending.len()));
         }
         for ids in started.chunks(TASKS_PER_EVENT) {
             self.tell(None, event::started_tasks(self.service, ids));

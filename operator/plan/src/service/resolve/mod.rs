@@ -9,8 +9,9 @@ mod template;
 
 use api::conditions::Reason;
 use api::service::{
-    AvailabilityZoneRebalancing, DeploymentAlarms, KubernetesService, LaunchType, PlacementStrategyType,
-    SchedulingStrategy, ServiceRevisionCleanup, ServiceSpec, StopServiceDeployment, ThresholdType,
+    AvailabilityZoneRebalancing, DeploymentAlarms, DeploymentConfiguration, KubernetesService, LaunchType,
+    PlacementStrategyType, SchedulingStrategy, ServiceRevisionCleanup, ServiceSpec, StopServiceDeployment,
+    ThresholdType,
 };
 use ecs::deployment::circuit_breaker::{Threshold, ThresholdType as Kind};
 use ecs::deployment::policy::{Breaker, EarlySuccess, Policy};
@@ -202,8 +203,19 @@ fn policy(spec: &ServiceSpec) -> Policy {
             healthy_percent: criteria.healthy_percent.map_or(100, i64::from),
             is_cleanup_deferred: criteria.source_service_revision_cleanup == Some(ServiceRevisionCleanup::Deferred),
         }),
-        bake_minutes: configuration.bake_time_in_minutes.map_or(0, i64::from),
+        bake_minutes: bake_minutes(configuration),
     }
+}
+
+/// Minutes of the bake time where alarms are watched and the user sets none. ECS takes what the alarms need to be evaluated, by
+/// default less than five minutes; an Alertmanager does not tell how long that is.
+const BAKE_MINUTES_OF_ALARMS: i64 = 3;
+
+fn bake_minutes(configuration: &DeploymentConfiguration) -> i64 {
+    let is_watched =
+        configuration.alarms.as_ref().is_some_and(|alarms| alarms.enable && !alarms.alarm_names.is_empty());
+    let usual = if is_watched { BAKE_MINUTES_OF_ALARMS } else { 0 };
+    configuration.bake_time_in_minutes.map_or(usual, i64::from)
 }
 
 fn breaker(breaker: &api::service::DeploymentCircuitBreaker) -> Breaker {
