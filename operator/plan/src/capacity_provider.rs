@@ -33,7 +33,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     if let Some(op) = add_finalizer(key, metadata) {
         plan.ops.push(op);
     }
-    let mut refusals = validate::object(Kind::CapacityProvider, &root.object);
+    let mut refusals = validate::stored(&root.stored, &root.object);
     // Names of providers are unique in a cluster: a second FARGATE must not draw anybody's tasks to its nodes.
     if let Some(other) = root.older_namesake(world, &[Term::EcsName(ecs_name.to_owned())]) {
         let message = format!("ECSCapacityProvider {other} already has the ECS name {ecs_name}");

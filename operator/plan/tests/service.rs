@@ -324,25 +324,6 @@ fn when_there_are_more_revisions_than_are_kept_then_the_oldest_that_nothing_uses
 }
 
 #[test]
-fn when_revisions_and_records_are_large_then_fewer_of_them_are_kept() {
-    let mut cluster = steady("web", 1);
-    for number in 1..=14 {
-        let mut family = task_definition("web", &format!("example.com/web:{number}"));
-        let annotations = json!({"note": "x".repeat(16_000)});
-        // Outside of the 64 KiB of a task definition and inside of what the operator allows.
-        family["spec"]["kubernetes"] = json!({"podAnnotations": annotations, "revisionHistory": 100});
-        family["spec"]["requiresAttributes"] = json!(vec![json!({"name": "x".repeat(1_000)}); 200]);
-        cluster.apply(family);
-        cluster.run();
-        cluster.edit(Kind::Service, "web", |web| web["spec"]["kubernetes"] = json!({"deploymentHistoryLimit": 100}));
-    }
-    let sizes =
-        |kind: Kind| -> Vec<usize> { cluster.list(kind).iter().map(|object| object.to_string().len()).collect() };
-    let revisions = sizes(Kind::TaskDefinitionRevision);
-    assert!((9..12).contains(&revisions.len()), "2 MiB of {revisions:?}");
-}
-
-#[test]
 fn when_a_family_is_read_from_before_its_latest_revision_then_the_old_document_is_not_registered_again() {
     let mut cluster = steady("web", 1);
     cluster.edit(Kind::TaskDefinitionRevision, "web-1", |revision| revision["spec"]["familyGeneration"] = json!(9));

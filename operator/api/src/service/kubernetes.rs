@@ -32,11 +32,12 @@ pub struct ServiceKubernetes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub priority_class_name: Option<String>,
-    /// Annotations of the pods. Changing them does not start a deployment: they apply to tasks of the next one.
+    /// Annotations of the pods, 16 KiB together. Changing them does not start a deployment: they apply to tasks of the
+    /// next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub pod_annotations: Option<BTreeMap<String, String>>,
-    /// Labels of the pods, in addition to the operator's own. Changing them does not start a deployment: they apply to
+    /// Labels of the pods, in addition to the operator's own, 16 KiB together. Changing them does not start a deployment: they apply to
     /// tasks of the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]

@@ -43,7 +43,8 @@ pub struct PlacementConstraint {
     /// `distinctInstance` or `memberOf`.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<PlacementConstraintType>,
-    /// Expression in the cluster query language, up to 2000 characters; only with `memberOf`.
+    /// Expression in the cluster query language, up to 2000 characters; only with `memberOf`. The expressions of a service
+    /// and its task definition have at most 8 regular expressions together, each of at most 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2000))]
     pub expression: Option<String>,

@@ -214,11 +214,11 @@ fn label_values(schema: &mut Schema) {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskDefinitionKubernetes {
-    /// Labels of the pods. Labels of the operator take precedence.
+    /// Labels of the pods, 16 KiB together. Labels of the operator take precedence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 64), transform = label_values)]
     pub pod_labels: Option<BTreeMap<String, String>>,
-    /// Annotations of the pods. Annotations of the operator take precedence.
+    /// Annotations of the pods, 16 KiB together. Annotations of the operator take precedence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 64))]
     pub pod_annotations: Option<BTreeMap<String, String>>,

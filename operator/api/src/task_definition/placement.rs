@@ -75,7 +75,8 @@ pub struct TaskDefinitionPlacementConstraint {
     /// Type of the constraint: memberOf.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<TaskDefinitionPlacementConstraintType>,
-    /// Expression in the cluster query language, up to 2000 characters.
+    /// Expression in the cluster query language, up to 2000 characters. The expressions of a service and its task
+    /// definition have at most 8 regular expressions together, each of at most 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2000))]
     pub expression: Option<String>,

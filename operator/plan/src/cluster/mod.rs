@@ -64,7 +64,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         ..previous
     };
     count::services(&views, &mut status);
-    let mut refusals = validate::object(Kind::Cluster, &root.object);
+    let mut refusals = validate::stored(&root.stored, &root.object);
     // Cluster names are unique in a namespace, which stands for an account and region.
     if let Some(other) = root.older_namesake(world, &[Term::EcsName(name.clone())]) {
         let message = format!("ECSCluster {other} already has the ECS name {name}");

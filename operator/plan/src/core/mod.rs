@@ -4,6 +4,7 @@ pub mod diff;
 pub mod facts;
 pub mod history;
 pub mod integration;
+pub(crate) mod json;
 pub mod kind;
 pub mod labels;
 pub mod metadata;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::core::json::length;
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
 use crate::core::relation::terms;
@@ -17,6 +18,12 @@ use crate::core::term::Term;
 use view::Views;
 
 pub use view::View;
+
+/// Bytes of a spec that users write, as JSON: four times what ECS takes for a task definition.
+pub const MOST_SPEC_BYTES: usize = 256 * 1024;
+
+/// Of a spec that is longer, members of at most so many bytes are kept: names, and what other objects are found by.
+const SHORT_MEMBER_BYTES: usize = 1024;
 
 /// One object as the operator remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +36,8 @@ pub struct Stored {
     pub resource_version: String,
     /// What [`crate::World::find`] finds it by.
     pub terms: Vec<Term>,
+    /// Bytes of its spec, if that is longer than [`MOST_SPEC_BYTES`]: then it is refused, and only its short members are kept.
+    pub too_long: Option<usize>,
     /// JSON with sorted members, the status last, and without the version: two copies of the same content are the same
     /// bytes.
     body: Box<[u8]>,
@@ -58,7 +67,24 @@ impl Stored {
     ///
     /// # Errors
     /// [`DecodeError::Identity`] when the object has no name, or no namespace where its kind needs one.
-    pub fn accept(kind: Kind, mut object: Value) -> Result<Self, DecodeError> {
+    pub fn accept(kind: Kind, object: Value) -> Result<Self, DecodeError> {
+        Self::take(kind, object, |_| None)
+    }
+
+    /// The same for objects of which there may be many, and whoever wrote them: of a spec that is longer than
+    /// [`MOST_SPEC_BYTES`] only the short members are kept.
+    ///
+    /// # Errors
+    /// As [`Self::accept`].
+    pub fn accept_shortened(kind: Kind, object: Value) -> Result<Self, DecodeError> {
+        Self::take(kind, object, |object| shorten(kind, object))
+    }
+
+    fn take(
+        kind: Kind,
+        mut object: Value,
+        shorten: impl FnOnce(&mut Value) -> Option<usize>,
+    ) -> Result<Self, DecodeError> {
         strip(kind, &mut object);
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(ToOwned::to_owned);
         let name = text("/metadata/name").ok_or(DecodeError::Identity(kind, "name"))?;
@@ -73,10 +99,11 @@ impl Stored {
             metadata.remove("resourceVersion");
         }
         let terms = terms(kind, &object);
+        let too_long = shorten(&mut object);
         let (body, status_at) =
             body(object).map_err(|error| DecodeError::Form { path: String::new(), message: error.to_string() })?;
         let key = ObjectKey { kind, namespace, name };
-        Ok(Self { key, uid, resource_version, terms, body, status_at, views: Views::default() })
+        Ok(Self { key, uid, resource_version, terms, too_long, body, status_at, views: Views::default() })
     }
 
     /// The object as a typed value: one of ours, or a view of a foreign one. Its version is [`Self::resource_version`].
@@ -142,6 +169,18 @@ fn body(mut object: Value) -> Result<(Box<[u8]>, usize), serde_json::Error> {
     }
     body.push(b'}');
     Ok((body.into_boxed_slice(), status_at))
+}
+
+/// Leaves out what is long in a spec that is too long, and returns its length then: what is refused in any case must not
+/// fill the memory.
+fn shorten(kind: Kind, object: &mut Value) -> Option<usize> {
+    let spec = object.get_mut("spec").filter(|_| kind.is_root() && kind.is_ours())?;
+    let bytes = Some(length(spec)).filter(|bytes| *bytes > MOST_SPEC_BYTES)?;
+    match spec.as_object_mut() {
+        Some(members) => members.retain(|_, value| length(value) <= SHORT_MEMBER_BYTES),
+        None => *spec = Value::Null,
+    }
+    Some(bytes)
 }
 
 /// Removes what no plan reads. `managedFields` alone is half of most objects' metadata.
@@ -277,6 +316,19 @@ mod tests {
             .unwrap()
         };
         assert!(node("1", "10:00").same_content(&node("2", "10:05")));
+    }
+
+    #[test]
+    fn when_a_spec_is_too_long_then_only_its_short_members_are_kept_and_it_is_found_as_before() {
+        let service = |length: usize| {
+            let metadata = json!({"name": "n", "namespace": "a", "uid": "u", "resourceVersion": "1"});
+            let spec = json!({"serviceName": "web", "events": ["x".repeat(length)]});
+            Stored::accept_shortened(Kind::Service, json!({"metadata": metadata, "spec": spec})).unwrap()
+        };
+        let (long, short) = (service(1_000_000), service(10));
+        assert!(long.too_long.is_some_and(|bytes| bytes > 1_000_000) && long.size() < 300, "{}", long.size());
+        assert_eq!(long.value()["spec"], json!({"serviceName": "web"}));
+        assert_eq!((&long.terms, short.too_long), (&short.terms, None));
     }
 
     #[test]

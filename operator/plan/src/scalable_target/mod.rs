@@ -78,7 +78,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     let mut status =
         ScalableTargetStatus { observed_generation: Some(metadata.generation), ..ScalableTargetStatus::default() };
 
-    let mut refusals = validate::object(Kind::ScalableTarget, &root.object);
+    let mut refusals = validate::stored(&root.stored, &root.object);
     refusals.extend(scaled_already(world, &root));
     let spec = serde_json::from_value::<ScalableTargetSpec>(document.clone());
     if let (Err(error), true) = (&spec, refusals.is_empty()) {

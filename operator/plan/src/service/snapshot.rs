@@ -70,7 +70,7 @@ impl View for CheckedSpec {
         struct WithSpec {
             spec: ServiceSpec,
         }
-        let refusals = validate::object(Kind::Service, &stored.value());
+        let refusals = validate::stored(stored, &stored.value());
         if refusals.is_empty() {
             return stored.decode().map(|WithSpec { spec }| Self(Ok(Arc::new(spec))));
         }

@@ -61,7 +61,8 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     for revision in &known {
         plan.ops.extend(revision.report(settings, now));
     }
-    if !is_new {
+    // What a refused document says of its history does not count.
+    if !is_new && refusals.is_empty() {
         plan.ops.extend(collect::collect(world, namespace, document, &known));
     }
     let mut conditions = Conditions::new(&previous.conditions, metadata.generation, now);
@@ -96,7 +97,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
 
 /// Everything that can be said about the document without any service that uses it.
 fn judge(world: &dyn World, root: &Root, family: &str, settings: &Settings) -> (Vec<Refusal>, Vec<Finding>) {
-    let mut refusals = validate::object(Kind::TaskDefinition, &root.object);
+    let mut refusals = validate::stored(&root.stored, &root.object);
     // A family has one definition.
     if let Some(other) = root.older_namesake(world, &[Term::EcsName(family.to_owned())]) {
         let message = format!("ECSTaskDefinition {other} already has the family {family}");

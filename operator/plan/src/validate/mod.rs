@@ -36,7 +36,17 @@ pub(crate) use text::line;
 
 use crate::core::kind::Kind;
 use crate::core::report::Refusal;
+use crate::core::store::Stored;
 use crate::support::{self, Document};
+
+/// Everything that is wrong with an object as the operator remembers it; `object` is its [`Stored::value`].
+#[must_use]
+pub fn stored(stored: &Stored, object: &Value) -> Vec<Refusal> {
+    match stored.too_long {
+        Some(bytes) => vec![size::too_long(stored.key.kind, bytes)],
+        None => self::object(stored.key.kind, object),
+    }
+}
 
 /// Everything that is wrong with `object`, which says it is of `kind`. Empty for kinds that are not ours.
 ///

@@ -1,16 +1,15 @@
 //! How much one object may say: it is kept in memory, read by many plans and copied into records and pods.
 //!
-//! ECS bounds a task definition to 64 KiB and a service by its API. What schemas here leave open, members of Describe calls
+//! ECS bounds a task definition to 64 KiB and a service by its API. What schemas here leave open, what Describe calls return
 //! and `kubernetes`, is bounded as a whole.
 
 use serde_json::Value;
 
+use crate::core::json::length;
 use crate::core::kind::Kind;
 use crate::core::report::Refusal;
+use crate::core::store::MOST_SPEC_BYTES;
 use crate::support::Document;
-
-/// Bytes of a whole spec as JSON: four times what ECS takes for a task definition.
-const MOST_BYTES: usize = 256 * 1024;
 
 /// Levels of lists and objects in a spec. The deepest member that has an effect is at 10.
 const MOST_LEVELS: usize = 32;
@@ -23,15 +22,15 @@ const MOST_METADATA_BYTES: usize = 16 * 1024;
 pub(super) fn check(kind: Kind, object: &Value) -> Vec<Refusal> {
     let Some(spec) = object.get("spec").filter(|_| Document::of(kind).is_some()) else { return Vec::new() };
     let mut refusals = Vec::new();
-    let mut refuse = |path: &str, message: String| refusals.push(super::refusal(kind, path, message));
     for (name, value) in spec.as_object().into_iter().flatten() {
         if is_deeper(value, MOST_LEVELS - 1) {
-            refuse(&format!("spec.{}", super::line(name)), format!("is nested deeper than {MOST_LEVELS} levels"));
+            let message = format!("is nested deeper than {MOST_LEVELS} levels");
+            refusals.push(super::refusal(kind, &format!("spec.{}", super::line(name)), message));
         }
     }
-    let bytes = bytes(spec);
-    if bytes > MOST_BYTES {
-        refuse("spec", format!("must have at most {MOST_BYTES} bytes as JSON, but has {bytes}"));
+    let bytes = length(spec);
+    if bytes > MOST_SPEC_BYTES {
+        refusals.push(too_long(kind, bytes));
     }
     for name in ["podLabels", "podAnnotations"] {
         let pairs = spec.get("kubernetes").and_then(|kubernetes| kubernetes.get(name)).and_then(Value::as_object);
@@ -39,10 +38,15 @@ pub(super) fn check(kind: Kind, object: &Value) -> Vec<Refusal> {
         let bytes: usize = pairs.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
         if bytes > MOST_METADATA_BYTES {
             let message = format!("must have at most {MOST_METADATA_BYTES} bytes together, but has {bytes}");
-            refuse(&format!("spec.kubernetes.{name}"), message);
+            refusals.push(super::refusal(kind, &format!("spec.kubernetes.{name}"), message));
         }
     }
     refusals
+}
+
+/// The refusal of a spec of so many bytes.
+pub(super) fn too_long(kind: Kind, bytes: usize) -> Refusal {
+    super::refusal(kind, "spec", format!("must have at most {MOST_SPEC_BYTES} bytes as JSON, but has {bytes}"))
 }
 
 /// Whether a value has more than so many levels of lists and objects.
@@ -56,25 +60,6 @@ fn is_deeper(value: &Value, levels: usize) -> bool {
         Value::Object(members) => below(Box::new(members.values())),
         _ => false,
     }
-}
-
-/// Length of a value as JSON.
-fn bytes(value: &Value) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 = self.0.saturating_add(bytes.len());
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut count = Count(0);
-    // Neither a value nor a count can fail to be written.
-    let _ = serde_json::to_writer(&mut count, value);
-    count.0
 }
 
 #[cfg(test)]
@@ -103,8 +88,8 @@ mod tests {
     fn when_a_spec_or_the_metadata_of_its_pods_is_too_long_then_its_length_is_told() {
         let of = |bytes: usize| json!({ "roleArn": "x".repeat(bytes) });
         // {"roleArn":""}
-        assert_eq!(said(&of(MOST_BYTES - 14)), []);
-        let told = said(&of(MOST_BYTES - 13));
+        assert_eq!(said(&of(MOST_SPEC_BYTES - 14)), []);
+        let told = said(&of(MOST_SPEC_BYTES - 13));
         assert_eq!(told[0].1, "must have at most 262144 bytes as JSON, but has 262145");
         let of = |bytes: usize| json!({"kubernetes": {"podAnnotations": {"a": "x".repeat(bytes / 2), "b": "x".repeat(bytes / 2 - 2)}}});
         assert_eq!(said(&of(MOST_METADATA_BYTES)), []);

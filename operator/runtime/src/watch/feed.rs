@@ -367,7 +367,7 @@ impl Feed {
                 return Accepted::Unread(identity.resource_version);
             }
         };
-        match Stored::accept(self.kind, value) {
+        match Stored::accept_shortened(self.kind, value) {
             Ok(stored) => {
                 let (ns, name) = (stored.key.namespace.as_deref().unwrap_or_default(), stored.key.name.as_str());
                 if is_cut {
