@@ -47,6 +47,9 @@ pub enum SecretError {
     /// An ARN whose account is not twelve digits, or that names no region.
     #[error("{0:?} lacks its region or the twelve digits of its account")]
     Incomplete(String),
+    /// A name with `.` or `..` between slashes.
+    #[error("the name {0:?} has . or .. between slashes, which could lead to the secret of another folder")]
+    LeadsOut(String),
     /// Credentials of a registry are a secret as a whole.
     #[error("credentials of a registry are the name or the ARN of a secret of Secrets Manager, without further fields")]
     NotWhole,
@@ -99,6 +102,7 @@ pub fn registry_credentials(parameter: &str) -> Result<SecretReference, SecretEr
         if parameter.is_empty() || !parameter.chars().all(is_legal) {
             return Err(SecretError::NotWhole);
         }
+        stays_inside(parameter)?;
         return Ok(SecretReference::SecretsManager {
             name: parameter.to_owned(),
             arn: parameter.to_owned(),
@@ -121,7 +125,15 @@ fn parameter(value_from: &str, name: &str, region: Option<&str>) -> Result<Secre
     if name.trim_matches('/').is_empty() || !name.chars().all(legal) {
         return Err(SecretError::Unreadable(value_from.to_owned()));
     }
+    stays_inside(name)?;
     Ok(SecretReference::SsmParameter { name: name.to_owned(), region: region.map(str::to_owned) })
+}
+
+/// Whoever reads a name as a path must not be led out of its folder: it would be allowed with that one, and be another
+/// one's.
+fn stays_inside(name: &str) -> Result<(), SecretError> {
+    let leads_out = name.split('/').any(|segment| matches!(segment, "." | ".."));
+    if leads_out { Err(SecretError::LeadsOut(name.to_owned())) } else { Ok(()) }
 }
 
 fn is_secret_arn(fields: &[&str]) -> bool {
@@ -142,6 +154,7 @@ fn secret(value_from: &str, fields: &[&str]) -> Result<SecretReference, SecretEr
     if !stage.is_empty() && !id.is_empty() {
         return Err(SecretError::StageAndId);
     }
+    stays_inside(name)?;
     let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     Ok(SecretReference::SecretsManager {
         name: without_suffix(name).to_owned(),

@@ -50,6 +50,21 @@ fn when_a_secret_is_named_then_three_more_fields_select_key_and_version() {
 }
 
 #[test]
+fn when_a_name_leads_out_of_its_folder_then_it_is_refused() {
+    for (text, name) in [
+        ("/shop/../prod/db", "/shop/../prod/db"),
+        ("arn:aws:ssm:eu-west-1:123456789012:parameter/shop/../prod/db", "/shop/../prod/db"),
+        ("arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop/../prod/db-AbCd12", "shop/../prod/db-AbCd12"),
+        ("/shop/./db", "/shop/./db"),
+        ("..", ".."),
+    ] {
+        assert_eq!(secret_reference(text), Err(SecretError::LeadsOut(name.to_owned())), "{text}");
+    }
+    assert_eq!(registry_credentials("shop/../prod"), Err(SecretError::LeadsOut("shop/../prod".to_owned())));
+    assert!(secret_reference("/shop/..db").is_ok() && secret_reference("a..b").is_ok());
+}
+
+#[test]
 fn when_a_reference_is_broken_then_the_reason_is_precise() {
     for (extra, error) in [
         (":password", SecretError::FieldCount(1)),
