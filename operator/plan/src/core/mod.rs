@@ -22,4 +22,5 @@ pub mod shared_set;
 pub mod status;
 pub mod store;
 pub mod term;
+pub(crate) mod text;
 pub mod world;

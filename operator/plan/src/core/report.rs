@@ -6,6 +6,8 @@ use api::conditions::{Condition, ConditionStatus, ConditionType, Reason, remove,
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use crate::core::text::clean;
+
 /// Why an input is not acted on. Existing workloads keep running untouched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refusal {
@@ -34,7 +36,8 @@ impl Refusal {
 /// `spec.desiredCount: InvalidParameterException: …`
 impl fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}: {}", self.path, self.exception.as_str(), self.message)
+        // A path repeats keys that users chose.
+        write!(formatter, "{}: {}: {}", clean(&self.path), self.exception.as_str(), clean(&self.message))
     }
 }
 
@@ -53,7 +56,7 @@ pub struct Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = if self.is_approximated { "approximated" } else { "no effect" };
-        write!(formatter, "{} ({how}: {})", self.path, self.why)
+        write!(formatter, "{} ({how}: {})", clean(&self.path), clean(&self.why))
     }
 }
 
@@ -157,7 +160,7 @@ pub fn condition(
 
 /// One line of printable text, cut at a character boundary: user input cannot break a log line or an event.
 fn shorten(message: &str) -> String {
-    let clean: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean = clean(message);
     if clean.len() <= LONGEST_MESSAGE {
         return clean;
     }
@@ -176,5 +179,14 @@ mod tests {
             refusals.map(|refusal| refusal.to_string()),
             ["spec.a: ClientException: one; two", "spec.b[0]: InvalidParameterException: three"]
         );
+    }
+
+    #[test]
+    fn when_a_path_repeats_a_key_that_turns_or_breaks_the_line_then_it_is_shown_harmless() {
+        let refusal = Refusal::client("spec.labels[\u{202e}gpj\u{2028}x\n]", "bad \u{2066}key");
+        assert_eq!(refusal.to_string(), "spec.labels[\u{fffd}gpj\u{fffd}x ]: ClientException: bad \u{fffd}key");
+        let finding = Finding { path: "a[\u{200f}]".to_owned(), is_approximated: false, why: "b\u{202e}".to_owned() };
+        assert_eq!(finding.to_string(), "a[\u{fffd}] (no effect: b\u{fffd})");
+        assert_eq!(shorten("kubelet said\u{2028}ok\u{202d}"), "kubelet said\u{fffd}ok\u{fffd}");
     }
 }

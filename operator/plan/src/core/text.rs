@@ -1,4 +1,4 @@
-//! User input inside messages: printable, one line, short. It can neither break a log line nor fill an event.
+//! Text of users and of others inside messages: printable, one line, short. It can neither break a log line nor fill an event.
 
 /// Longest piece of user input that a message repeats, in characters.
 const LONGEST: usize = 128;
@@ -7,7 +7,7 @@ const LONGEST: usize = 128;
 const LONGEST_MESSAGE: usize = 512;
 
 /// The text without control characters and bidirectional overrides, cut after 128 characters.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     cut(text, LONGEST)
 }
 
@@ -25,13 +25,21 @@ fn cut(text: &str, longest: usize) -> String {
 }
 
 /// The text as [`printable`], in quotation marks.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", printable(text))
 }
 
-/// U+2028 and U+2029 end lines; U+202A to U+202E and U+2066 to U+2069 turn the direction of what follows.
+/// The text in its whole length, on one line, with every character replaced that is not printable.
+pub(crate) fn clean(text: &str) -> String {
+    let replace = |c: char| if c.is_control() { ' ' } else { '\u{fffd}' };
+    text.chars().map(|c| if is_printable(c) { c } else { replace(c) }).collect()
+}
+
+/// U+2028 and U+2029 end lines; U+061C, U+200E, U+200F, U+202A to U+202E and U+2066 to U+2069 turn the direction of what
+/// follows.
 fn is_printable(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    const TURNS: [char; 3] = ['\u{61c}', '\u{200e}', '\u{200f}'];
+    !c.is_control() && !TURNS.contains(&c) && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -41,6 +49,7 @@ mod tests {
     #[test]
     fn when_text_has_line_ends_escapes_or_overrides_then_they_are_replaced() {
         assert_eq!(printable("a\nb\r\u{1b}[31mc\u{202e}d\u{2028}e\0"), "a�b��[31mc�d�e�");
+        assert_eq!(clean("a\u{200f}b\nc"), "a�b c");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::core::store::{DecodeError, Stored, View};
+use crate::core::text::clean;
 
 /// A Pod.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -23,11 +24,18 @@ impl View for PodView {
     fn read(stored: &Stored) -> Result<Self, DecodeError> {
         let mut pod: Self = stored.decode()?;
         pod.metadata.resource_version.clone_from(&stored.resource_version);
+        pod.status.clean();
         Ok(pod)
     }
 }
 
 impl PodView {
+    /// Who made it and replaces it.
+    #[must_use]
+    pub fn controller(&self) -> Option<&PodOwner> {
+        self.metadata.owner_references.iter().find(|owner| owner.controller)
+    }
+
     /// Whether its containers have ended for good.
     #[must_use]
     pub fn is_over(&self) -> bool {
@@ -52,12 +60,26 @@ pub struct PodMetadata {
     pub labels: BTreeMap<String, String>,
     /// Annotations.
     pub annotations: BTreeMap<String, String>,
+    /// Whom it belongs to.
+    pub owner_references: Vec<PodOwner>,
     /// When it was made.
     pub creation_timestamp: Option<Timestamp>,
     /// When it will be gone at the latest; set while it is being deleted.
     pub deletion_timestamp: Option<Timestamp>,
     /// Seconds between the request to delete it and that time.
     pub deletion_grace_period_seconds: Option<i64>,
+}
+
+/// Somebody that a Pod belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodOwner {
+    /// `ReplicaSet`, `DaemonSet` …
+    pub kind: String,
+    /// Name, unique among those of the kind in the namespace.
+    pub name: String,
+    /// Whether it made the Pod and replaces it.
+    pub controller: bool,
 }
 
 /// Spec of a Pod.
@@ -168,6 +190,22 @@ pub struct TerminatedView {
 }
 
 impl PodStatusView {
+    /// Messages come from nodes, runtimes and registries, and repeat what users wrote: from here on they are safe to show.
+    fn clean(&mut self) {
+        let containers = self.container_statuses.iter_mut().chain(&mut self.init_container_statuses);
+        let states = containers.flat_map(|container| [&mut container.state, &mut container.last_state]);
+        let in_states = states.flat_map(|state| {
+            let waiting = state.waiting.as_mut().map(|waiting| [&mut waiting.reason, &mut waiting.message]);
+            let ended = state.terminated.as_mut().map(|ended| [&mut ended.reason, &mut ended.message]);
+            waiting.into_iter().chain(ended).flatten()
+        });
+        let in_conditions =
+            self.conditions.iter_mut().flat_map(|condition| [&mut condition.reason, &mut condition.message]);
+        for text in [&mut self.reason, &mut self.message].into_iter().chain(in_states).chain(in_conditions) {
+            *text = clean(text);
+        }
+    }
+
     /// The condition of a type, if the Pod has it.
     #[must_use]
     pub fn condition(&self, type_: &str) -> Option<&PodCondition> {

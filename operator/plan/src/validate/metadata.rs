@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::text::quoted;
 use crate::core::kind::Kind;
 use crate::core::report::Refusal;
+use crate::core::text::quoted;
 
 /// What is wrong with `metadata`. ECS names may have capitals and underscores and go into the spec; the name of the
 /// object may not.

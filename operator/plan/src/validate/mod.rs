@@ -16,7 +16,6 @@ mod schema;
 mod service;
 mod size;
 mod task_definition;
-mod text;
 
 use api::capacity_provider::ECSCapacityProvider;
 use api::cluster::ECSCluster;
@@ -32,11 +31,11 @@ pub use scaling::scalable_target;
 pub use schema::{schema, unknown_fields};
 pub use service::service;
 pub use task_definition::task_definition;
-pub(crate) use text::line;
 
 use crate::core::kind::Kind;
 use crate::core::report::Refusal;
 use crate::core::store::Stored;
+use crate::core::text::line;
 use crate::support::{self, Document};
 
 /// Everything that is wrong with an object as the operator remembers it; `object` is its [`Stored::value`].
@@ -124,7 +123,7 @@ const fn exception(kind: Kind) -> Reason {
 }
 
 fn refusal(kind: Kind, path: &str, message: impl Into<String>) -> Refusal {
-    Refusal { path: path.to_owned(), exception: exception(kind), message: text::line(&message.into()) }
+    Refusal { path: line(path), exception: exception(kind), message: line(&message.into()) }
 }
 
 /// What the ECS rules say, as refusals of fields below `spec`.

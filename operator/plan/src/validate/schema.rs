@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::compiled::{self, Form, Schema, Unique};
-use super::text::{printable, quoted};
 use crate::core::kind::Kind;
 use crate::core::report::Refusal;
+use crate::core::text::{printable, quoted};
 
 /// More refusals than this say nothing new.
 const MOST_REFUSALS: usize = 50;

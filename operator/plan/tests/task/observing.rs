@@ -228,6 +228,14 @@ fn when_an_image_cannot_be_pulled_then_the_trouble_has_the_word_of_ecs() {
 }
 
 #[test]
+fn when_a_node_repeats_text_that_turns_or_breaks_lines_then_it_is_harmless_in_every_text_of_the_task() {
+    let app = waiting(&app_name(), "ImagePullBackOff", "Back-off\u{2028}pulling \u{202e}egap\u{1b}[31m");
+    let pod = pod_of(true, app, running("helper", true), ended("init", 0, "Completed"));
+    let trouble = task(pod).trouble.unwrap();
+    assert!(trouble.message.contains("Back-off\u{fffd}pulling \u{fffd}egap [31m"), "{}", trouble.message);
+}
+
+#[test]
 fn when_a_secret_is_missing_then_its_name_is_known() {
     for (message, name) in
         [("secret \"db-password\" not found", "db-password"), ("couldn't find key password in Secret shop/db", "db")]
