@@ -67,7 +67,8 @@ fn daemon_set_controller(cluster: &mut Cluster, nodes: &[&str]) {
         cluster.apply(json!({
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": format!("agent-{node}"), "labels": template["metadata"]["labels"],
-                "annotations": template["metadata"]["annotations"]},
+                "annotations": template["metadata"]["annotations"],
+                "ownerReferences": [{"kind": "DaemonSet", "name": "agent", "uid": "d", "controller": true}]},
             "spec": {"nodeName": node},
             "status": {"phase": "Running", "startTime": now,
                 "containerStatuses": [{"name": "app", "ready": true, "started": true, "restartCount": 0,

@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::context::Context;
 use super::record::Record;
-use super::snapshot::ServiceSnapshot;
+use super::snapshot::{ServiceSnapshot, daemon_set_name};
 use crate::capacity::{CapacityPart, NO_PROVIDER};
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
@@ -205,9 +205,9 @@ fn own_tolerations() -> impl Iterator<Item = Toleration> {
     })
 }
 
-/// The DaemonSet is named like the service.
+/// The DaemonSet of the service.
 pub(super) fn key(snapshot: &ServiceSnapshot) -> ObjectKey {
-    ObjectKey::namespaced(Kind::DaemonSet, &snapshot.namespace, ecs::name::dns_label(&snapshot.key.name, 63))
+    ObjectKey::namespaced(Kind::DaemonSet, &snapshot.namespace, daemon_set_name(&snapshot.key.name))
 }
 
 /// The whole DaemonSet.

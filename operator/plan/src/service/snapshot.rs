@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::record::Record;
-use super::workload::{DaemonSetView, Workload};
+use super::workload::{self, DaemonSetView, Workload, is_task};
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
 use crate::core::metadata::Metadata;
@@ -104,10 +104,13 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         .filter_map(Workload::read)
         .map(|workload| ((workload.deployment.clone(), workload.provider.clone()), workload))
         .collect();
+    let names = workload_names(key, &records, &workloads);
+    let daemon_set_name = daemon_set_name(&key.name);
     let mut tasks: Vec<Task> = world
         .find(Kind::Pod, Some(&namespace), &Term::Service(label))
         .iter()
         .filter_map(|stored| stored.view::<PodView>().ok())
+        .filter(|pod| is_task(pod, &names, &daemon_set_name))
         .map(|pod| observe(&pod, now))
         .collect();
     let owner = Term::Owner(root.metadata.uid.clone());
@@ -134,6 +137,25 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         fetchers,
         name_taken_by,
     })
+}
+
+/// The DaemonSet of a service is named like the service.
+pub(super) fn daemon_set_name(service: &str) -> String {
+    ecs::name::dns_label(service, 63)
+}
+
+/// Names of the Deployments that the service has, and of those that its records stand for.
+fn workload_names(
+    key: &ObjectKey,
+    records: &[Record],
+    workloads: &BTreeMap<(String, String), Workload>,
+) -> BTreeSet<String> {
+    let of_record = |record: &Record| {
+        let parts = record.revision.capacity.iter();
+        parts.map(|part| workload::key(key, record.digits(), part.provider.as_deref()).name).collect::<Vec<_>>()
+    };
+    let live = workloads.values().map(|workload| workload.stored.key.name.clone());
+    live.chain(records.iter().flat_map(of_record)).collect()
 }
 
 /// Of the nodes that tasks are on, those that are DRAINING.

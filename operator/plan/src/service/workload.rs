@@ -1,14 +1,51 @@
 //! What is read of a service's Deployments.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
 use crate::core::metadata::Metadata;
 use crate::core::store::{DecodeError, Stored, View};
+use crate::pod::observe::PodView;
+
+/// The Deployment of a service deployment on a capacity provider, by the name that it is made with: `web-3f2a91c07b`, or `web-fargate-3f2a91c07b` with a provider. The hash is of the service, the deployment and the
+/// provider, so that no two of them ever meet.
+pub(super) fn key(service: &ObjectKey, deployment: &str, provider: Option<&str>) -> ObjectKey {
+    let provider = provider.unwrap_or_default();
+    let readable: String =
+        provider.chars().filter(char::is_ascii_alphanumeric).take(20).collect::<String>().to_ascii_lowercase();
+    let hash = ecs::name::short_hash(&format!("{}/{deployment}/{provider}", service.name));
+    let suffix = if readable.is_empty() { hash } else { format!("{readable}-{hash}") };
+    let stem = ecs::name::dns_label(&service.name, LONGEST_NAME - 1 - suffix.len());
+    let namespace = service.namespace.clone().unwrap_or_default();
+    ObjectKey::namespaced(Kind::Deployment, namespace, format!("{stem}-{suffix}"))
+}
+
+/// Pods get their Deployment's name and 17 characters more, cut at 63: longer names would hide which is which.
+const LONGEST_NAME: usize = 63;
+
+/// What marks the pods of one ReplicaSet of a Deployment; the ReplicaSet has it at the end of its name.
+const TEMPLATE_HASH: &str = "pod-template-hash";
+
+/// Whether a pod is of one of these Deployments, or of the DaemonSet with this name. Its labels alone do not say so: whoever
+/// may label pods in the namespace could make the operator count and stop anybody's.
+pub(super) fn is_task(pod: &PodView, deployments: &BTreeSet<String>, daemon_set: &str) -> bool {
+    let Some(controller) = pod.controller() else { return false };
+    let hash = pod.metadata.labels.get(TEMPLATE_HASH).map(String::as_str).unwrap_or_default();
+    match controller.kind.as_str() {
+        "DaemonSet" => controller.name == daemon_set,
+        "ReplicaSet" => {
+            let deployment = controller.name.strip_suffix(hash).and_then(|name| name.strip_suffix('-'));
+            deployment.is_some_and(|name| deployments.contains(name))
+        }
+        _ => false,
+    }
+}
 
 /// A Deployment of the service: all tasks of one service deployment on one capacity provider.
 #[derive(Clone, Debug)]

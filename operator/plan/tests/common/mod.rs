@@ -31,7 +31,14 @@ impl Cluster {
         let mut cluster =
             Self { world: MemoryWorld::default(), now, settings, log: Vec::new(), server: Server::default() };
         cluster.apply(json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCluster", "metadata": {"name": "default"}, "spec": {}}));
+        cluster.annotate(&json!({"ecs-operator.dev/allowed-placement": "capacity-providers=*,node-labels=*"}));
         cluster
+    }
+
+    /// An administrator writes the annotations of the namespace, all of them.
+    pub fn annotate(&mut self, annotations: &Value) {
+        let metadata = json!({"name": NAMESPACE, "annotations": annotations});
+        self.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}));
     }
 
     /// What `kubectl replace` does: a new generation when the spec changed, and status left alone.
@@ -257,9 +264,14 @@ impl Cluster {
                         "state": {"running": {"startedAt": started.to_string()}}})
                 })
                 .collect();
+            let mut labels = template["metadata"]["labels"].clone();
+            labels["pod-template-hash"] = json!("hash");
+            let controller = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{owner}-hash"),
+                "uid": "replica-set", "controller": true});
             self.apply(json!({
                 "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": name, "labels": template["metadata"]["labels"], "annotations": template["metadata"]["annotations"]},
+                "metadata": {"name": name, "labels": labels, "annotations": template["metadata"]["annotations"],
+                    "ownerReferences": [controller]},
                 "spec": {"nodeName": "node-1", "containers": template["spec"]["containers"]},
                 "status": {"phase": "Running", "containerStatuses": states, "startTime": self.now.to_string(),
                     "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": self.now.to_string()},

@@ -53,8 +53,8 @@ fn deployment(state: &mut State, id: &Id, now: Timestamp) {
         let name = (0..).map(|number| format!("{}-{template}-{number}", id.name));
         let name =
             name.into_iter().find(|name| !state.objects.contains_key(&Id::new("pods", &id.namespace, name))).unwrap();
-        let owner =
-            json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": id.name, "uid": uid, "controller": true}]);
+        let owner = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{}-{template}", id.name),
+            "uid": uid, "controller": true}]);
         let mut metadata = deployment["spec"]["template"]["metadata"].clone();
         metadata["labels"]["pod-template-hash"] = json!(template);
         metadata["ownerReferences"] = owner;

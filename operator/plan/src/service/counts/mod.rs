@@ -27,9 +27,9 @@ use super::record::Record;
 use super::resolve::{Resolution, ResolvedService};
 use super::snapshot::ServiceSnapshot;
 use super::stage::{GivenUp, Stages};
-use super::workload::Workload;
+use super::workload::{self, Workload};
 use crate::capacity::CapacityPart;
-use crate::core::kind::{Kind, ObjectKey};
+use crate::core::kind::ObjectKey;
 use crate::core::op::Op;
 
 /// What should be running.
@@ -246,7 +246,7 @@ impl Rollout<'_> {
             (None, Some(live)) if replicas == 0 => Wanted::Finished(live.stored.key.clone()),
             (Some(record), live) => Wanted::Kept(Box::new(WantedWorkload {
                 key: live.map_or_else(
-                    || workload_key(self.context.snapshot, record, &capacity),
+                    || workload::key(&self.context.snapshot.key, record.digits(), capacity.provider.as_deref()),
                     |live| live.stored.key.clone(),
                 ),
                 budget: valid(bounds(replicas, self.service.percentages).budget(replicas)),
@@ -298,19 +298,3 @@ enum Wanted {
 fn valid(budget: Budget) -> Budget {
     if budget.is_zero() { Budget { max_surge: 1, max_unavailable: 0 } } else { budget }
 }
-
-/// `web-3f2a91c07b`, or `web-fargate-3f2a91c07b` with a provider. The hash is of the service, the deployment and the
-/// provider, so that no two of them ever meet.
-fn workload_key(snapshot: &ServiceSnapshot, record: &Record, part: &CapacityPart) -> ObjectKey {
-    let service = &snapshot.key.name;
-    let provider = part.provider.as_deref().unwrap_or_default();
-    let readable: String =
-        provider.chars().filter(char::is_ascii_alphanumeric).take(20).collect::<String>().to_ascii_lowercase();
-    let hash = ecs::name::short_hash(&format!("{service}/{}/{provider}", record.digits()));
-    let suffix = if readable.is_empty() { hash } else { format!("{readable}-{hash}") };
-    let stem = ecs::name::dns_label(service, LONGEST_NAME - 1 - suffix.len());
-    ObjectKey::namespaced(Kind::Deployment, &snapshot.namespace, format!("{stem}-{suffix}"))
-}
-
-/// Pods get their Deployment's name and 17 characters more, cut at 63: longer names would hide which is which.
-const LONGEST_NAME: usize = 63;
