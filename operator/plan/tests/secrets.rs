@@ -137,18 +137,18 @@ fn when_tasks_wait_for_a_secret_then_its_name_its_keys_and_the_word_of_its_maker
         resolved["message"].as_str().unwrap().to_owned()
     };
     let said = message(&cluster);
-    assert!(said.contains(&name) && said.ends_with("says: nothing yet"), "{said}");
+    assert!(said.contains(&name) && said.ends_with("has not reported yet"), "{said}");
     assert!(
         said.contains("prod-password-") && said.contains("prod-user-") && said.contains("(container app)"),
         "{said}"
     );
     cluster.edit(Kind::ExternalSecret, &name, |external| {
-        external["status"] =
-            json!({"conditions": [{"type": "Ready", "status": "False", "message": "could not get secret data"}]});
+        external["status"] = json!({"conditions": [{"type": "Ready", "status": "False", "reason": "SecretSyncedError",
+                "message": "could not get secret data"}]});
     });
     cluster.settle();
     let said = message(&cluster);
-    assert!(said.ends_with("says: could not get secret data"), "{said}");
+    assert!(said.ends_with("reports SecretSyncedError") && !said.contains("could not get"), "{said}");
 }
 
 #[test]

@@ -52,10 +52,19 @@ fn describe(snapshot: &ServiceSnapshot, name: &str, template: Option<&Value>) ->
     if let Some(fetcher) = fetcher {
         let conditions = fetcher.pointer("/status/conditions").and_then(Value::as_array);
         let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
-        let said = ready.and_then(|ready| ready.get("message")).and_then(Value::as_str).unwrap_or("nothing yet");
-        let _ = write!(message, "; ExternalSecret {name} is to make it and says: {said}");
+        // What the store said may tell of secrets that are not this namespace's; whoever may read the object finds it there.
+        let reason = ready.and_then(|ready| ready.get("reason")).and_then(Value::as_str).filter(|text| is_word(text));
+        let _ = match reason {
+            Some(reason) => write!(message, "; ExternalSecret {name} is to make it and reports {reason}"),
+            None => write!(message, "; ExternalSecret {name} is to make it and has not reported yet"),
+        };
     }
     message
+}
+
+/// Whether a text is a reason: one word.
+fn is_word(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !text.is_empty()
 }
 
 /// Keys of a Secret that containers of the template name, each with the first container that does.
