@@ -23,7 +23,6 @@ pub fn pod(input: &Input, namespaces: &[Value], facts: &ClusterFeatures) -> Resu
     let namespace = input.namespace();
     let name_of = |known: &&Value| known.pointer("/metadata/name").and_then(Value::as_str) == Some(namespace);
     let known = namespaces.iter().find(name_of);
-    let annotations = known.and_then(|known| known.pointer("/metadata/annotations"));
     let pod = pod::pod(&TaskInput {
         task_definition: &spec,
         volume_configurations: &[],
@@ -31,7 +30,7 @@ pub fn pod(input: &Input, namespaces: &[Value], facts: &ClusterFeatures) -> Resu
         deployment: "",
         namespace,
         facts,
-        policy: &NamespacePolicy::from_annotations(annotations),
+        policy: &known.map(NamespacePolicy::from_namespace).unwrap_or_default(),
     })
     .map_err(|refusals| {
         refusals.iter().map(|refusal| format!("spec.{}: {}", refusal.path, refusal.message)).collect::<Vec<_>>()

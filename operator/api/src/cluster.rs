@@ -335,7 +335,8 @@ pub struct ClusterServiceConnectDefaults {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterKubernetes {
-    /// Labels of the nodes that are container instances of the cluster. Defaults to every node.
+    /// Labels of the nodes that are container instances of the cluster. An administrator must list each in the annotation
+    /// `ecs-operator.dev/allowed-placement` of the Namespace, as `node-labels=KEY=VALUE`. Defaults to every node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub node_selector: Option<BTreeMap<String, String>>,

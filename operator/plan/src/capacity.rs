@@ -8,11 +8,16 @@ use api::capacity_provider::{
 };
 use api::cluster::{ClusterCapacityProvider, ClusterCapacityProviderState, ClusterSpec};
 use ecs::arn::last_segment;
+use ecs::pattern::matches;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::core::kind::Kind;
 use crate::core::labels;
-use crate::core::world::World;
+use crate::core::policy::NamespacePolicy;
+use crate::core::right::Right;
+use crate::core::root::holder;
+use crate::core::world::{Term, World};
 use crate::nodes::instance::any_node_has;
 
 /// One item of a capacity provider strategy with the nodes behind it. A service without strategy has one part without
@@ -134,6 +139,13 @@ pub fn cluster_placement(cluster: &ClusterSpec) -> Placement {
     Placement { node_selector_terms: terms.iter().map(|term| json!(term)).collect(), tolerations: Vec::new() }
 }
 
+/// What a cluster's node selector needs, by label.
+pub(crate) fn selector_rights(cluster: &ClusterSpec) -> impl Iterator<Item = (String, Right)> + '_ {
+    let selector = cluster.kubernetes.as_ref().and_then(|kubernetes| kubernetes.node_selector.as_ref());
+    let right = |key: &String, value: &String| Right::NodeLabel { key: key.clone(), value: value.clone() };
+    selector.into_iter().flatten().map(move |(key, value)| (key.clone(), right(key, value)))
+}
+
 /// A cluster's node selector as terms; empty for all nodes.
 #[must_use]
 pub fn cluster_terms(cluster: &ClusterSpec) -> Vec<NodeSelectorTerm> {
@@ -146,11 +158,41 @@ fn is_in(key: &str, value: &str) -> NodeSelectorRequirement {
     NodeSelectorRequirement { key: key.to_owned(), operator: NodeSelectorOperator::In, values: vec![value.to_owned()] }
 }
 
-/// Whether services of a namespace may name the provider. Without a list, all may.
+/// Why services of a namespace may not name the provider, if they may not. It says itself who may; where it says nothing,
+/// the Namespace has to list it, unless it is one of the two that exist on ECS without being created.
 #[must_use]
-pub fn allows(spec: &CapacityProviderSpec, namespace: &str) -> bool {
-    let list = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.allowed_namespaces.as_ref());
-    list.is_none_or(|allowed| allowed.iter().any(|allowed| allowed == namespace))
+pub fn refusal(spec: &CapacityProviderSpec, name: &str, namespace: &str, policy: &NamespacePolicy) -> Option<String> {
+    let kubernetes = spec.kubernetes.as_ref();
+    if let Some(allowed) = kubernetes.and_then(|kubernetes| kubernetes.allowed_namespaces.as_ref()) {
+        let is_allowed = allowed.iter().any(|pattern| matches(pattern, namespace));
+        return (!is_allowed).then(|| format!("capacity provider {name} does not allow namespace {namespace}"));
+    }
+    if kubernetes.is_some_and(|kubernetes| kubernetes.predefined == Some(true)) {
+        return None;
+    }
+    let message = policy.refusal(namespace, &Right::CapacityProvider(name.to_owned()))?;
+    Some(format!("{message}, or list the namespace in kubernetes.allowedNamespaces of the ECSCapacityProvider"))
+}
+
+/// A capacity provider and the name of its object.
+pub(crate) struct Provider {
+    pub(crate) object_name: String,
+    pub(crate) spec: CapacityProviderSpec,
+}
+
+/// The capacity provider with an ECS name.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub(crate) fn provider(world: &dyn World, name: &str) -> Result<Provider, String> {
+    #[derive(Deserialize)]
+    struct WithSpec {
+        spec: CapacityProviderSpec,
+    }
+    let stored = holder(world, Kind::CapacityProvider, None, &[Term::EcsName(name.to_owned())])
+        .ok_or_else(|| format!("capacity provider {name} not found: no ECSCapacityProvider has this name"))?;
+    let WithSpec { spec } = stored.decode().map_err(|error| format!("capacity provider {name}: {error}"))?;
+    Ok(Provider { object_name: stored.key.name.clone(), spec })
 }
 
 /// Whether services may name a provider that the cluster lists, or listed while tasks of it still run.

@@ -13,6 +13,7 @@ pub mod core;
 mod decide;
 mod launch;
 pub mod nodes;
+mod permission;
 pub mod pod;
 pub mod routes;
 pub mod sandbox;

@@ -15,7 +15,6 @@ use serde_json::{Value, json};
 /// A world with one of everything, at rest.
 fn world() -> Cluster {
     let mut cluster = Cluster::new();
-    cluster.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}));
     for (index, zone) in ["a", "b", "a"].iter().enumerate() {
         cluster.apply(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": format!("node-{}", index + 1),
             "labels": {"topology.kubernetes.io/zone": zone, "pool": if index == 0 { "web" } else { "other" }}},

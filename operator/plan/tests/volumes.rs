@@ -3,14 +3,13 @@
 
 mod common;
 
-use common::{Cluster, NAMESPACE, condition, service, task_definition};
+use common::{Cluster, condition, service, task_definition};
 use plan::Kind;
 use serde_json::json;
 
 /// An administrator writes an annotation of the namespace.
 fn allow(cluster: &mut Cluster, name: &str, value: &str) {
-    cluster.apply(json!({"apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": NAMESPACE, "annotations": {name: value}}}));
+    cluster.annotate(&json!({name: value}));
 }
 
 #[test]

@@ -27,8 +27,9 @@ pub struct CapacityProviderKubernetes {
     /// Capacity type of the nodes, by the labels that Karpenter and EKS set. Defaults to any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_type: Option<CapacityType>,
-    /// Namespaces whose clusters and services may use the provider. Defaults to all namespaces; an empty list allows
-    /// none.
+    /// Namespaces whose clusters and services may use the provider; `*` stands for any characters. An empty list allows
+    /// none. Defaults to those whose annotation `ecs-operator.dev/allowed-placement` lists `capacity-providers=NAME`; the
+    /// predefined providers are for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000), inner(length(min = 1, max = 63)), extend("x-kubernetes-list-type" = "set"))]
     pub allowed_namespaces: Option<Vec<String>>,

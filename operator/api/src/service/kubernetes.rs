@@ -27,18 +27,19 @@ pub struct ServiceKubernetes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_disruption_budget: Option<KubernetesPodDisruptionBudget>,
     /// PriorityClass of the pods. Give DAEMON services a high one so that their tasks start first on a node without
-    /// room for all tasks. System classes, whose names start with `system-`, are refused. Changing it does not start a
-    /// deployment: it applies to tasks of the next one.
+    /// room for all tasks. An administrator must list the class in the annotation `ecs-operator.dev/allowed-placement` of
+    /// the Namespace, as `priority-classes=NAME`. System classes, whose names start with `system-`, are refused. Changing
+    /// it does not start a deployment: it applies to tasks of the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
     pub priority_class_name: Option<String>,
-    /// Annotations of the pods, 16 KiB together. Changing them does not start a deployment: they apply to tasks of the
-    /// next one.
+    /// Annotations of the pods, 16 KiB together. Those of `ecs-operator.dev` have no effect. Changing them does not start a
+    /// deployment: they apply to tasks of the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub pod_annotations: Option<BTreeMap<String, String>>,
-    /// Labels of the pods, in addition to the operator's own, 16 KiB together. Changing them does not start a deployment: they apply to
-    /// tasks of the next one.
+    /// Labels of the pods, in addition to the operator's own, 16 KiB together. Those of `ecs-operator.dev` have no effect.
+    /// Changing them does not start a deployment: they apply to tasks of the next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub pod_labels: Option<BTreeMap<String, String>>,
@@ -49,7 +50,7 @@ pub struct ServiceKubernetes {
     /// Rolls back to an earlier deployment: name of an ECSServiceDeployment of this service, or its `ecs-svc/…` id.
     /// Until you remove the field, the service runs that service revision instead of what the spec describes; the
     /// counts in the spec still apply. Setting, changing or removing it starts a deployment unless that revision is
-    /// running already.
+    /// running already. What an administrator no longer allows in the namespace is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_revision: Option<String>,
@@ -111,10 +112,12 @@ pub struct KubernetesService {
     /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// Type of the Service. Defaults to `ClusterIP`.
+    /// Type of the Service. Defaults to `ClusterIP`. For the others, an administrator must write `load-balancer` or
+    /// `node-port` into the annotation `ecs-operator.dev/allowed-services` of the Namespace.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub type_: Option<KubernetesServiceType>,
-    /// Annotations of the Service, for example for a load balancer controller or external-dns.
+    /// Annotations of the Service, for example for a load balancer controller or external-dns. An administrator must list
+    /// each in the annotation `ecs-operator.dev/allowed-services` of the Namespace, as `annotations=KEY`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]
     pub annotations: Option<BTreeMap<String, String>>,

@@ -125,7 +125,8 @@ pub struct ContainerDefinition {
     /// Whether to disable the network of the container. true is refused: the containers of a pod share one network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disable_networking: Option<bool>,
-    /// Whether the container is privileged; not on Fargate.
+    /// Whether the container is privileged; not on Fargate. An administrator must write `privileged` into the annotation
+    /// `ecs-operator.dev/allowed-host-access` of the Namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privileged: Option<bool>,
     /// Whether the root file system of the container is read-only.

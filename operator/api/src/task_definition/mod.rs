@@ -223,7 +223,7 @@ pub struct TaskDefinitionKubernetes {
     #[schemars(extend("maxProperties" = 64))]
     pub pod_annotations: Option<BTreeMap<String, String>>,
     /// ServiceAccount of the pods, in the same namespace, instead of the one that the operator creates for
-    /// `taskRoleArn`.
+    /// `taskRoleArn`. The names of those, which start with `ecs-role-` and `ecs-task-`, are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
     pub service_account_name: Option<String>,
@@ -247,7 +247,8 @@ pub struct TaskDefinitionKubernetes {
     /// Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata_environment: Option<bool>,
-    /// RuntimeClass of the pods: the sandbox that `trustedExecutionConfiguration` requires.
+    /// RuntimeClass of the pods: the sandbox that `trustedExecutionConfiguration` requires. An administrator must list it
+    /// in the annotation `ecs-operator.dev/allowed-placement` of the Namespace, as `runtime-classes=NAME`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
     pub runtime_class_name: Option<String>,

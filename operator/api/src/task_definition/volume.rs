@@ -41,7 +41,8 @@ pub struct Volume {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HostVolumeProperties {
-    /// Path on the node, created if missing; not on Fargate. Without a path, the volume is an `emptyDir`.
+    /// Path on the node, created if missing; not on Fargate. Without a path, the volume is an `emptyDir`. An administrator
+    /// must list the path in the annotation `ecs-operator.dev/allowed-host-access` of the Namespace, as `host-paths=PATH`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub source_path: Option<String>,
@@ -72,7 +73,8 @@ pub struct DockerVolumeConfiguration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub driver: Option<String>,
-    /// Options of the driver.
+    /// Options of the driver. For NFS exports and bind mounts, an administrator must list the export or path in an
+    /// annotation of the Namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver_opts: Option<BTreeMap<String, String>>,
     /// Labels of the volume.

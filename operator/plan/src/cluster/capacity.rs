@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use api::cluster::{ClusterCapacityProvider, ClusterCapacityProviderState, ClusterSpec};
 use api::conditions::Reason;
 use ecs::arn::last_segment;
-use serde::Deserialize;
 
 use super::live_tasks;
-use crate::core::kind::Kind;
+use crate::capacity;
 use crate::core::labels;
+use crate::core::policy::NamespacePolicy;
 use crate::core::report::Conditions;
-use crate::core::root::holder;
-use crate::core::world::{Term, World};
+use crate::core::world::World;
 
 /// Every provider the cluster lists, and every one it listed before while tasks run on it: ECS refuses to dissociate that,
 /// here it stays until they have stopped. `previous` is what the status said before.
@@ -45,15 +44,13 @@ pub(super) fn providers(
 }
 
 fn state(world: &dyn World, name: &str, namespace: &str) -> ClusterCapacityProviderState {
-    #[derive(Deserialize)]
-    struct View {
-        spec: api::capacity_provider::CapacityProviderSpec,
-    }
-    let found = holder(world, Kind::CapacityProvider, None, &[Term::EcsName(name.to_owned())]);
-    match found.and_then(|stored| stored.decode::<View>().ok()) {
-        None => ClusterCapacityProviderState::NotFound,
-        Some(view) if crate::capacity::allows(&view.spec, namespace) => ClusterCapacityProviderState::Associated,
-        Some(_) => ClusterCapacityProviderState::NotAllowed,
+    let policy = NamespacePolicy::of(world, namespace);
+    match capacity::provider(world, name) {
+        Err(_) => ClusterCapacityProviderState::NotFound,
+        Ok(provider) => match capacity::refusal(&provider.spec, name, namespace, &policy) {
+            None => ClusterCapacityProviderState::Associated,
+            Some(_) => ClusterCapacityProviderState::NotAllowed,
+        },
     }
 }
 

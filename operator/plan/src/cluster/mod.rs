@@ -9,12 +9,15 @@ use api::cluster::{ClusterCapacityProviderState, ClusterSpec, ClusterState, Clus
 use api::conditions::{ConditionType, Reason};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::capacity::selector_rights;
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::op::Plan;
+use crate::core::policy::NamespacePolicy;
 use crate::core::report::{Conditions, Refusal};
 use crate::core::root::{Root, add_finalizer, remove_finalizer};
 use crate::core::settings::Settings;
 use crate::core::world::{Term, World};
+use crate::permission;
 use crate::pod::observe::PodView;
 use crate::support::{self, Document};
 use crate::validate;
@@ -71,6 +74,11 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         refusals.push(Refusal { path: "spec.clusterName".to_owned(), exception: Reason::NameTaken, message });
     }
     let spec = serde_json::from_value::<ClusterSpec>(document.clone());
+    if let Ok(spec) = &spec {
+        let policy = NamespacePolicy::of(world, namespace.unwrap_or_default());
+        let asked = selector_rights(spec).map(|(key, right)| (format!("spec.kubernetes.nodeSelector[{key}]"), right));
+        refusals.extend(permission::refuse(&policy, namespace.unwrap_or_default(), asked.collect()));
+    }
     if !metadata.is_deleting() {
         conditions.accept(&refusals);
     }

@@ -86,12 +86,26 @@ pub const PARAMETER_STORE: &str = "ecs-operator.dev/parameter-store";
 pub const SECRET_REFRESH_INTERVAL: &str = "ecs-operator.dev/secret-refresh-interval";
 /// On a Namespace: the provider of the Secrets Store CSI driver that reads secrets and parameters; `aws`.
 pub const SECRETS_STORE_CSI: &str = "ecs-operator.dev/secrets-store-csi";
-/// On a Namespace: ids of the file systems that tasks in it may mount.
+/// On a Namespace: ids of the file systems that tasks in it may mount, `nfs/SERVER/PATH` and `smb/SERVER/SHARE`.
 pub const ALLOWED_FILE_SYSTEMS: &str = "ecs-operator.dev/allowed-file-systems";
+/// On a Namespace: what tasks in it may have of their nodes, such as `host-paths=/srv/*` and `host-network`.
+pub const ALLOWED_HOST_ACCESS: &str = "ecs-operator.dev/allowed-host-access";
+/// On a Namespace: what may decide where tasks in it run, such as `capacity-providers=edge` and `priority-classes=high`.
+pub const ALLOWED_PLACEMENT: &str = "ecs-operator.dev/allowed-placement";
+/// On a Namespace: what its Services may be besides reachable in the cluster, such as `load-balancer`.
+pub const ALLOWED_SERVICES: &str = "ecs-operator.dev/allowed-services";
+/// On a Namespace, set by its administrator: the Pod Security level that the API server enforces in it.
+pub const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
+/// The strictest value of [`POD_SECURITY`].
+pub const RESTRICTED: &str = "restricted";
 /// Prefix of annotations on a Namespace that say what stands for a file system; its id stands behind it.
 pub const FILE_SYSTEM: &str = "ecs-operator.dev/file-system.";
 /// On a Namespace: the StorageClass of volumes that services configure at launch.
 pub const EBS_STORAGE_CLASS: &str = "ecs-operator.dev/ebs-storage-class";
+/// On what fetches secrets: the `valueFrom` of each, as a JSON list, by which the administrator's list is asked again.
+pub const VALUE_FROM: &str = "ecs-operator.dev/value-from";
+/// On the ServiceAccount of a role: the role as the task definition gives it.
+pub const TASK_ROLE: &str = "ecs-operator.dev/task-role";
 /// On a child that no service owns, because files would go with it.
 pub const KEPT: &str = "ecs-operator.dev/kept";
 

@@ -16,6 +16,7 @@ pub mod quantity;
 pub mod question;
 pub mod relation;
 pub mod report;
+pub mod right;
 pub(crate) mod root;
 pub mod settings;
 pub mod shared_set;

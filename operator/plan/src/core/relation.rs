@@ -306,8 +306,11 @@ const NODE: &[Relation] = &[
     row(node_labels, Term::Label, &[]),
 ];
 
-const NAMESPACE: &[Relation] =
-    &[row(name, Term::Namespace, &[way(Step::In(Kind::TaskDefinition)), way(Step::In(Kind::Service))])];
+const NAMESPACE: &[Relation] = &[row(
+    name,
+    Term::Namespace,
+    &[way(Step::In(Kind::Cluster)), way(Step::In(Kind::TaskDefinition)), way(Step::In(Kind::Service))],
+)];
 
 fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
     object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty())

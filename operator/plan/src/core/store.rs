@@ -231,7 +231,11 @@ fn strip(kind: Kind, object: &mut Value) {
         // What it says of nodes is seen from the nodes and the tasks.
         Kind::DaemonSet => retain(object.get_mut("status"), &["observedGeneration"]),
         Kind::Namespace => {
-            retain(object.get_mut("metadata"), &["name", "uid", "resourceVersion", "annotations", "deletionTimestamp"]);
+            retain(
+                object.get_mut("metadata"),
+                &["name", "uid", "resourceVersion", "annotations", "labels", "deletionTimestamp"],
+            );
+            retain(object.pointer_mut("/metadata/labels"), &[labels::POD_SECURITY]);
             if let Some(object) = object.as_object_mut() {
                 object.retain(|name, _| name == "metadata");
             }

@@ -10,13 +10,12 @@ use super::ports::Ports;
 use super::restart::Restarts;
 use super::secrets::Secrets;
 use super::volumes::Volumes;
-use super::{devices, environment, health, linux, mounts, process, restart, windows};
-use crate::core::facts::ClusterFeatures;
+use super::{TaskInput, devices, environment, health, linux, mounts, process, restart, windows};
 
 /// What all containers of a task are built with.
 pub(super) struct Builder<'a> {
     pub(super) definitions: &'a [ContainerDefinition],
-    pub(super) facts: &'a ClusterFeatures,
+    pub(super) input: &'a TaskInput<'a>,
     pub(super) kubernetes: TaskDefinitionKubernetes,
     pub(super) secrets: Secrets,
     pub(super) windows: bool,
@@ -51,9 +50,9 @@ impl Builder<'_> {
         spec.put_list("volumeMounts", mounts);
         health::put(&mut spec, container, self.windows, notes);
         let security = if self.windows {
-            windows::security_context(container, self.facts, notes)
+            windows::security_context(container, self.input, notes)
         } else {
-            linux::security_context(container, notes)
+            linux::security_context(container, self.input, notes)
         };
         spec.put_map("securityContext", security);
         spec.into()

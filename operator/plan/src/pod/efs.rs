@@ -7,8 +7,10 @@ use serde_json::json;
 use super::TaskInput;
 use super::file_system::{self, Stand};
 use super::notes::Notes;
+use super::permission;
 use super::static_volume::StaticVolume;
 use super::volume_source::Source;
+use crate::core::right::Right;
 
 /// The CSI driver.
 pub(crate) const DRIVER: &str = "efs.csi.aws.com";
@@ -59,7 +61,7 @@ pub(super) fn source(
                 notes.refuse(format!("{path}.authorizationConfig.accessPointId"), message);
                 return None;
             }
-            if !file_system::is_allowed(input, "file system", id, &id_path, notes) {
+            if !permission::has(input, &Right::FileSystem(id.to_owned()), &id_path, notes) {
                 return None;
             }
             Some(Source::of_static(&pair(&volume, configuration, input.namespace)))

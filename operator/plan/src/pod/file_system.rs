@@ -6,20 +6,19 @@
 //! | annotation | meaning |
 //! |---|---|
 //! | `ecs-operator.dev/allowed-file-systems: fs-1,snap-*` | these ids may be used |
+//! | `ecs-operator.dev/allowed-file-systems: nfs/files.corp.example/srv/*` | these exports of the NFS server may be mounted |
+//! | `ecs-operator.dev/allowed-file-systems: smb/fs-1.corp.example/share` | this share may be mounted |
 //! | `ecs-operator.dev/file-system.fs-1: claim/files` | `fs-1` is the claim `files` of the namespace |
 //! | `ecs-operator.dev/file-system.fs-1: storageclass/nfs` | `fs-1` is one claim of that class, made once, kept |
 //! | `ecs-operator.dev/file-system.fs-1: server/files.corp.example` | the file server of the FSx file system `fs-1` |
 
-use api::conditions::Reason;
 use ecs::hash::hex;
 use serde_json::{Value, json};
 
 use super::TaskInput;
 use super::network::is_dns_name;
-use super::notes::Notes;
 use crate::core::kind::Kind;
 use crate::core::labels;
-use crate::core::policy::Permission;
 
 /// A claim of a class needs a size. Shared file systems that have one grow where the class allows it; by then the claim
 /// is the administrator's.
@@ -59,23 +58,6 @@ pub(super) fn stand(input: &TaskInput<'_>, ids: &[&str]) -> Result<Option<Stand>
         return Ok(Some(stand));
     }
     Ok(None)
-}
-
-/// Refuses `id` at `path` unless the administrator of the namespace lists it. `what` is `file system` or `snapshot`.
-pub(super) fn is_allowed(input: &TaskInput<'_>, what: &str, id: &str, path: &str, notes: &mut Notes) -> bool {
-    let (list, namespace) = (labels::ALLOWED_FILE_SYSTEMS, input.namespace);
-    let message = match input.policy.file_system(id) {
-        Permission::Allowed => return true,
-        Permission::Unlisted => format!(
-            "{what} {id} is not allowed in namespace {namespace}: an administrator must annotate the Namespace with \
-             {list}={id}"
-        ),
-        Permission::Denied => format!(
-            "annotation {list} of namespace {namespace} does not list {what} {id}: an administrator must add it"
-        ),
-    };
-    notes.refuse_because(Reason::AccessDeniedException, path, message);
-    false
 }
 
 /// The claim of a class that stands for a file system: one per namespace, class and file system. It has no owner, because

@@ -6,11 +6,13 @@ use serde_json::json;
 
 use super::file_system::{self, Stand};
 use super::notes::Notes;
+use super::permission;
 use super::secrets::InSecret as _;
 use super::static_volume::StaticVolume;
 use super::volume_source::Source;
 use super::{TaskInput, efs};
 use crate::core::labels;
+use crate::core::right::Right;
 
 /// The CSI driver for SMB, which mounts on Windows nodes and on Linux nodes.
 pub(crate) const DRIVER: &str = "smb.csi.k8s.io";
@@ -57,10 +59,14 @@ pub(super) fn windows(
             notes.no_effect(format!("{path}.authorizationConfig"), why);
             return efs::instead(stand, id, root, &id_path, input, notes);
         }
-        Ok(None) if file_system::is_allowed(input, "file system", id, &id_path, notes) => {
-            format!("{id}.{}", authorization.domain)
+        // Which host that is, whoever writes the domain decides: so the host is what has to be allowed.
+        Ok(None) => {
+            let host = format!("{id}.{}", authorization.domain);
+            if !permission::has(input, &Right::of_smb(&host, &share), &id_path, notes) {
+                return None;
+            }
+            host
         }
-        Ok(None) => return None,
     };
     let (secret, _) = secret.kubernetes_secret();
     notes.approximated(

@@ -1,27 +1,31 @@
 //! Volumes on the node: directories of the host, and docker volumes.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use api::task_definition::{DockerVolumeConfiguration, Scope, TaskDefinitionSpec, Volume};
 use ecs::name::dns_label;
 use serde_json::{Map, json};
 
 use super::json::Members;
+use super::network::{is_dns_label, is_dns_name};
 use super::notes::Notes;
 use super::volume_source::{LONGEST_NAME, Source};
+use super::{TaskInput, permission, restricted};
+use crate::core::right::{Right, SHARED_VOLUMES};
 
-/// Where shared docker volumes are on a node: one directory per namespace and volume, so that no namespace can read
-/// another one's data by naming a volume alike.
-const SHARED: &str = "/var/lib/ecs-operator/volumes";
 /// Files that are often mounted from the host. The kubelet refuses a file where it is told to expect a directory.
 const WELL_KNOWN_FILES: [&str; 7] =
     ["/etc/group", "/etc/hostname", "/etc/hosts", "/etc/localtime", "/etc/machine-id", "/etc/passwd", "/etc/timezone"];
 
 /// A directory of the host, made if missing. A path that may be a file or a socket (`/var/run/docker.sock`) has no
 /// type: the kubelet then takes what is there, and the runtime makes a directory if there is nothing, as docker does.
-pub(super) fn host(source: &str, path: &str, notes: &mut Notes) -> Option<Source> {
+pub(super) fn host(source: &str, path: &str, input: &TaskInput<'_>, notes: &mut Notes) -> Option<Source> {
     if has_parent(source) {
         notes.refuse(path, "the path of a host volume cannot contain ..");
+        return None;
+    }
+    if !permission::has(input, &Right::of_host_path(source), path, notes) {
         return None;
     }
     let last = source.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default();
@@ -31,6 +35,11 @@ pub(super) fn host(source: &str, path: &str, notes: &mut Notes) -> Option<Source
         json!({"path": source, "type": "DirectoryOrCreate"})
     };
     Some(Source::of("hostPath", content))
+}
+
+/// Whether this is the name of a directory that is made for a shared volume.
+pub(crate) fn is_name(name: &str) -> bool {
+    is_dns_label(name)
 }
 
 fn has_parent(path: &str) -> bool {
@@ -51,7 +60,7 @@ pub(super) fn docker(
     docker: &DockerVolumeConfiguration,
     name: &str,
     path: &str,
-    namespace: &str,
+    input: &TaskInput<'_>,
     notes: &mut Notes,
 ) -> Option<Source> {
     let driver = docker.driver.as_deref().filter(|driver| !driver.is_empty()).unwrap_or("local");
@@ -62,14 +71,16 @@ pub(super) fn docker(
     if let Some(options) = options {
         let path = format!("{path}.driverOpts");
         if driver == "local" {
-            return by_options(options, docker.scope == Some(Scope::Shared), &path, notes);
+            return by_options(options, docker.scope == Some(Scope::Shared), &path, input, notes);
         }
         notes.no_effect(path, "docker volume drivers do not exist on Kubernetes nodes");
     }
     if docker.scope != Some(Scope::Shared) {
         return Some(Source::of("emptyDir", json!({})));
     }
-    let directory = format!("{SHARED}/{namespace}/{}", dns_label(name, LONGEST_NAME));
+    restricted::keeps_from(input, path, notes);
+    // One directory per namespace and volume: no namespace can read another one's data by naming a volume alike.
+    let directory = format!("{SHARED_VOLUMES}/{}/{}", input.namespace, dns_label(name, LONGEST_NAME));
     let kind = if docker.autoprovision == Some(true) {
         "DirectoryOrCreate"
     } else {
@@ -85,7 +96,13 @@ pub(super) fn docker(
 
 /// What `docker volume create --driver local --opt …` mounts. Anything else would be an empty directory where data is
 /// expected, so it is refused.
-fn by_options(options: &BTreeMap<String, String>, is_shared: bool, path: &str, notes: &mut Notes) -> Option<Source> {
+fn by_options(
+    options: &BTreeMap<String, String>,
+    is_shared: bool,
+    path: &str,
+    input: &TaskInput<'_>,
+    notes: &mut Notes,
+) -> Option<Source> {
     let option = |name: &str| options.get(name).map_or("", String::as_str);
     let (kind, device) = (option("type"), option("device"));
     let flags: Vec<&str> = option("o").split(',').map(str::trim).filter(|flag| !flag.is_empty()).collect();
@@ -99,8 +116,12 @@ fn by_options(options: &BTreeMap<String, String>, is_shared: bool, path: &str, n
         "nfs" | "nfs4" => {
             let (host, export) = device.split_once(':').unwrap_or(("", device));
             let server = flag("addr").unwrap_or(host);
-            if server.is_empty() || !export.starts_with('/') || has_parent(export) {
+            let is_server = is_dns_name(&server.to_ascii_lowercase()) || server.parse::<IpAddr>().is_ok();
+            if !is_server || !export.starts_with('/') || has_parent(export) || export.chars().any(char::is_control) {
                 notes.refuse(path, "an NFS volume requires o: addr=SERVER and device: :/EXPORT");
+                return None;
+            }
+            if !permission::has(input, &Right::of_nfs(server, export), path, notes) {
                 return None;
             }
             unused.extend(flags.iter().filter(|flag| !flag.starts_with("addr=") && !matches!(**flag, "ro" | "rw")));
@@ -123,11 +144,12 @@ fn by_options(options: &BTreeMap<String, String>, is_shared: bool, path: &str, n
             Source::of("emptyDir", content.into())
         }
         "none" | "" if flags.contains(&"bind") => {
-            let source = host(device, &format!("{path}[device]"), notes).filter(|_| device.starts_with('/'));
-            let Some(source) = source else {
-                notes.refuse(format!("{path}[device]"), "a bind mount requires the path of a directory on the node");
+            let path = format!("{path}[device]");
+            if !device.starts_with('/') {
+                notes.refuse(path, "a bind mount requires the path of a directory on the node");
                 return None;
-            };
+            }
+            let source = host(device, &path, input, notes)?;
             unused.extend(flags.iter().filter(|flag| **flag != "bind"));
             source
         }

@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use api::task_definition::{ContainerDefinition, IpcMode, NetworkMode, PidMode, TaskDefinitionSpec};
+use api::task_definition::{ContainerDefinition, IpcMode, NetworkMode, PidMode};
 use serde_json::{Map, Value, json};
 
 use super::json::Members;
 use super::notes::Notes;
+use super::{TaskInput, permission, restricted};
+use crate::core::right::Right;
 
 /// Puts `hostPID`, `hostIPC`, `shareProcessNamespace` and `securityContext.sysctls`.
 pub(super) fn put(
     pod: &mut Map<String, Value>,
-    definition: &TaskDefinitionSpec,
+    input: &TaskInput<'_>,
     mode: NetworkMode,
     windows: bool,
     notes: &mut Notes,
 ) {
+    let definition = input.task_definition;
     if windows {
         for (is_set, field) in [(definition.pid_mode.is_some(), "pidMode"), (definition.ipc_mode.is_some(), "ipcMode")]
         {
@@ -31,38 +34,42 @@ pub(super) fn put(
         }
         return;
     }
-    processes(pod, definition);
+    processes(pod, input, notes);
     match definition.ipc_mode {
-        Some(IpcMode::Host) => pod.put("hostIPC", true),
+        Some(IpcMode::Host) => {
+            permission::has(input, &Right::HostIpc, "ipcMode", notes);
+            pod.put("hostIPC", true);
+        }
         // The containers of a Pod always share IPC with each other and with no other Pod.
         Some(IpcMode::Task | IpcMode::None) | None => {}
     }
-    let sysctls = sysctls(&definition.container_definitions, mode, definition.ipc_mode, notes);
+    let sysctls = sysctls(input, mode, notes);
     if !sysctls.is_empty() {
         pod.put("securityContext", json!({"sysctls": sysctls}));
     }
 }
 
 /// An init process is what the Pod's own becomes for all containers when they share a process namespace.
-fn processes(pod: &mut Map<String, Value>, definition: &TaskDefinitionSpec) {
+fn processes(pod: &mut Map<String, Value>, input: &TaskInput<'_>, notes: &mut Notes) {
+    let definition = input.task_definition;
     let wants_init = |container: &ContainerDefinition| {
         container.linux_parameters.as_ref().is_some_and(|linux| linux.init_process_enabled == Some(true))
     };
     match definition.pid_mode {
         // A Pod cannot have both; on the host its init process reaps.
-        Some(PidMode::Host) => pod.put("hostPID", true),
+        Some(PidMode::Host) => {
+            permission::has(input, &Right::HostPid, "pidMode", notes);
+            pod.put("hostPID", true);
+        }
         Some(PidMode::Task) => pod.put("shareProcessNamespace", true),
         None => pod.put_true("shareProcessNamespace", definition.container_definitions.iter().any(wants_init)),
     }
 }
 
 /// Kernel parameters by name; where containers disagree the last one listed wins, as on ECS.
-fn sysctls(
-    definitions: &[ContainerDefinition],
-    mode: NetworkMode,
-    ipc: Option<IpcMode>,
-    notes: &mut Notes,
-) -> Vec<Value> {
+fn sysctls(input: &TaskInput<'_>, mode: NetworkMode, notes: &mut Notes) -> Vec<Value> {
+    let definitions = &input.task_definition.container_definitions;
+    let ipc = input.task_definition.ipc_mode;
     let mut values: BTreeMap<String, (String, String)> = BTreeMap::new();
     for (index, definition) in definitions.iter().enumerate() {
         for (position, control) in definition.system_controls.iter().flatten().enumerate() {
@@ -85,6 +92,7 @@ fn sysctls(
                 let why = "an unsafe sysctl: the kubelet rejects the task (SysctlForbidden) unless the node allows the \
                     parameter";
                 notes.approximated(&path, why);
+                restricted::keeps_from(input, &path, notes);
             }
             let value = control.value.clone().unwrap_or_default();
             if let Some((earlier, earlier_path)) = values.get(&name)

@@ -7,18 +7,30 @@ use super::json::Members;
 use super::layout::Container;
 use super::notes::Notes;
 use super::user::run_as;
+use super::{TaskInput, permission, restricted};
+use crate::core::right::Right;
 
 /// `securityContext` of the container.
-pub(super) fn security_context(container: &Container<'_>, notes: &mut Notes) -> Map<String, Value> {
+pub(super) fn security_context(
+    container: &Container<'_>,
+    input: &TaskInput<'_>,
+    notes: &mut Notes,
+) -> Map<String, Value> {
     let definition = container.definition;
     let mut context = Map::new();
     let privileged = definition.privileged == Some(true);
+    if privileged {
+        permission::has(input, &Right::Privileged, &container.path("privileged"), notes);
+    }
     context.put_true("privileged", privileged);
     context.put_true("readOnlyRootFilesystem", definition.readonly_root_filesystem == Some(true));
-    if let Some(user) = definition.user.as_deref().filter(|user| !user.is_empty()) {
-        match run_as(user) {
+    let mut user = None;
+    if let Some(text) = definition.user.as_deref().filter(|user| !user.is_empty()) {
+        match run_as(text) {
             Ok(ids) => {
+                user = Some(ids.user);
                 context.put("runAsUser", ids.user);
+                context.put_true("runAsNonRoot", ids.user > 0);
                 context.put_some("runAsGroup", ids.group);
             }
             Err(error) => notes.unsupported(container.path("user"), error.to_string()),
@@ -27,15 +39,30 @@ pub(super) fn security_context(container: &Container<'_>, notes: &mut Notes) -> 
     let stated = definition.linux_parameters.as_ref().and_then(|parameters| parameters.capabilities.as_ref());
     let capabilities = stated.filter(|_| !privileged).map(capabilities).unwrap_or_default();
     let is_nearly_root = privileged || capabilities.add.iter().any(|name| name == "ALL" || name == "SYS_ADMIN");
+    for name in &capabilities.add {
+        let path = container.path("linuxParameters.capabilities.add");
+        match Right::of_capability(name) {
+            Some(right) => drop(permission::has(input, &right, &path, notes)),
+            None if !restricted::allows_capability(name) => restricted::keeps_from(input, &path, notes),
+            None => {}
+        }
+    }
     let mut map = Map::new();
-    map.put_list("add", capabilities.add.into_iter().map(Value::from).collect());
+    map.put_list("add", capabilities.add.iter().map(|name| Value::from(name.as_str())).collect());
     map.put_list("drop", capabilities.drop.into_iter().map(Value::from).collect());
     context.put_map("capabilities", map);
     if stated.is_some() && privileged {
         let why = "a privileged container has every capability, as on ECS";
         notes.no_effect(container.path("linuxParameters.capabilities"), why);
     }
-    docker_security_options(container, is_nearly_root, &mut context, notes);
+    docker_security_options(container, is_nearly_root, input, &mut context, notes);
+    // What is nearly root cannot meet the level in any case; the API refuses what would be put for such a container.
+    if input.policy.enforces_restricted() && !is_nearly_root {
+        if user == Some(0) {
+            restricted::keeps_from(input, &container.path("user"), notes);
+        }
+        restricted::put(&mut context, &capabilities.add, user);
+    }
     context
 }
 
@@ -84,6 +111,7 @@ fn normalised(names: Option<&[String]>) -> Vec<String> {
 fn docker_security_options(
     container: &Container<'_>,
     is_nearly_root: bool,
+    input: &TaskInput<'_>,
     context: &mut Map<String, Value>,
     notes: &mut Notes,
 ) {
@@ -101,14 +129,23 @@ fn docker_security_options(
             ("no-new-privileges", _) => context.put("allowPrivilegeEscalation", false),
             ("apparmor", "" | "true") => notes.no_effect(path, "write apparmor:PROFILE"),
             ("apparmor", profile) => {
-                if !matches!(profile, "unconfined" | "docker-default") {
-                    notes.approximated(path, PROFILE);
+                match profile {
+                    "unconfined" => drop(permission::has(input, &Right::Unconfined, &path, notes)),
+                    "docker-default" => {}
+                    _ => notes.approximated(path, PROFILE),
                 }
                 context.put("appArmorProfile", app_armor(profile));
             }
-            ("seccomp", "unconfined") => context.put("seccompProfile", json!({"type": "Unconfined"})),
+            ("seccomp", "unconfined") => {
+                permission::has(input, &Right::Unconfined, &path, notes);
+                context.put("seccompProfile", json!({"type": "Unconfined"}));
+            }
             ("label", label) => {
                 if put_label(&mut labels, label) {
+                    let of = |name: &str| labels.get(name).and_then(Value::as_str).unwrap_or_default();
+                    if let Some(right) = Right::of_selinux(of("type"), of("user"), of("role")) {
+                        permission::has(input, &right, &path, notes);
+                    }
                     notes.approximated(path, "requires SELinux on the node, with a policy that defines the label");
                 } else {
                     notes.no_effect(path, "not a SELinux label in the form label:user|role|type|level:VALUE");

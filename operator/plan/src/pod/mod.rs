@@ -29,18 +29,21 @@ mod no_counterpart;
 mod no_network;
 mod notes;
 pub mod observe;
+mod permission;
 mod platform;
 mod ports;
 mod probes;
 mod process;
 mod resources;
 mod restart;
+mod restricted;
 mod roles;
 mod secrets;
 mod snapshot;
 mod static_volume;
 mod stop;
 mod user;
+pub(crate) mod users_metadata;
 pub mod view;
 mod volume_source;
 mod volumes;
@@ -52,11 +55,15 @@ use api::service::ServiceVolumeConfiguration;
 use api::task_definition::{NetworkMode, TaskDefinitionSpec};
 use serde_json::{Map, Value};
 
+pub(crate) use host_volume::is_name as is_volume_name;
 pub use metadata::LOG_CONFIGURATION;
 pub(crate) use no_counterpart::no_counterpart;
+pub(crate) use no_network::policy as network_none;
 pub(crate) use platform::windows_build;
 pub use roles::TaskRole;
+pub(crate) use roles::{Account, is_of_a_role, read as account};
 pub use secrets::SecretSource;
+pub(crate) use secrets::{fetched, is_driver as is_secrets_driver};
 
 use crate::core::facts::ClusterFeatures;
 use crate::core::labels;
@@ -67,6 +74,10 @@ use json::Members;
 use layout::{Container, Place};
 use notes::Notes;
 use secrets::Secrets;
+use users_metadata::UsersMetadata;
+
+/// What is said of a label or annotation that the operator itself sets.
+pub(crate) const OWN_KEY: &str = "the operator sets this key itself";
 
 /// What a Pod is made from.
 #[derive(Clone, Copy, Debug)]
@@ -168,10 +179,10 @@ fn build(input: &TaskInput<'_>, firelens: Option<&FireLens>, mut notes: Notes) -
         notes.unsupported(path, message);
     }
     let mut spec = Map::new();
-    network::put(&mut spec, mode, definitions, &containers, &mut notes);
-    kernel::put(&mut spec, definition, mode, windows, &mut notes);
+    network::put(&mut spec, mode, input, &containers, &mut notes);
+    kernel::put(&mut spec, input, mode, windows, &mut notes);
     platform::put(&mut spec, definition, input.is_fargate);
-    isolation::put(&mut spec, definition, &mut notes);
+    isolation::put(&mut spec, input, &mut notes);
     let role = roles::put(&mut spec, input, &mut notes);
     let secrets = Secrets::of(input, &mut notes);
     spec.put_list("imagePullSecrets", secrets.pull_secrets());
@@ -186,8 +197,7 @@ fn build(input: &TaskInput<'_>, firelens: Option<&FireLens>, mut notes: Notes) -
     let mut ports = ports::ports(mode, &containers, &mut notes);
     let task_ports = std::mem::take(&mut ports.task);
     let volumes = volumes::Volumes::of(input, &mut notes);
-    let mut builder =
-        container::Builder { definitions, facts: input.facts, kubernetes, secrets, windows, ports, volumes, restarts };
+    let mut builder = container::Builder { definitions, input, kubernetes, secrets, windows, ports, volumes, restarts };
     let mut lists: (Vec<Value>, Vec<Value>) = Default::default();
     for (container, resources) in containers.iter().zip(resources.containers) {
         let mut built = builder.build(container, resources, &mut notes);
@@ -204,21 +214,37 @@ fn build(input: &TaskInput<'_>, firelens: Option<&FireLens>, mut notes: Notes) -
     spec.put_list("initContainers", lists.0);
     spec.put_list("containers", lists.1);
     spec.put_list("volumes", volumes.list);
-    if let Some(group) = ebs::fs_group(definition).filter(|_| !windows) {
+    if !windows {
         let context = spec.entry("securityContext").or_insert_with(|| Value::Object(Map::new()));
         if let Some(context) = context.as_object_mut() {
-            context.put("fsGroup", group);
-            // A new disk has nothing on it; of another one only the root is looked at.
-            context.put("fsGroupChangePolicy", "OnRootMismatch");
+            restricted::put_profile(context);
+            if let Some(group) = ebs::fs_group(definition) {
+                context.put("fsGroup", group);
+                // A new disk has nothing on it; of another one only the root is looked at.
+                context.put("fsGroupChangePolicy", "OnRootMismatch");
+            }
         }
     }
-    let mut annotations = users_own(kubernetes.pod_annotations, "podAnnotations", &mut notes);
+    restricted::report(input, mode, windows, &mut notes);
+    let mut annotations = users_own(
+        kubernetes.pod_annotations.as_ref(),
+        "kubernetes.podAnnotations",
+        users_metadata::Members::Annotations,
+        input,
+        &mut notes,
+    );
     annotations.extend(metadata::annotations(definitions, &containers, restarts, &mut notes));
     annotations.extend(secrets.annotation());
     let account = role.iter().map(|role| role.service_account(input.namespace));
     let policy = (mode == NetworkMode::None).then(|| no_network::policy(input.namespace));
     let shared = account.chain(policy).chain(volumes.shared).chain(secrets.into_objects()).collect();
-    let mut labels = users_own(kubernetes.pod_labels, "podLabels", &mut notes);
+    let mut labels = users_own(
+        kubernetes.pod_labels.as_ref(),
+        "kubernetes.podLabels",
+        users_metadata::Members::Labels,
+        input,
+        &mut notes,
+    );
     if mode == NetworkMode::None {
         labels.insert(labels::NETWORK.to_owned(), no_network::LABEL_VALUE.to_owned());
     }
@@ -242,34 +268,23 @@ fn min_ready_seconds(containers: &[Container<'_>]) -> i64 {
     if containers.iter().any(decides) { 0 } else { ecs::rolling::HEALTHY_AFTER_RUNNING_SECONDS }
 }
 
-/// What the user adds to the Pod's metadata. Keys by which the operator finds and reads Pods are not the user's to set:
-/// a Pod with another service's label would be counted, and deleted, as that service's task.
-fn users_own(stated: Option<BTreeMap<String, String>>, field: &str, notes: &mut Notes) -> BTreeMap<String, String> {
-    let mut own = stated.unwrap_or_default();
-    own.retain(|key, value| {
-        let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
-        let is_reserved = prefix == api::names::GROUP || prefix.ends_with(&format!(".{}", api::names::GROUP));
-        if is_reserved || key == labels::MANAGED_BY {
-            notes.no_effect(format!("kubernetes.{field}[{key}]"), "the operator sets this key itself");
-            return false;
-        }
-        let problem = if !is_key(key) {
-            Some("not a key that Kubernetes accepts")
-        } else if field == "podLabels" && !value.is_empty() && !metadata::is_qualified_part(value) {
-            Some("not a label value: at most 63 letters, digits, dots, hyphens and underscores")
-        } else {
-            None
-        };
-        if let Some(problem) = problem {
-            notes.refuse(format!("kubernetes.{field}[{key}]"), problem);
-        }
-        problem.is_none()
-    });
+/// What the user adds to the Pod's metadata.
+fn users_own(
+    stated: Option<&BTreeMap<String, String>>,
+    field: &str,
+    members: users_metadata::Members,
+    input: &TaskInput<'_>,
+    notes: &mut Notes,
+) -> BTreeMap<String, String> {
+    let UsersMetadata { own, reserved, refused, rights } = UsersMetadata::of(stated, field, members);
+    for path in reserved {
+        notes.no_effect(path, OWN_KEY);
+    }
+    for (path, problem) in refused {
+        notes.refuse(path, problem);
+    }
+    for (path, right) in rights {
+        permission::has(input, &right, &path, notes);
+    }
     own
-}
-
-/// `name` or `prefix/name`.
-fn is_key(key: &str) -> bool {
-    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
-    metadata::is_qualified_part(name) && prefix.is_none_or(network::is_dns_name)
 }

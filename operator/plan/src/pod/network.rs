@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 use super::json::Members;
 use super::layout::Container;
 use super::notes::Notes;
+use super::{TaskInput, permission};
+use crate::core::right::Right;
 
 /// The API takes no more name servers than this.
 const MOST_NAME_SERVERS: usize = 3;
@@ -24,11 +26,13 @@ pub(super) fn mode(definition: &TaskDefinitionSpec, is_fargate: bool) -> Network
 pub(super) fn put(
     pod: &mut Map<String, Value>,
     mode: NetworkMode,
-    definitions: &[ContainerDefinition],
+    input: &TaskInput<'_>,
     containers: &[Container<'_>],
     notes: &mut Notes,
 ) {
+    let definitions = input.task_definition.container_definitions.as_slice();
     if mode == NetworkMode::Host {
+        permission::has(input, &Right::HostNetwork, "networkMode", notes);
         pod.put("hostNetwork", true);
     }
     report_shared(definitions, mode, notes);
@@ -187,7 +191,7 @@ fn host_aliases(definitions: &[ContainerDefinition], notes: &mut Notes) -> Vec<V
     aliases.into_iter().map(|(address, names)| json!({"ip": address, "hostnames": names})).collect()
 }
 
-fn is_dns_label(text: &str) -> bool {
+pub(super) fn is_dns_label(text: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(is_inner) && !text.starts_with('-') && !text.ends_with('-')
 }

@@ -11,7 +11,7 @@ pub(super) const LABEL_VALUE: &str = "none";
 const NAME: &str = "ecs-network-none";
 
 /// The policy: it selects such Pods and allows nothing in either direction. Enforcing it is up to the network plugin.
-pub(super) fn policy(namespace: &str) -> Value {
+pub(crate) fn policy(namespace: &str) -> Value {
     json!({
         "apiVersion": Kind::NetworkPolicy.api_version(),
         "kind": Kind::NetworkPolicy.kind(),

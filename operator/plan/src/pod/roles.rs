@@ -10,9 +10,14 @@ use super::notes::Notes;
 use crate::core::kind::Kind;
 use crate::core::labels;
 use crate::core::policy::Permission;
+use crate::core::right::Right;
 
 /// Names the role for EKS's identity webhook.
 const ROLE_ARN: &str = "eks.amazonaws.com/role-arn";
+/// What names of ServiceAccounts begin with whose role was allowed.
+const GRANTED: &str = "ecs-role-";
+/// What names of ServiceAccounts begin with that stand for a role: nobody gets one by its name.
+const RESERVED: [&str; 2] = [GRANTED, "ecs-task-"];
 
 /// The identity of the containers: one ServiceAccount per namespace and role.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +56,13 @@ impl TaskRole {
         metadata.put("name", self.name.as_str());
         metadata.put("namespace", namespace);
         metadata.put("labels", json!({labels::MANAGED_BY: labels::OPERATOR}));
-        if self.is_granted && self.role_arn.starts_with("arn:") {
-            metadata.put("annotations", json!({ROLE_ARN: self.role_arn}));
+        if self.is_granted {
+            let mut annotations = Map::new();
+            annotations.put(labels::TASK_ROLE, self.role_arn.as_str());
+            if self.role_arn.starts_with("arn:") {
+                annotations.put(ROLE_ARN, self.role_arn.as_str());
+            }
+            metadata.put("annotations", Value::from(annotations));
         }
         json!({
             "apiVersion": Kind::ServiceAccount.api_version(),
@@ -71,6 +81,11 @@ pub(super) fn put(pod: &mut Map<String, Value>, input: &TaskInput<'_>, notes: &m
     let role = definition.task_role_arn.as_deref().filter(|role| !role.is_empty());
     let own = definition.kubernetes.as_ref().and_then(|kubernetes| kubernetes.service_account_name.as_deref());
     if let Some(name) = own {
+        if RESERVED.iter().any(|prefix| name.starts_with(prefix)) {
+            let message = "names that begin with ecs-role- or ecs-task- are those of task roles: write taskRoleArn";
+            notes.refuse_because(Reason::AccessDeniedException, "kubernetes.serviceAccountName", message);
+            return None;
+        }
         if role.is_some() {
             notes.approximated("taskRoleArn", "kubernetes.serviceAccountName is used instead");
         }
@@ -82,7 +97,8 @@ pub(super) fn put(pod: &mut Map<String, Value>, input: &TaskInput<'_>, notes: &m
         return None;
     };
     let (list, namespace) = (labels::ALLOWED_TASK_ROLES, input.namespace);
-    let permission = input.policy.task_role(role);
+    let right = Right::TaskRole(role.to_owned());
+    let permission = input.policy.permission(&right);
     match permission {
         Permission::Denied => {
             let message = format!(
@@ -92,7 +108,7 @@ pub(super) fn put(pod: &mut Map<String, Value>, input: &TaskInput<'_>, notes: &m
             notes.refuse_because(Reason::AccessDeniedException, "taskRoleArn", message);
         }
         Permission::Unlisted => {
-            let how = if is_plain(role) {
+            let how = if right.is_plain() {
                 format!("kubectl annotate namespace {namespace} {list}={role}")
             } else {
                 format!("annotation {list} of Namespace {namespace}")
@@ -110,10 +126,36 @@ pub(super) fn put(pod: &mut Map<String, Value>, input: &TaskInput<'_>, notes: &m
     Some(role)
 }
 
-/// Whether a role can stand in a command that an administrator copies: it means nothing to a shell, and nothing but itself
-/// in the list.
-fn is_plain(role: &str) -> bool {
-    role.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/_+=.@-".contains(&byte))
+/// The ServiceAccount that [`TaskRole`] makes, as a record has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Account {
+    /// It has no role.
+    Plain,
+    /// It has this one.
+    Role(String),
+    /// The operator makes no such ServiceAccount.
+    Foreign,
+}
+
+/// What a ServiceAccount of a record gives to pods. Its name follows from its role, so neither can be exchanged.
+pub(crate) fn read(account: &Value, namespace: &str) -> Account {
+    let name = account.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let role = account.pointer("/metadata/annotations").and_then(|all| all.get(labels::TASK_ROLE));
+    match role.and_then(Value::as_str) {
+        Some(role) if TaskRole::new(role, true).service_account(namespace) == *account => {
+            Account::Role(role.to_owned())
+        }
+        None if name.starts_with("ecs-task-") => {
+            let plain = TaskRole { name: name.to_owned(), role_arn: String::new(), is_granted: false };
+            if plain.service_account(namespace) == *account { Account::Plain } else { Account::Foreign }
+        }
+        _ => Account::Foreign,
+    }
+}
+
+/// Whether pods may name this ServiceAccount only together with the role that it stands for.
+pub(crate) fn is_of_a_role(name: &str) -> bool {
+    name.starts_with(GRANTED)
 }
 
 #[cfg(test)]
@@ -121,10 +163,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn when_a_role_means_something_to_a_shell_or_to_the_list_then_no_command_is_made_of_it() {
-        assert!(is_plain("arn:aws:iam::111111111111:role/team/App_1+x=y.z@w-v"));
-        for role in ["*", "arn:aws:iam::111111111111:role/*", "a,b", "a;id", "$(id)", "a b", "`id`", "é"] {
-            assert!(!is_plain(role), "{role}");
+    fn when_a_service_account_of_a_record_is_not_as_it_is_made_then_it_is_none_of_ours() {
+        let granted = TaskRole::new("arn:aws:iam::111111111111:role/app", true).service_account("shop");
+        assert_eq!(read(&granted, "shop"), Account::Role("arn:aws:iam::111111111111:role/app".to_owned()));
+        let bare = TaskRole::new("app", true).service_account("shop");
+        assert_eq!(read(&bare, "shop"), Account::Role("app".to_owned()));
+        let plain = TaskRole::new("arn:aws:iam::111111111111:role/app", false).service_account("shop");
+        assert_eq!(read(&plain, "shop"), Account::Plain);
+        for (account, pointer, value) in [
+            (&granted, "/metadata/annotations/eks.amazonaws.com~1role-arn", json!("arn:aws:iam::1:role/admin")),
+            (&granted, "/metadata/annotations/ecs-operator.dev~1task-role", json!("arn:aws:iam::1:role/admin")),
+            (&granted, "/metadata/name", json!("ecs-role-admin-0123456789abcdef")),
+            (&granted, "/metadata/annotations", json!({})),
+            (&granted, "/metadata/namespace", json!("other")),
+            (&plain, "/metadata/name", json!("default")),
+            (&plain, "/metadata/labels", json!({})),
+        ] {
+            let mut other = account.clone();
+            *other.pointer_mut(pointer).unwrap() = value;
+            assert_eq!(read(&other, "shop"), Account::Foreign, "{pointer}");
         }
     }
 }

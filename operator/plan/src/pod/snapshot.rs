@@ -5,10 +5,11 @@ use ecs::name::dns_label;
 use serde_json::{Value, json};
 
 use super::notes::Notes;
-use super::{TaskInput, file_system};
+use super::{TaskInput, permission};
 use crate::core::integration::Integration;
 use crate::core::kind::Kind;
 use crate::core::labels;
+use crate::core::right::Right;
 
 /// A snapshot that is there already, as a pair: the content stands for it, the snapshot is what claims of the namespace
 /// name.
@@ -27,7 +28,7 @@ pub(super) fn of_ebs(driver: &str, id: &str, path: &str, input: &TaskInput<'_>, 
         notes.unsupported(path, Integration::VolumeSnapshots.row().missing);
         return None;
     }
-    if !file_system::is_allowed(input, "snapshot", id, path, notes) {
+    if !permission::has(input, &Right::Snapshot(id.to_owned()), path, notes) {
         return None;
     }
     let hash = hex(&json!([input.namespace, id]).to_string(), 32);

@@ -126,11 +126,11 @@ fn source(volume: &Volume, path: &str, input: &TaskInput<'_>, notes: &mut Notes)
     }
     if let Some(docker) = &volume.docker_volume_configuration {
         let path = format!("{path}.dockerVolumeConfiguration");
-        return host_volume::docker(docker, &volume.name, &path, input.namespace, notes);
+        return host_volume::docker(docker, &volume.name, &path, input, notes);
     }
     let source_path = volume.host.as_ref().and_then(|host| host.source_path.as_deref());
     match source_path.filter(|path| !path.is_empty()) {
         None => Some(Source::of("emptyDir", json!({}))),
-        Some(source) => host_volume::host(source, &format!("{path}.host.sourcePath"), notes),
+        Some(source) => host_volume::host(source, &format!("{path}.host.sourcePath"), input, notes),
     }
 }

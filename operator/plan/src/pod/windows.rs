@@ -2,17 +2,17 @@
 
 use serde_json::{Map, Value};
 
+use super::TaskInput;
 use super::json::Members;
 use super::layout::Container;
 use super::notes::Notes;
-use crate::core::facts::ClusterFeatures;
 use crate::core::integration::Integration;
 
 /// `securityContext` of the container. What the kernel of Linux gives a container has no counterpart: the API refuses such
 /// fields on a Windows Pod, and ECS does not have them either.
 pub(super) fn security_context(
     container: &Container<'_>,
-    facts: &ClusterFeatures,
+    input: &TaskInput<'_>,
     notes: &mut Notes,
 ) -> Map<String, Value> {
     let definition = container.definition;
@@ -28,7 +28,7 @@ pub(super) fn security_context(
         }
     }
     for (path, text) in specifications(container, notes) {
-        if !Integration::GroupManagedServiceAccounts.is_served(facts) {
+        if !Integration::GroupManagedServiceAccounts.is_served(input.facts) {
             notes.no_effect(path, Integration::GroupManagedServiceAccounts.row().missing);
             continue;
         }
@@ -41,6 +41,7 @@ pub(super) fn security_context(
         options.put("gmsaCredentialSpecName", name);
     }
     let mut context = Map::new();
+    context.put_true("runAsNonRoot", input.policy.enforces_restricted());
     context.put_map("windowsOptions", options);
     context
 }

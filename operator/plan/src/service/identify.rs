@@ -19,6 +19,8 @@ use super::snapshot::ServiceSnapshot;
 use crate::core::history;
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::question::Question;
+use crate::core::report::Refusal;
+use crate::permission;
 
 /// The deployments of a service.
 #[derive(Default)]
@@ -33,6 +35,8 @@ pub(super) struct Deployments {
     pub(super) resolving: Vec<String>,
     /// What registries are asked.
     pub(super) questions: Vec<Question>,
+    /// Why the service does not return to the deployment that it should return to.
+    pub(super) not_permitted: Vec<Refusal>,
 }
 
 impl Deployments {
@@ -52,7 +56,7 @@ pub(super) fn identify(context: Context<'_>, resolution: &Resolution) -> Deploym
     let Some(service) = resolution.service() else {
         return Deployments { primary: snapshot.primary().cloned(), ..Deployments::default() };
     };
-    let (primary, resolving, questions) = primary(context, service);
+    let Newest { primary, resolving, questions, not_permitted } = newest(context, service);
     let Some(primary) = primary else { return Deployments { resolving, questions, ..Deployments::default() } };
     let used: BTreeSet<&str> = snapshot
         .workloads
@@ -69,30 +73,42 @@ pub(super) fn identify(context: Context<'_>, resolution: &Resolution) -> Deploym
         primary: Some(primary),
         resolving,
         questions,
+        not_permitted,
     }
+}
+
+/// The PRIMARY deployment, and what another one waits for.
+#[derive(Default)]
+struct Newest {
+    primary: Option<Record>,
+    resolving: Vec<String>,
+    questions: Vec<Question>,
+    not_permitted: Vec<Refusal>,
 }
 
 /// The newest record, or a new one when a field that starts a deployment changed or the newest is rolled back; with the images
 /// that are waited for, and what registries are asked.
-fn primary(context: Context<'_>, service: &ResolvedService) -> (Option<Record>, Vec<String>, Vec<Question>) {
-    let Context { snapshot, now, .. } = context;
-    let (mut resolving, mut questions) = (Vec::new(), Vec::new());
+fn newest(context: Context<'_>, service: &ResolvedService) -> Newest {
+    let Context { world, snapshot, now, .. } = context;
+    let mut newest = Newest::default();
     let next = service.next.as_ref().ok();
     if let Some((starting, next)) = next.and_then(|next| Some((starting(snapshot, service, next)?, next))) {
         let Pinned { revision, questions: asked } = resolve::pin(context, next, &starting.id);
-        questions = asked;
+        newest.questions = asked;
         match revision {
-            Ok(revision) => {
-                return (record(snapshot, starting, Arc::new(revision), now), resolving, questions);
-            }
-            Err(images) => resolving = images,
+            Ok(revision) => return Newest { primary: record(snapshot, starting, Arc::new(revision), now), ..newest },
+            Err(images) => newest.resolving = images,
         }
     }
-    let primary = match rollback(snapshot) {
-        Some((starting, revision)) => record(snapshot, starting, revision, now),
-        None => snapshot.primary().cloned(),
-    };
-    (primary, resolving, questions)
+    newest.primary = snapshot.primary().cloned();
+    if let Some((starting, revision)) = rollback(snapshot) {
+        // What was allowed when that deployment was started need not be allowed now.
+        newest.not_permitted = permission::refusals(world, &snapshot.namespace, revision.frozen());
+        if newest.not_permitted.is_empty() {
+            newest.primary = record(snapshot, starting, revision, now);
+        }
+    }
+    newest
 }
 
 /// A deployment that does not exist yet and would be started now.

@@ -74,6 +74,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
         stages: &stages,
         counts: &counts,
         conflicts: &children.conflicts,
+        not_permitted: &children.not_permitted,
         stopping: &stopping,
     });
 

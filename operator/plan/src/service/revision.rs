@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::capacity::CapacityPart;
+use crate::permission::Frozen;
 use crate::task_definition::images::ContainerImage;
 
 /// The frozen inputs of one deployment, stored in its `ECSServiceDeployment`.
@@ -37,4 +38,16 @@ pub struct ServiceRevision {
     /// Containers whose tags were resolved when the deployment started, as DescribeServiceRevisions lists them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub container_images: Vec<ContainerImage>,
+}
+
+impl ServiceRevision {
+    /// What the administrator of the namespace is asked about.
+    pub(super) fn frozen(&self) -> Frozen<'_> {
+        Frozen {
+            template: &self.pod_template,
+            shared: &self.shared_children,
+            cluster_scoped: &self.cluster_children,
+            capacity: &self.capacity,
+        }
+    }
 }

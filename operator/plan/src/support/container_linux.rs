@@ -15,7 +15,10 @@ const GPU_SHARING: &str = "one share of a GPU, as the NVIDIA device plugin of th
 pub(super) const FIELDS: &[Field] = &[
     honoured("containerDefinitions[].linuxParameters"),
     honoured("containerDefinitions[].linuxParameters.capabilities"),
-    honoured("containerDefinitions[].linuxParameters.capabilities.add"),
+    with_note(
+        "containerDefinitions[].linuxParameters.capabilities.add",
+        "those beyond the Pod Security level baseline are refused unless an annotation of the Namespace allows them",
+    ),
     honoured("containerDefinitions[].linuxParameters.capabilities.drop"),
     with_note("containerDefinitions[].linuxParameters.devices", DEVICES),
     with_note("containerDefinitions[].linuxParameters.devices[].hostPath", DEVICES),
@@ -48,12 +51,12 @@ pub(super) const FIELDS: &[Field] = &[
         "numeric only: names other than root are refused, because only the image \
         knows their number",
     ),
-    honoured("containerDefinitions[].privileged"),
+    with_note("containerDefinitions[].privileged", "refused unless an annotation of the Namespace allows it"),
     honoured("containerDefinitions[].readonlyRootFilesystem"),
     with_note(
         "containerDefinitions[].dockerSecurityOptions",
-        "apparmor and label options require the profile or policy on the node; options without an equivalent in a pod \
-            are reported",
+        "apparmor and label options require the profile or policy on the node, unconfined ones an annotation of the \
+            Namespace; options without an equivalent in a pod are reported",
     ),
     no_effect("containerDefinitions[].ulimits", ULIMITS),
     no_effect("containerDefinitions[].ulimits[].name", ULIMITS),

@@ -1,19 +1,21 @@
 //! Members that ECS does not have: `kubernetes` of each kind.
 
-use super::field::{Field, approximated, fine, honoured};
+use super::field::{Field, approximated, fine, honoured, with_note};
+
+const ALLOWED: &str = "refused unless an annotation of the Namespace allows it";
 
 /// `ECSTaskDefinition`
 pub(super) const TASK_DEFINITION: &[Field] = &[
     honoured("kubernetes"),
     honoured("kubernetes.podLabels"),
     honoured("kubernetes.podAnnotations"),
-    honoured("kubernetes.serviceAccountName"),
+    with_note("kubernetes.serviceAccountName", "the names of the ServiceAccounts of task roles are refused"),
     honoured("kubernetes.imagePullPolicy"),
     honoured("kubernetes.essentialContainerExit"),
     honoured("kubernetes.revisionHistory"),
     honoured("kubernetes.environmentFiles"),
     honoured("kubernetes.metadataEnvironment"),
-    honoured("kubernetes.runtimeClassName"),
+    with_note("kubernetes.runtimeClassName", ALLOWED),
     honoured("kubernetes.acceleratorsPerNode"),
     honoured("kubernetes.deviceResources"),
 ];
@@ -30,12 +32,15 @@ pub(super) const SERVICE: &[Field] = &[
     .cases(&[fine("Force")]),
     honoured("kubernetes.service"),
     honoured("kubernetes.service.enabled"),
-    honoured("kubernetes.service.type"),
-    honoured("kubernetes.service.annotations"),
+    with_note(
+        "kubernetes.service.type",
+        "LoadBalancer and NodePort are refused unless an annotation of the Namespace allows them",
+    ),
+    with_note("kubernetes.service.annotations", ALLOWED),
     honoured("kubernetes.service.labels"),
     honoured("kubernetes.podDisruptionBudget"),
     honoured("kubernetes.podDisruptionBudget.enabled"),
-    honoured("kubernetes.priorityClassName"),
+    with_note("kubernetes.priorityClassName", ALLOWED),
     honoured("kubernetes.podAnnotations"),
     honoured("kubernetes.podLabels"),
     honoured("kubernetes.deploymentHistoryLimit"),
@@ -46,7 +51,7 @@ pub(super) const SERVICE: &[Field] = &[
 ];
 
 /// `ECSCluster`
-pub(super) const CLUSTER: &[Field] = &[honoured("kubernetes"), honoured("kubernetes.nodeSelector")];
+pub(super) const CLUSTER: &[Field] = &[honoured("kubernetes"), with_note("kubernetes.nodeSelector", ALLOWED)];
 
 /// `ECSCapacityProvider`
 pub(super) const CAPACITY_PROVIDER: &[Field] = &[

@@ -33,7 +33,8 @@ pub(super) const FIELDS: &[Field] = &[
         "executionRoleArn",
         "the credentials of the cluster pull images and read secrets; nothing here assumes this role",
     ),
-    honoured("networkMode").cases(&[roughly("bridge", BRIDGE), roughly("none", NO_NETWORK)]),
+    with_note("networkMode", "host is refused unless an annotation of the Namespace allows it")
+        .cases(&[roughly("bridge", BRIDGE), roughly("none", NO_NETWORK)]),
     honoured("placementConstraints"),
     honoured("placementConstraints[].type"),
     with_note("placementConstraints[].expression", MEMBER_OF),
@@ -43,8 +44,9 @@ pub(super) const FIELDS: &[Field] = &[
     with_note("tags", TAGS),
     with_note("tags[].key", TAGS),
     with_note("tags[].value", TAGS),
-    honoured("pidMode"),
-    honoured("ipcMode").cases(&[roughly("none", "the containers of a pod always share one IPC namespace")]),
+    with_note("pidMode", "host is refused unless an annotation of the Namespace allows it"),
+    with_note("ipcMode", "host is refused unless an annotation of the Namespace allows it")
+        .cases(&[roughly("none", "the containers of a pod always share one IPC namespace")]),
     no_effect("proxyConfiguration", PROXY),
     no_effect("proxyConfiguration.type", PROXY),
     no_effect("proxyConfiguration.containerName", PROXY),

@@ -17,7 +17,7 @@ pub(super) const FIELDS: &[Field] = &[
         "volumes[].host",
         "without sourcePath the volume starts empty, without the content that an image has at a declared volume path",
     ),
-    honoured("volumes[].host.sourcePath"),
+    with_note("volumes[].host.sourcePath", "refused unless an annotation of the Namespace allows the path"),
     honoured("volumes[].dockerVolumeConfiguration"),
     honoured("volumes[].dockerVolumeConfiguration.scope"),
     with_note(
@@ -30,7 +30,8 @@ pub(super) const FIELDS: &[Field] = &[
     ),
     with_note(
         "volumes[].dockerVolumeConfiguration.driverOpts",
-        "type nfs, type tmpfs with scope task, and bind mounts of the local driver; anything else is refused",
+        "type nfs and bind mounts of the local driver where an annotation of the Namespace allows the export or path, \
+            and type tmpfs with scope task; anything else is refused",
     ),
     no_effect("volumes[].dockerVolumeConfiguration.labels", "volumes on the disk of a node have no labels"),
     honoured("volumes[].efsVolumeConfiguration"),
@@ -58,7 +59,11 @@ pub(super) const FIELDS: &[Field] = &[
         "a separate annotation names the PersistentVolumeClaim to use for the access point",
     ),
     honoured("volumes[].fsxWindowsFileServerVolumeConfiguration"),
-    with_note("volumes[].fsxWindowsFileServerVolumeConfiguration.fileSystemId", ALLOWED),
+    with_note(
+        "volumes[].fsxWindowsFileServerVolumeConfiguration.fileSystemId",
+        "mounted if an annotation of the Namespace allows the share or names the file server or a PersistentVolumeClaim \
+            to use instead; refused otherwise",
+    ),
     honoured("volumes[].fsxWindowsFileServerVolumeConfiguration.rootDirectory"),
     honoured("volumes[].fsxWindowsFileServerVolumeConfiguration.authorizationConfig"),
     approximated(

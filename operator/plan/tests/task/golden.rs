@@ -28,6 +28,9 @@ struct Case {
     /// Annotations of the namespace: what its administrator allows.
     #[serde(default)]
     namespace_annotations: Value,
+    /// Whether the namespace enforces the Pod Security level `restricted`.
+    #[serde(default)]
+    is_restricted: bool,
     task_definition: TaskDefinitionSpec,
 }
 
@@ -37,6 +40,7 @@ fn render(case: &Case) -> Value {
     let kubernetes = case.kubernetes.as_ref().map_or(KubernetesVersion::NEWEST, |text| text.parse().unwrap());
     let facts = ClusterFeatures { kubernetes, served: case.served.clone() };
     let policy = NamespacePolicy::from_annotations(Some(&case.namespace_annotations));
+    let policy = if case.is_restricted { policy.restricted() } else { policy };
     let input = TaskInput {
         task_definition: &case.task_definition,
         volume_configurations: &case.volume_configurations,

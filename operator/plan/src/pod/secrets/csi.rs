@@ -13,14 +13,14 @@ use serde_json::{Map, Value, json};
 
 use super::super::TaskInput;
 use super::super::json::Members;
-use super::naming::InSecret as _;
+use super::naming::{InSecret as _, note};
 use crate::core::kind::Kind;
 use crate::core::labels;
 
 /// The provider of AWS for the driver.
 pub(super) const PROVIDER: &str = "aws";
 /// The driver.
-const DRIVER: &str = "secrets-store.csi.k8s.io";
+pub(super) const DRIVER: &str = "secrets-store.csi.k8s.io";
 /// Where the container sees its secrets as files; they are only there because the driver acts on a mount alone.
 const DIRECTORY: &str = "/var/run/ecs-operator/secrets";
 
@@ -46,10 +46,13 @@ impl Class {
 }
 
 /// The class for what a container refers to.
-pub(super) fn class(input: &TaskInput<'_>, container: &str, references: &[&SecretReference]) -> Class {
+pub(super) fn class(
+    input: &TaskInput<'_>,
+    container: &str,
+    references: &[&SecretReference],
+    value_from: &[&str],
+) -> Class {
     let objects = Value::from(objects(references)).to_string();
-    let keys: BTreeSet<String> = references.iter().map(|reference| reference.own_key()).collect();
-    let data: Vec<Value> = keys.into_iter().map(|key| json!({"objectName": key, "key": key})).collect();
     let identity = json!({"for": input.deployment, "container": container, "objects": objects});
     let name = format!("{}-{}", dns_label(&format!("ecs-secrets-{container}"), 46), hex(&identity.to_string(), 16));
     let body = json!({
@@ -59,15 +62,23 @@ pub(super) fn class(input: &TaskInput<'_>, container: &str, references: &[&Secre
             "name": name,
             "namespace": input.namespace,
             "labels": {labels::MANAGED_BY: labels::OPERATOR},
+            "annotations": note(value_from),
         },
-        "spec": {
-            "provider": PROVIDER,
-            // A list in YAML; JSON is YAML.
-            "parameters": {"objects": objects},
-            "secretObjects": [{"secretName": name, "type": "Opaque", "data": data}],
-        },
+        "spec": spec(&name, references),
     });
     Class { name, body }
+}
+
+/// `spec` of the class with this name.
+pub(super) fn spec(name: &str, references: &[&SecretReference]) -> Value {
+    let keys: BTreeSet<String> = references.iter().map(|reference| reference.own_key()).collect();
+    let data: Vec<Value> = keys.into_iter().map(|key| json!({"objectName": key, "key": key})).collect();
+    json!({
+        "provider": PROVIDER,
+        // A list in YAML; JSON is YAML.
+        "parameters": {"objects": Value::from(objects(references)).to_string()},
+        "secretObjects": [{"secretName": name, "type": "Opaque", "data": data}],
+    })
 }
 
 /// What the provider fetches. It takes each secret and version once, and picks the members of a JSON object by `jmesPath`.

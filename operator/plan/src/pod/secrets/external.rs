@@ -1,6 +1,6 @@
 //! `ExternalSecret`: has the External Secrets Operator fetch values once for a deployment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use ecs::hash::hex;
@@ -9,9 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::super::TaskInput;
 use super::super::json::Members;
-use super::naming::InSecret as _;
+use super::naming::{InSecret as _, note};
 use crate::core::kind::Kind;
 use crate::core::labels;
+
+/// What names of objects begin with that fetch the credentials of registries.
+pub(super) const REGISTRY: &str = "ecs-registry";
 
 /// A store of the External Secrets Operator, as the Namespace names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,14 +49,62 @@ pub(super) struct Named {
 }
 
 /// One Secret with a key for each value that the store has for this task.
-pub(super) fn secret(input: &TaskInput<'_>, store: &Store, references: &[&SecretReference]) -> Named {
-    let data: BTreeMap<String, Value> =
-        references.iter().map(|reference| (reference.own_key(), remote(reference, None))).collect();
-    named(input, "ecs-secrets", store, data, None)
+pub(super) fn secret(
+    input: &TaskInput<'_>,
+    store: &Store,
+    references: &[SecretReference],
+    value_from: &[&str],
+) -> Named {
+    named(input, "ecs-secrets", store, &remotes(references, false), value_from, None)
+}
+
+/// `remoteRef` by key of the Secret: one for each reference, or the two parts of the credentials of a registry.
+pub(super) fn remotes(references: &[SecretReference], is_registry: bool) -> BTreeMap<String, Value> {
+    let parts = |reference: &SecretReference| -> Vec<(String, Value)> {
+        if is_registry {
+            ["username", "password"].map(|part| (part.to_owned(), remote(reference, Some(part)))).into()
+        } else {
+            vec![(reference.own_key(), remote(reference, None))]
+        }
+    };
+    references.iter().flat_map(parts).collect()
+}
+
+/// The annotation of the Namespace that names the store of a reference.
+pub(super) const fn store_annotation(reference: &SecretReference) -> &'static str {
+    match reference {
+        SecretReference::SsmParameter { .. } => labels::PARAMETER_STORE,
+        SecretReference::SecretsManager { .. } => labels::SECRET_STORE,
+    }
+}
+
+/// Whether an object fetches just this from one of `stores` into a Secret of its own name.
+pub(super) fn is_made(object: &Value, name: &str, stores: &BTreeSet<&str>, remotes: &BTreeMap<String, Value>) -> bool {
+    const SPEC: [&str; 5] = ["refreshPolicy", "refreshInterval", "secretStoreRef", "data", "target"];
+    const TARGET: [&str; 3] = ["name", "creationPolicy", "template"];
+    const TEMPLATE: [&str; 2] = ["type", "data"];
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let store = format!("{}/{}", text("/spec/secretStoreRef/kind"), text("/spec/secretStoreRef/name"));
+    let has_only = |pointer: &str, members: &[&str]| {
+        let object = object.pointer(pointer).and_then(Value::as_object);
+        object.is_none_or(|object| object.keys().all(|member| members.contains(&member.as_str())))
+    };
+    stores.len() == 1
+        && stores.contains(store.as_str())
+        && object.pointer("/spec/data") == Some(&Value::from(data(remotes)))
+        && has_only("/spec", &SPEC)
+        && has_only("/spec/target", &TARGET)
+        && has_only("/spec/target/template", &TEMPLATE)
+        && text("/spec/target/name") == name
+        && text("/spec/target/creationPolicy") == "Owner"
+}
+
+fn data(remotes: &BTreeMap<String, Value>) -> Vec<Value> {
+    remotes.iter().map(|(key, remote)| json!({"secretKey": key, "remoteRef": remote})).collect()
 }
 
 /// `remoteRef`; with a `property` in place of the reference's own.
-pub(super) fn remote(reference: &SecretReference, property: Option<&str>) -> Value {
+fn remote(reference: &SecretReference, property: Option<&str>) -> Value {
     let mut remote = Map::new();
     remote.put("key", reference.remote_key());
     remote.put_some("property", property.map(ToOwned::to_owned).or_else(|| reference.remote_property()));
@@ -67,11 +118,11 @@ pub(super) fn named(
     input: &TaskInput<'_>,
     stem: &str,
     store: &Store,
-    data: BTreeMap<String, Value>,
+    remotes: &BTreeMap<String, Value>,
+    value_from: &[&str],
     template: Option<Value>,
 ) -> Named {
-    let data: Vec<Value> =
-        data.into_iter().map(|(key, remote)| json!({"secretKey": key, "remoteRef": remote})).collect();
+    let data = data(remotes);
     let mut spec = Map::new();
     match input.policy.annotation(labels::SECRET_REFRESH_INTERVAL) {
         None => spec.put("refreshPolicy", "CreatedOnce"),
@@ -96,6 +147,7 @@ pub(super) fn named(
             "name": name,
             "namespace": input.namespace,
             "labels": {labels::MANAGED_BY: labels::OPERATOR},
+            "annotations": note(value_from),
         },
         "spec": spec,
     });

@@ -11,6 +11,7 @@
 
 mod csi;
 mod external;
+mod frozen;
 mod naming;
 mod registry;
 
@@ -26,7 +27,9 @@ use super::notes::Notes;
 use crate::core::integration::Integration;
 use crate::core::labels;
 use crate::core::policy::Permission;
+use crate::core::right::Right;
 use external::Store;
+pub(crate) use frozen::fetched;
 pub(crate) use naming::InSecret;
 
 /// Who fills a Secret.
@@ -104,8 +107,9 @@ impl Secrets {
         }
         for (store, list) in stores {
             secrets.sources.insert(SecretSource::ExternalSecrets);
-            let references: Vec<&SecretReference> = list.iter().map(|wanted| &wanted.reference).collect();
-            let object = external::secret(input, &store, &references);
+            let references: Vec<SecretReference> = list.iter().map(|wanted| wanted.reference.clone()).collect();
+            let value_from: Vec<&str> = list.iter().map(|wanted| wanted.value_from.as_str()).collect();
+            let object = external::secret(input, &store, &references, &value_from);
             secrets.place(list, &object.name);
             secrets.objects.push(object.body);
         }
@@ -113,7 +117,8 @@ impl Secrets {
             secrets.sources.insert(SecretSource::SecretsStoreCsi);
             let name = input.task_definition.container_definitions.get(container).map(|known| known.name.as_str());
             let references: Vec<&SecretReference> = list.iter().map(|wanted| &wanted.reference).collect();
-            let class = csi::class(input, name.unwrap_or_default(), &references);
+            let value_from: Vec<&str> = list.iter().map(|wanted| wanted.value_from.as_str()).collect();
+            let class = csi::class(input, name.unwrap_or_default(), &references, &value_from);
             secrets.place(list, &class.name);
             secrets.objects.push(class.body.clone());
             secrets.mounts.insert(container, class);
@@ -192,9 +197,9 @@ impl Secrets {
             };
             match decide(input, parameter, &reference, &path, false, notes) {
                 Some(Decision::External(store)) => {
-                    let credentials = fetched
-                        .entry((store, parameter.to_owned()))
-                        .or_insert_with(|| registry::Credentials { reference, hosts: BTreeSet::new() });
+                    let credentials = fetched.entry((store, parameter.to_owned())).or_insert_with(|| {
+                        registry::Credentials { reference, value_from: parameter.to_owned(), hosts: BTreeSet::new() }
+                    });
                     credentials.hosts.insert(registry::host(&definition.image).to_owned());
                 }
                 Some(Decision::Csi | Decision::Native) => self.add_pull(reference.kubernetes_secret().0),
@@ -213,6 +218,11 @@ impl Secrets {
             self.pull.push(name);
         }
     }
+}
+
+/// Whether a volume of this driver is one by which secrets are fetched.
+pub(crate) fn is_driver(driver: &str) -> bool {
+    driver == csi::DRIVER
 }
 
 /// Every reference that can be read; the others are refused.
@@ -243,7 +253,7 @@ fn decide(
     notes: &mut Notes,
 ) -> Option<Decision> {
     let namespace = input.namespace;
-    let permission = input.policy.secret(value_from);
+    let permission = input.policy.permission(&Right::Secret(value_from.to_owned()));
     if permission == Permission::Denied {
         let message = format!(
             "not authorized to read {value_from}: annotation {} of Namespace {namespace} does not list it",
@@ -252,10 +262,7 @@ fn decide(
         notes.refuse_because(Reason::AccessDeniedException, path, message);
         return None;
     }
-    let annotation = match reference {
-        SecretReference::SsmParameter { .. } => labels::PARAMETER_STORE,
-        SecretReference::SecretsManager { .. } => labels::SECRET_STORE,
-    };
+    let annotation = external::store_annotation(reference);
     let external = match input.policy.annotation(annotation) {
         None => None,
         Some(text) => match text.parse::<Store>() {

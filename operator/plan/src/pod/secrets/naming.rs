@@ -3,6 +3,9 @@
 use ecs::hash::hex;
 use ecs::name::dns_label;
 use ecs::secret::{CURRENT_STAGE, SecretReference};
+use serde_json::{Value, json};
+
+use crate::core::labels;
 
 /// A reference as a part of a Secret.
 pub(crate) trait InSecret {
@@ -67,6 +70,11 @@ impl InSecret for SecretReference {
         let parts = [region, self.remote_key(), self.json_key().unwrap_or_default(), version.as_str()];
         format!("{}.{}", self.kubernetes_secret().0, hex(&parts.join("\0"), 8))
     }
+}
+
+/// The annotation of what fetches secrets that tells which: the administrator's list is asked with these texts again.
+pub(super) fn note(value_from: &[&str]) -> Value {
+    json!({labels::VALUE_FROM: json!(value_from).to_string()})
 }
 
 /// The key of a value that is not picked from a JSON object.

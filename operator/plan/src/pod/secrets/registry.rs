@@ -1,12 +1,12 @@
 //! Credentials of registries: a Secret of type `kubernetes.io/dockerconfigjson`, made from `username` and `password`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ecs::secret::SecretReference;
 use serde_json::json;
 
 use super::super::TaskInput;
-use super::external::{Named, Store, named, remote};
+use super::external::{Named, REGISTRY, Store, named, remotes};
 
 /// Where images come from whose reference names no registry, as it is spelled among credentials.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -14,6 +14,8 @@ const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 /// A secret with the registries whose images are pulled with it.
 pub(super) struct Credentials {
     pub(super) reference: SecretReference,
+    /// The reference as it is written.
+    pub(super) value_from: String,
     pub(super) hosts: BTreeSet<String>,
 }
 
@@ -35,16 +37,13 @@ pub(super) fn host(image: &str) -> &str {
 /// The pull secret. External Secrets' template engine puts the two values into the form that the kubelet reads; what is
 /// written here are the names of the values.
 pub(super) fn secret(input: &TaskInput<'_>, store: &Store, credentials: &Credentials) -> Named {
-    let data: BTreeMap<String, _> = ["username", "password"]
-        .into_iter()
-        .map(|member| (member.to_owned(), remote(&credentials.reference, Some(member))))
-        .collect();
+    let remotes = remotes(std::slice::from_ref(&credentials.reference), true);
     let entry = "{\"username\":{{ .username | toJson }},\"password\":{{ .password | toJson }},\
                  \"auth\":{{ printf \"%s:%s\" .username .password | b64enc | toJson }}}";
     let entries: Vec<String> = credentials.hosts.iter().map(|host| format!("{}:{entry}", literal(host))).collect();
     let config = format!("{{\"auths\":{{{}}}}}", entries.join(","));
     let template = json!({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": config}});
-    named(input, "ecs-registry", store, data, Some(template))
+    named(input, REGISTRY, store, &remotes, &[&credentials.value_from], Some(template))
 }
 
 /// A registry as a JSON string in which no template can begin.

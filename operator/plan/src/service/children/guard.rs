@@ -1,7 +1,8 @@
 //! What a service revision may ask to be made.
 //!
 //! A record is written by the operator alone. Should somebody get to write one by hand, nothing is made of it but what
-//! the operator itself makes: the rights of the operator are no rights of his.
+//! the operator itself makes, and what the administrator of the namespace allows ([`crate::permission`]): the rights of the
+//! operator are no rights of his.
 
 use serde_json::Value;
 
@@ -10,13 +11,13 @@ use crate::pod::{ebs, efs, fsx};
 
 /// Kinds in the namespace, with the beginning of the names they have.
 const SHARED: [(Kind, &str); 7] = [
-    (Kind::ServiceAccount, ""),
-    (Kind::PersistentVolumeClaim, ""),
-    (Kind::NetworkPolicy, ""),
+    (Kind::ServiceAccount, "ecs-"),
+    (Kind::PersistentVolumeClaim, "ecs-"),
+    (Kind::NetworkPolicy, "ecs-network-none"),
     (Kind::ConfigMap, "ecs-firelens-"),
     (Kind::VolumeSnapshot, "ecs-snap-"),
-    (Kind::ExternalSecret, ""),
-    (Kind::SecretProviderClass, ""),
+    (Kind::ExternalSecret, "ecs-"),
+    (Kind::SecretProviderClass, "ecs-"),
 ];
 
 /// Whether the operator makes such an object for a namespace.
@@ -151,6 +152,9 @@ mod tests {
     fn when_a_record_asks_for_a_shared_object_then_only_known_kinds_and_names_are_made() {
         for (api_version, kind, name, is_made) in [
             ("v1", "ServiceAccount", "ecs-role-a", true),
+            ("v1", "ServiceAccount", "default", false),
+            ("v1", "PersistentVolumeClaim", "data", false),
+            ("external-secrets.io/v1", "ExternalSecret", "a", false),
             ("v1", "ConfigMap", "ecs-firelens-a", true),
             ("v1", "ConfigMap", "kube-root-ca.crt", false),
             ("v1", "Pod", "a", false),

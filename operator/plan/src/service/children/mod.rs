@@ -27,7 +27,10 @@ use crate::core::labels;
 use crate::core::metadata::Metadata;
 use crate::core::object::{child, owner_reference, put};
 use crate::core::op::{FIELD_MANAGER, Op};
+use crate::core::report::Refusal;
 use crate::core::world::World;
+use crate::permission;
+use crate::pod::users_metadata::{Members, UsersMetadata};
 
 /// A name that a child needs and somebody else has.
 pub(super) struct Conflict {
@@ -40,6 +43,8 @@ pub(super) struct Conflict {
 #[derive(Default)]
 pub(super) struct Children {
     pub(super) ops: Vec<Op>,
+    /// Why something of a deployment is not made: the namespace is not allowed what it was started with.
+    pub(super) not_permitted: Vec<Refusal>,
     /// Names that are taken.
     pub(super) conflicts: Vec<Conflict>,
 }
@@ -66,17 +71,22 @@ pub(super) fn plan(
     };
     let snapshot = context.snapshot;
     let owner = owner_reference(Kind::Service, &snapshot.metadata, true);
-    let mut ensure =
-        Ensure { world: context.world, snapshot, facts: &context.settings.facts, children: Children::default() };
+    let mut ensure = Ensure {
+        world: context.world,
+        snapshot,
+        facts: &context.settings.facts,
+        permissions: BTreeMap::new(),
+        children: Children::default(),
+    };
     ensure.shared(primary);
     ensure.forget_secrets(primary, &deployments.in_use);
     ensure.kubernetes_service(&primary.revision, &service.kubernetes_service, &owner);
     ensure.pod_disruption_budget(counts, service.has_disruption_budget, &owner);
     for workload in &counts.workloads {
-        ensure.own(&workload.key, workload::body(workload, snapshot, &owner));
+        ensure.runs(&workload.record, &workload.key, workload::body(workload, snapshot, &owner));
     }
     if let Some((daemon, record)) = counts.daemon.as_ref().and_then(|daemon| Some((daemon, daemon.record.as_ref()?))) {
-        ensure.own(&daemon::key(snapshot), daemon::body(snapshot, record, daemon.update, &owner));
+        ensure.runs(record, &daemon::key(snapshot), daemon::body(snapshot, record, daemon.update, &owner));
     }
     for key in &counts.finished {
         ensure.remove(key);
@@ -91,10 +101,46 @@ struct Ensure<'a> {
     world: &'a dyn World,
     snapshot: &'a ServiceSnapshot,
     facts: &'a ClusterFeatures,
+    /// Why a deployment is not permitted, by its id.
+    permissions: BTreeMap<String, Vec<Refusal>>,
     children: Children,
 }
 
 impl Ensure<'_> {
+    /// Whether the namespace is still allowed what a deployment was started with.
+    fn is_permitted(&mut self, record: &Record) -> bool {
+        let refusals = self
+            .permissions
+            .entry(record.id().to_owned())
+            .or_insert_with(|| permission::refusals(self.world, &self.snapshot.namespace, record.revision.frozen()));
+        refusals.is_empty()
+    }
+
+    /// Remembers that something is not made because a deployment is not permitted.
+    fn withhold(&mut self, record: &Record) {
+        let refusals = self.permissions.get(record.id()).into_iter().flatten();
+        let path = |path: &str| format!("{}: {path}", record.key.name);
+        let refusals = refusals.map(|refusal| Refusal { path: path(&refusal.path), ..refusal.clone() });
+        self.children.not_permitted.extend(refusals);
+    }
+
+    /// What runs the tasks of a deployment. One that is there may be asked for more and for fewer of the tasks that it
+    /// runs; nothing begins to run what the namespace is not allowed.
+    fn runs(&mut self, record: &Record, key: &ObjectKey, body: Value) {
+        const TEMPLATE: &str = "/spec/template";
+        if !self.is_permitted(record) {
+            let live = self.world.get(key).map(|live| live.value());
+            let is_running = live.is_some_and(|live| {
+                let templates = body.pointer(TEMPLATE).zip(live.pointer(TEMPLATE));
+                templates.is_some_and(|(wanted, live)| first_difference(wanted, live).is_none())
+            });
+            if !is_running {
+                return self.withhold(record);
+            }
+        }
+        self.own(key, body);
+    }
+
     /// A child that only this service owns. It is created, never applied, the first time: a foreign object of the same
     /// name must not be taken over.
     fn own(&mut self, key: &ObjectKey, mut body: Value) {
@@ -130,6 +176,9 @@ impl Ensure<'_> {
     /// that needs the same one. Each service applies its own owner reference with its own field manager: the server merges
     /// them, and the garbage collector removes the object after its last owner. What holds files has no owner.
     fn shared(&mut self, primary: &Record) {
+        if !self.is_permitted(primary) {
+            return;
+        }
         let namespace = &self.snapshot.namespace;
         for object in &primary.revision.cluster_children {
             let Some(key) = guard::cluster_scoped(object, namespace).filter(|key| self.is_served(key)) else {
@@ -190,7 +239,7 @@ impl Ensure<'_> {
             self.remove(&key);
             return;
         }
-        let mut labels = options.labels.clone().unwrap_or_default();
+        let mut labels = UsersMetadata::of(options.labels.as_ref(), "", Members::Labels).own;
         labels.extend(self.snapshot.child_labels());
         let mut body = child(&key, std::slice::from_ref(owner), labels);
         let type_name = options.type_.unwrap_or_default();
@@ -203,8 +252,8 @@ impl Ensure<'_> {
                 "ports": revision.service_ports,
             }),
         );
-        let annotations = options.annotations.as_ref().filter(|annotations| !annotations.is_empty());
-        if let (Some(metadata), Some(annotations)) = (body.get_mut("metadata"), annotations) {
+        let annotations = UsersMetadata::of(options.annotations.as_ref(), "", Members::Annotations).own;
+        if let Some(metadata) = body.get_mut("metadata").filter(|_| !annotations.is_empty()) {
             put(metadata, "annotations", json!(annotations));
         }
         self.own(&key, body);

@@ -158,8 +158,9 @@ fn stalled(reason: Reason, message: impl Into<String>) -> Said {
 }
 
 /// The most pressing first.
-const CHECKS: [fn(&Subject<'_>) -> Option<Said>; 15] = [
+const CHECKS: [fn(&Subject<'_>) -> Option<Said>; 16] = [
     reference_is_missing,
+    what_ran_is_not_allowed_any_more,
     images_are_resolved,
     name_is_taken,
     bounds_leave_no_room,
@@ -179,6 +180,18 @@ const CHECKS: [fn(&Subject<'_>) -> Option<Said>; 15] = [
 fn reference_is_missing(subject: &Subject<'_>) -> Option<Said> {
     let missing = subject.service.next.as_ref().err()?;
     Some(progressing(missing.reason, &missing.message))
+}
+
+/// What a deployment was started with was taken back, and there is something of it to make.
+fn what_ran_is_not_allowed_any_more(subject: &Subject<'_>) -> Option<Said> {
+    let Outcome { deployments, not_permitted, .. } = subject.outcome;
+    let (refusals, what) = if deployments.not_permitted.is_empty() {
+        (*not_permitted, "the deployment is not continued")
+    } else {
+        (deployments.not_permitted.as_slice(), "the service is not rolled back")
+    };
+    let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    (!reasons.is_empty()).then(|| stalled(Reason::AccessDeniedException, format!("{what}: {}", reasons.join("; "))))
 }
 
 fn images_are_resolved(subject: &Subject<'_>) -> Option<Said> {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::core::report::Refusal;
 use crate::pod::observe::Task;
 use crate::service::children::Conflict;
 use crate::service::context::Context;
@@ -23,6 +24,8 @@ pub(in crate::service) struct Outcome<'a> {
     pub(in crate::service) stages: &'a Stages,
     pub(in crate::service) counts: &'a Counts,
     pub(in crate::service) conflicts: &'a [Conflict],
+    /// Why something of a deployment was not made.
+    pub(in crate::service) not_permitted: &'a [Refusal],
     pub(in crate::service) stopping: &'a Stopping,
 }
 

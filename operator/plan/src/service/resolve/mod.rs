@@ -9,8 +9,8 @@ mod template;
 
 use api::conditions::Reason;
 use api::service::{
-    AvailabilityZoneRebalancing, DeploymentAlarms, DeploymentConfiguration, KubernetesService, LaunchType,
-    PlacementStrategyType, SchedulingStrategy, ServiceRevisionCleanup, ServiceSpec, StopServiceDeployment,
+    AvailabilityZoneRebalancing, DeploymentAlarms, DeploymentConfiguration, KubernetesService, KubernetesServiceType,
+    LaunchType, PlacementStrategyType, SchedulingStrategy, ServiceRevisionCleanup, ServiceSpec, StopServiceDeployment,
     ThresholdType,
 };
 use ecs::deployment::circuit_breaker::{Threshold, ThresholdType as Kind};
@@ -26,8 +26,14 @@ use super::context::Context;
 use super::revision::ServiceRevision;
 use super::{alarms, identity};
 use crate::capacity::CapacityPart;
+use crate::core::policy::NamespacePolicy;
 use crate::core::report::{Finding, Refusal};
+use crate::core::right::Right;
+use crate::core::text::line;
 use crate::launch::placement;
+use crate::permission;
+use crate::pod::OWN_KEY;
+use crate::pod::users_metadata::{Members, UsersMetadata};
 use crate::support::{self, Document};
 
 /// What the spec comes to.
@@ -136,7 +142,9 @@ pub(super) fn resolve(context: Context<'_>) -> Resolution {
         let message = format!("Creation of service was not idempotent: ECSService {other} already has this name");
         return Resolution::Refused(vec![Refusal::invalid("spec.serviceName", message)]);
     }
-    let refusals = identity::refusals(snapshot);
+    let mut refusals = identity::refusals(snapshot);
+    let metadata = users_metadata(spec);
+    refusals.extend(refused(context, spec, &metadata));
     if !refusals.is_empty() {
         return Resolution::Refused(refusals);
     }
@@ -144,6 +152,7 @@ pub(super) fn resolve(context: Context<'_>) -> Resolution {
     let alarms = configuration.and_then(|configuration| configuration.alarms.as_ref());
     let mut findings = support::findings(Document::Service, &snapshot.document);
     findings = support::merge(findings, alarms::finding(alarms, settings).into_iter().collect());
+    findings = support::merge(findings, reserved(&metadata));
     let (capacity, next) = match references::capacity(context.world, snapshot, spec) {
         Err(missing) => (Vec::new(), Err(missing)),
         Ok(capacity) => match template::next_revision(context, spec, &capacity, &findings) {
@@ -178,6 +187,52 @@ pub(super) fn resolve(context: Context<'_>) -> Resolution {
         placement_hash: placement::request_hash(&snapshot.document),
         findings,
     }))
+}
+
+/// Labels and annotations that the service adds, to its pods and to its Kubernetes Service.
+fn users_metadata(spec: &ServiceSpec) -> Vec<UsersMetadata> {
+    let Some(kubernetes) = &spec.kubernetes else { return Vec::new() };
+    let service = kubernetes.service.as_ref();
+    let lists = [
+        ("podLabels", kubernetes.pod_labels.as_ref(), Members::Labels),
+        ("podAnnotations", kubernetes.pod_annotations.as_ref(), Members::Annotations),
+        ("service.labels", service.and_then(|service| service.labels.as_ref()), Members::Labels),
+        ("service.annotations", service.and_then(|service| service.annotations.as_ref()), Members::Annotations),
+    ];
+    let read = |(member, stated, members)| UsersMetadata::of(stated, &format!("kubernetes.{member}"), members);
+    lists.map(read).into()
+}
+
+/// Keys that the operator sets itself.
+fn reserved(metadata: &[UsersMetadata]) -> Vec<Finding> {
+    let paths = metadata.iter().flat_map(|metadata| &metadata.reserved);
+    let finding = |path: &String| Finding { path: line(path), is_approximated: false, why: OWN_KEY.to_owned() };
+    paths.map(finding).collect()
+}
+
+/// Members of `kubernetes` that Kubernetes refuses, or that the administrator of the namespace does not allow.
+fn refused(context: Context<'_>, spec: &ServiceSpec, metadata: &[UsersMetadata]) -> Vec<Refusal> {
+    let Some(kubernetes) = &spec.kubernetes else { return Vec::new() };
+    let refused = metadata.iter().flat_map(|metadata| &metadata.refused);
+    let refused = refused.map(|(path, why)| Refusal::invalid(line(&format!("spec.{path}")), *why));
+    let rights = metadata.iter().flat_map(|metadata| metadata.rights.clone());
+    let mut asked: Vec<(String, Right)> = rights.map(|(path, right)| (format!("spec.{path}"), right)).collect();
+    if let Some(class) = &kubernetes.priority_class_name {
+        asked.push(("spec.kubernetes.priorityClassName".to_owned(), Right::PriorityClass(class.clone())));
+    }
+    if let Some(service) = kubernetes.service.as_ref().filter(|service| service.enabled != Some(false)) {
+        let path = |member: &str| format!("spec.kubernetes.service.{member}");
+        match service.type_.unwrap_or_default() {
+            KubernetesServiceType::ClusterIP => {}
+            KubernetesServiceType::NodePort => asked.push((path("type"), Right::NodePort)),
+            KubernetesServiceType::LoadBalancer => asked.push((path("type"), Right::LoadBalancer)),
+        }
+        let keys = service.annotations.iter().flatten().map(|(key, _)| key);
+        asked.extend(keys.map(|key| (path(&format!("annotations[{key}]")), Right::ServiceAnnotation(key.clone()))));
+    }
+    let namespace = &context.snapshot.namespace;
+    let not_allowed = permission::refuse(&NamespacePolicy::of(context.world, namespace), namespace, asked);
+    refused.chain(not_allowed).collect()
 }
 
 fn percentages(spec: &ServiceSpec) -> Percentages {

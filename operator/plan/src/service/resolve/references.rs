@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::capacity_provider::{CapacityProviderSpec, CapacityProviderStrategyItem};
+use api::capacity_provider::CapacityProviderStrategyItem;
 use api::cluster::{ClusterCapacityProvider, ClusterSpec};
 use api::conditions::Reason;
 use api::service::{LaunchType, ServiceSpec};
@@ -12,16 +12,12 @@ use serde::Deserialize;
 use super::Missing;
 use crate::capacity::{self, CapacityPart, Placement, is_associated};
 use crate::core::kind::Kind;
+use crate::core::policy::NamespacePolicy;
 use crate::core::root::holder;
 use crate::core::world::{Term, World};
 use crate::service::identity;
 use crate::service::snapshot::ServiceSnapshot;
 use crate::task_definition::{Revision, newest_active_revision, revision};
-
-#[derive(Deserialize)]
-struct WithSpec<T> {
-    spec: T,
-}
 
 /// What is read of the cluster: its spec, and the providers that its status says are associated.
 #[derive(Deserialize)]
@@ -79,6 +75,14 @@ pub(super) fn capacity(
     let cluster = cluster(world, snapshot)?;
     let strategy = strategy(spec, &cluster.spec);
     if strategy.is_empty() {
+        let policy = NamespacePolicy::of(world, &snapshot.namespace);
+        let refused = capacity::selector_rights(&cluster.spec).find_map(|(key, right)| {
+            let message = policy.refusal(&snapshot.namespace, &right)?;
+            Some(format!("ECSCluster {}: spec.kubernetes.nodeSelector[{key}]: {message}", snapshot.cluster))
+        });
+        if let Some(message) = refused {
+            return Err(Missing::new(Reason::AccessDeniedException, message));
+        }
         let placement = capacity::cluster_placement(&cluster.spec);
         return Ok(vec![CapacityPart { provider: None, base: 0, weight: 1, placement }]);
     }
@@ -105,19 +109,13 @@ pub(super) fn capacity(
 }
 
 fn provider_placement(world: &dyn World, snapshot: &ServiceSnapshot, name: &str) -> Result<Placement, Missing> {
-    let Some(stored) = holder(world, Kind::CapacityProvider, None, &[Term::EcsName(name.to_owned())]) else {
-        let message = format!("capacity provider {name} not found: no ECSCapacityProvider has this name");
-        return Err(Missing::new(Reason::CapacityProviderNotFound, message));
-    };
-    let spec: CapacityProviderSpec = stored
-        .decode::<WithSpec<CapacityProviderSpec>>()
-        .map_err(|error| Missing::new(Reason::CapacityProviderNotFound, format!("capacity provider {name}: {error}")))?
-        .spec;
-    if !capacity::allows(&spec, &snapshot.namespace) {
-        let message = format!("capacity provider {name} does not allow namespace {}", snapshot.namespace);
+    let provider =
+        capacity::provider(world, name).map_err(|message| Missing::new(Reason::CapacityProviderNotFound, message))?;
+    let policy = NamespacePolicy::of(world, &snapshot.namespace);
+    if let Some(message) = capacity::refusal(&provider.spec, name, &snapshot.namespace, &policy) {
         return Err(Missing::new(Reason::CapacityProviderNotAllowed, message));
     }
-    Ok(capacity::placement(world, &stored.key.name, &spec).placement)
+    Ok(capacity::placement(world, &provider.object_name, &provider.spec).placement)
 }
 
 /// The revision that tasks started now would run.

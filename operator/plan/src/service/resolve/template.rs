@@ -16,6 +16,8 @@ use crate::core::policy::NamespacePolicy;
 use crate::core::report::{Finding, Refusal};
 use crate::launch::placement::PlacementRequest;
 use crate::launch::{placement, tags};
+use crate::permission;
+use crate::pod::users_metadata::{Members, UsersMetadata};
 use crate::pod::{self, TaskInput, TaskPod};
 use crate::service::context::Context;
 use crate::service::identity;
@@ -33,7 +35,7 @@ pub(super) fn next_revision(
 ) -> Result<(NextRevision, Vec<Finding>), Unresolved> {
     let snapshot = context.snapshot;
     if let Some(name) = spec.kubernetes.as_ref().and_then(|kubernetes| kubernetes.service_revision.as_deref()) {
-        return Ok((earlier_revision(snapshot, name, capacity)?, general.to_vec()));
+        return Ok((earlier_revision(context, name, capacity)?, general.to_vec()));
     }
     let is_fargate = references::is_fargate(capacity);
     if is_fargate && spec.scheduling_strategy == Some(SchedulingStrategy::Daemon) {
@@ -81,11 +83,8 @@ pub(super) fn next_revision(
 }
 
 /// The service revision of an earlier deployment, as it was frozen then. Only the strategy is that of now, since counts are.
-fn earlier_revision(
-    snapshot: &ServiceSnapshot,
-    name: &str,
-    capacity: &[CapacityPart],
-) -> Result<NextRevision, Missing> {
+fn earlier_revision(context: Context<'_>, name: &str, capacity: &[CapacityPart]) -> Result<NextRevision, Unresolved> {
+    let snapshot = context.snapshot;
     let trigger = identity::earlier_trigger_hash(name);
     let primary = snapshot.primary().filter(|primary| primary.spec.trigger_hash == trigger);
     let Some(record) = primary.or_else(|| snapshot.records.iter().find(|record| record.is_named(name))) else {
@@ -93,9 +92,15 @@ fn earlier_revision(
             "spec.kubernetes.serviceRevision: {name} is not an ECSServiceDeployment of this service; kubectl get \
                 ecsdep lists them"
         );
-        return Err(Missing::new(Reason::ServiceRevisionNotFound, message));
+        return Err(Missing::new(Reason::ServiceRevisionNotFound, message).into());
     };
     let revision = ServiceRevision { capacity: capacity.to_vec(), ..record.revision.as_ref().clone() };
+    let refusals = permission::refusals(context.world, &snapshot.namespace, revision.frozen());
+    if !refusals.is_empty() {
+        let path = |path: &str| format!("spec.kubernetes.serviceRevision: {name}: {path}");
+        let refusals = refusals.into_iter().map(|refusal| Refusal { path: path(&refusal.path), ..refusal });
+        return Err(Unresolved::Refused(refusals.collect()));
+    }
     Ok(NextRevision { revision, trigger, images: Images::default() })
 }
 
@@ -203,16 +208,10 @@ fn template_metadata(
 ) -> Value {
     let mut labels = task_labels.clone();
     if let Some(kubernetes) = &spec.kubernetes {
-        labels.extend(kubernetes.pod_labels.clone().unwrap_or_default());
-        annotations.extend(kubernetes.pod_annotations.clone().unwrap_or_default());
+        // What the operator says of a task is not among them.
+        labels.extend(UsersMetadata::of(kubernetes.pod_labels.as_ref(), "", Members::Labels).own);
+        annotations.extend(UsersMetadata::of(kubernetes.pod_annotations.as_ref(), "", Members::Annotations).own);
     }
-    // What the operator says of a task is not the service's to change.
-    labels.extend(
-        task_labels
-            .iter()
-            .filter(|(key, _)| key.starts_with(labels::DOMAIN))
-            .map(|(key, value)| (key.clone(), value.clone())),
-    );
     labels.extend(ours);
     json!({ "labels": labels, "annotations": annotations })
 }
