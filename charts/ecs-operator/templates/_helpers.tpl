@@ -173,10 +173,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 - apiGroups: [""]
   resources: [persistentvolumes]
   verbs: [get, list, watch, create, delete]
-# Named by what is in them, shared by everybody, kept.
+# Named by namespace and content, and removed when nothing of the namespace makes volumes of them.
 - apiGroups: [storage.k8s.io]
   resources: [storageclasses]
-  verbs: [get, list, watch, create]
+  verbs: [get, list, watch, create, delete]
 {{ include "ecs-operator.integrationClusterRules" . | trim }}
 {{- end }}
 

@@ -86,7 +86,7 @@ fn in_the_cluster() -> BTreeSet<Right> {
         rights("", &["nodes"], &["get", "list", "watch", "patch"]),
         rights("", &["persistentvolumes"], &["get", "list", "watch", "create", "delete"]),
         rights("snapshot.storage.k8s.io", &["volumesnapshotcontents"], &["get", "list", "watch", "create", "delete"]),
-        rights("storage.k8s.io", &["storageclasses"], &["get", "list", "watch", "create"]),
+        rights("storage.k8s.io", &["storageclasses"], &["get", "list", "watch", "create", "delete"]),
     ])
 }
 

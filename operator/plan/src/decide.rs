@@ -17,6 +17,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
         Kind::Service => crate::service::plan(world, root, settings, now),
         Kind::ScalableTarget => crate::scalable_target::plan(world, root, settings, now),
         Kind::PersistentVolume | Kind::VolumeSnapshotContent => crate::persistent_volume::plan(world, root, now),
+        Kind::StorageClass => crate::storage_class::plan(world, root, now),
         Kind::Node => crate::nodes::drain::plan(world, root),
         // Parts of a root: they are not planned by themselves.
         Kind::TaskDefinitionRevision
@@ -30,7 +31,6 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
         | Kind::NetworkPolicy
         | Kind::PersistentVolumeClaim
         | Kind::ConfigMap
-        | Kind::StorageClass
         | Kind::VolumeSnapshot
         | Kind::HorizontalPodAutoscaler
         | Kind::ExternalSecret

@@ -26,6 +26,7 @@ pub mod cluster;
 pub mod persistent_volume;
 pub mod scalable_target;
 pub mod service;
+mod storage_class;
 pub mod task_definition;
 
 pub use core::facts::ClusterFeatures;

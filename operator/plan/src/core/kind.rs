@@ -159,7 +159,7 @@ kinds! {
     ConfigMap = builtin("", "v1", "ConfigMap", "configmaps");
     /// `storage.k8s.io/v1 StorageClass`: one set of parameters of a managed volume
     StorageClass =
-        builtin("storage.k8s.io", "v1", "StorageClass", "storageclasses").cluster_scoped().written_once();
+        builtin("storage.k8s.io", "v1", "StorageClass", "storageclasses").root().cluster_scoped().written_once();
     /// `snapshot.storage.k8s.io/v1 VolumeSnapshot`
     VolumeSnapshot =
         builtin("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots").where_installed();
@@ -232,8 +232,8 @@ impl Kind {
     }
 
     /// Whether objects of this kind are reconciled on their own. A `PersistentVolume` is one because it cannot be owned
-    /// by anything in a namespace: somebody has to remove it after its claim. So is a `VolumeSnapshotContent`. A `Node` is
-    /// one because daemons have to leave it when it is drained.
+    /// by anything in a namespace: somebody has to remove it after its claim. So is a `VolumeSnapshotContent`, and a
+    /// `StorageClass`, after the services that made it. A `Node` is one because daemons have to leave it when it is drained.
     #[must_use]
     pub const fn is_root(self) -> bool {
         matches!(self.row().role, Role::Root)

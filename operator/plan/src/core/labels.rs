@@ -106,6 +106,8 @@ pub const EBS_STORAGE_CLASS: &str = "ecs-operator.dev/ebs-storage-class";
 pub const VALUE_FROM: &str = "ecs-operator.dev/value-from";
 /// On the ServiceAccount of a role: the role as the task definition gives it.
 pub const TASK_ROLE: &str = "ecs-operator.dev/task-role";
+/// On a StorageClass that was made for managed volumes: the namespace that it was made for.
+pub const NAMESPACE: &str = "ecs-operator.dev/namespace";
 /// On a child that no service owns, because files would go with it.
 pub const KEPT: &str = "ecs-operator.dev/kept";
 

@@ -84,9 +84,8 @@ pub(crate) const fn relations(kind: Kind) -> &'static [Relation] {
         Kind::Service => SERVICE,
         Kind::ServiceDeployment => SERVICE_DEPLOYMENT,
         Kind::ScalableTarget => SCALABLE_TARGET,
-        Kind::Deployment
-        | Kind::DaemonSet
-        | Kind::KubernetesService
+        Kind::Deployment | Kind::DaemonSet => WORKLOAD,
+        Kind::KubernetesService
         | Kind::PodDisruptionBudget
         | Kind::ServiceAccount
         | Kind::NetworkPolicy
@@ -101,8 +100,7 @@ pub(crate) const fn relations(kind: Kind) -> &'static [Relation] {
         Kind::HorizontalPodAutoscaler => HORIZONTAL_POD_AUTOSCALER,
         Kind::Node => NODE,
         Kind::Namespace => NAMESPACE,
-        // Found by name alone. A service makes one that is gone again when it is looked at for another reason.
-        Kind::StorageClass => &[],
+        Kind::StorageClass => STORAGE_CLASS,
     }
 }
 
@@ -226,6 +224,12 @@ const SERVICE_DEPLOYMENT: &[Relation] = &[
         &[way(Step::To(Kind::Service, Term::Service))],
     ),
     row(|object| families(object, &["/spec/taskDefinition"]), Term::Family, &[]),
+    // The newest deployment of a service keeps its classes.
+    row(
+        |object| text(object, "/metadata/namespace").map(ToOwned::to_owned).into_iter().collect(),
+        Term::Namespace,
+        &[way_of_spec(Step::To(Kind::StorageClass, Term::Namespace))],
+    ),
 ];
 
 // What the status says follows from the spec, the service and the autoscaler.
@@ -246,6 +250,23 @@ const LABEL_OF_A_SERVICE: Relation = row(
     &[way(Step::To(Kind::Service, Term::Service))],
 );
 const CHILD_OF_SERVICE: &[Relation] = &[OWNER_IS_A_SERVICE, LABEL_OF_A_SERVICE];
+
+// Pods are made with the classes of their template.
+const WORKLOAD: &[Relation] = &[
+    OWNER_IS_A_SERVICE,
+    LABEL_OF_A_SERVICE,
+    row(classes, Term::StorageClass, &[way_of_spec(Step::To(Kind::StorageClass, Term::StorageClass))]),
+];
+
+// A service makes one that is gone again.
+const STORAGE_CLASS: &[Relation] = &[
+    row(name, Term::StorageClass, &[]),
+    row(
+        |object| label(object, labels::NAMESPACE).map(ToOwned::to_owned).into_iter().collect(),
+        Term::Namespace,
+        &[way(Step::In(Kind::Service))],
+    ),
+];
 
 // The owner of a pod is a ReplicaSet, which is of no interest.
 const POD: &[Relation] = &[
@@ -357,6 +378,13 @@ fn itself(object: &Value) -> Vec<String> {
 /// One name, which is not read, for a term without any.
 fn marker(is_there: bool) -> Vec<String> {
     if is_there { vec![String::new()] } else { Vec::new() }
+}
+
+/// Classes of the volumes that come and go with the pods of a template.
+fn classes(object: &Value) -> Vec<String> {
+    let volumes = array(object, "/spec/template/spec/volumes").iter();
+    let class = |volume| text(volume, "/ephemeral/volumeClaimTemplate/spec/storageClassName");
+    volumes.filter_map(class).map(ToOwned::to_owned).collect()
 }
 
 fn families(object: &Value, pointers: &[&str]) -> Vec<String> {

@@ -37,8 +37,10 @@ pub enum Term {
     DrainingNode(String),
     /// A label of a node, `key=value`.
     Label(String),
-    /// A Namespace (object name).
+    /// A Namespace (object name): the object itself, the one that a record is in, or the one that a StorageClass is for.
     Namespace(String),
+    /// A StorageClass of managed volumes that pods are made with.
+    StorageClass(String),
 }
 
 /// Makes a term of a name: `Term::Cluster` and the like.
@@ -63,7 +65,8 @@ impl Term {
             | Self::Node(name)
             | Self::DrainingNode(name)
             | Self::Label(name)
-            | Self::Namespace(name) => name,
+            | Self::Namespace(name)
+            | Self::StorageClass(name) => name,
             Self::Daemon | Self::Rebalanced | Self::Draining => "",
         }
     }

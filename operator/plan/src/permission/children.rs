@@ -7,7 +7,7 @@ use crate::core::kind::Kind;
 use crate::core::labels;
 use crate::core::policy::NamespacePolicy;
 use crate::core::right::Right;
-use crate::pod::{self, Account, efs, fsx};
+use crate::pod::{self, Account, ebs, efs, fsx};
 
 /// What the objects of a revision need in `namespace`.
 pub(super) fn of(frozen: Frozen<'_>, namespace: &str, policy: &NamespacePolicy) -> Vec<Found> {
@@ -41,13 +41,9 @@ fn of_object(object: &Value, namespace: &str, policy: &NamespacePolicy) -> Vec<A
         }
         Some(Kind::NetworkPolicy) if *object != pod::network_none(namespace) => foreign(),
         // Everybody who may create pods has claims of any class, and a snapshot is nothing without its content.
-        Some(
-            Kind::NetworkPolicy
-            | Kind::PersistentVolumeClaim
-            | Kind::ConfigMap
-            | Kind::VolumeSnapshot
-            | Kind::StorageClass,
-        ) => Vec::new(),
+        Some(Kind::NetworkPolicy | Kind::PersistentVolumeClaim | Kind::ConfigMap | Kind::VolumeSnapshot) => Vec::new(),
+        // How many there are is asked elsewhere.
+        Some(Kind::StorageClass) if ebs::is_storage_class(object, namespace) => Vec::new(),
         _ => foreign(),
     }
 }

@@ -10,11 +10,13 @@
 //! | ServiceAccount | the role that it carries |
 //! | ExternalSecret, SecretProviderClass | each secret that it fetches, and the store |
 //! | PersistentVolume, VolumeSnapshotContent | the file system, share or snapshot behind it |
+//! | StorageClass | whether the namespace has not too many already |
 //! | capacity providers | whether services of the namespace may use them, and tolerate what they tolerate |
 //!
 //! What is not as the operator makes it is refused whatever the annotations say.
 
 mod children;
+mod classes;
 mod nodes;
 mod template;
 
@@ -59,6 +61,7 @@ pub(crate) fn refusals(world: &dyn World, namespace: &str, frozen: Frozen<'_>) -
     let policy = NamespacePolicy::of(world, namespace);
     let mut found = template::of(frozen.template, namespace, frozen.shared);
     found.extend(children::of(frozen, namespace, &policy));
+    found.extend(classes::of(world, namespace, frozen.cluster_scoped));
     found.extend(nodes::of(world, namespace, &policy, frozen.capacity));
     let refuse = |(path, asked): Found| {
         let message = match asked {

@@ -1,8 +1,8 @@
 //! Volumes that the service configures at launch: one new claim per task, which lives as long as its Pod.
 //!
 //! Kubernetes makes the claim of an `ephemeral` volume with the Pod and removes it with the Pod, as ECS does with the EBS
-//! volume of a task. What kind of disk it is stands in a StorageClass, one per set of parameters: its name is made from
-//! them, so that services in all namespaces share it.
+//! volume of a task. What kind of disk it is stands in a StorageClass, one per namespace and set of parameters: its name is
+//! made from them, so that the services of a namespace share it.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use api::service::{
 };
 use api::task_definition::{TaskDefinitionSpec, Volume};
 use ecs::hash::hex;
+use ecs::tags::MOST_TAGS;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -69,7 +70,7 @@ pub(super) fn source(
             spec.put("dataSource", snapshot::of_the_namespace(id, &snapshot_path, notes));
         }
     } else {
-        let class = storage_class(&parameters(ebs, &path, input, notes));
+        let class = storage_class(input.namespace, &parameters(ebs, &path, input, notes));
         spec.put("storageClassName", class.pointer("/metadata/name").cloned().unwrap_or_default());
         source.cluster_scoped.push(class);
         if let Some(id) = snapshot {
@@ -101,11 +102,12 @@ fn size(ebs: &ServiceManagedEbsVolumeConfiguration, path: &str, notes: &mut Note
 }
 
 /// The class of one set of parameters. Volumes are made where their task runs and go with it.
-fn storage_class(parameters: &Map<String, Value>) -> Value {
+fn storage_class(namespace: &str, parameters: &Map<String, Value>) -> Value {
+    let labels = json!({labels::MANAGED_BY: labels::OPERATOR, labels::NAMESPACE: namespace});
     json!({
         "apiVersion": Kind::StorageClass.api_version(),
         "kind": Kind::StorageClass.kind(),
-        "metadata": {"name": class_name(parameters), "labels": {labels::MANAGED_BY: labels::OPERATOR}},
+        "metadata": {"name": class_name(namespace, parameters), "labels": labels},
         "provisioner": DRIVER,
         "parameters": parameters,
         "reclaimPolicy": "Delete",
@@ -113,14 +115,14 @@ fn storage_class(parameters: &Map<String, Value>) -> Value {
     })
 }
 
-fn class_name(parameters: &Map<String, Value>) -> String {
-    format!("ecs-ebs-{}", hex(&Value::from(parameters.clone()).to_string(), 16))
+fn class_name(namespace: &str, parameters: &Map<String, Value>) -> String {
+    format!("ecs-ebs-{namespace}-{}", hex(&json!([namespace, parameters]).to_string(), 16))
 }
 
 /// Whether an object is a class as it would be made here, name included: nothing else is created, whoever asks for it.
-pub(crate) fn is_storage_class(object: &Value) -> bool {
+pub(crate) fn is_storage_class(object: &Value, namespace: &str) -> bool {
     let parameters = object.get("parameters").and_then(Value::as_object);
-    parameters.is_some_and(|parameters| storage_class(parameters) == *object)
+    parameters.is_some_and(|parameters| storage_class(namespace, parameters) == *object)
 }
 
 /// `parameters` of the class. What ECS leaves to a default is stated, because the driver's defaults differ: ext4 for xfs.
@@ -144,7 +146,12 @@ fn parameters(
     parameters.put_some("throughput", ebs.throughput.map(|number| number.to_string()));
     let rate = ebs.volume_initialization_rate.filter(|rate| *rate > 0);
     parameters.put_some("volumeInitializationRate", rate.map(|number| number.to_string()));
-    for (index, (key, value)) in tags(ebs, path, input.task_definition, notes).into_iter().enumerate() {
+    let tags = tags(ebs, path, input.task_definition, notes);
+    if tags.len() > MOST_TAGS {
+        let message = format!("a volume has at most {MOST_TAGS} tags, not {}", tags.len());
+        notes.refuse_because(Reason::InvalidParameterException, format!("{path}.tagSpecifications"), message);
+    }
+    for (index, (key, value)) in tags.into_iter().enumerate() {
         parameters.put(&format!("tagSpecification_{}", index + 1), format!("{key}={value}"));
     }
     parameters
@@ -228,8 +235,8 @@ mod tests {
     #[test]
     fn when_an_object_is_not_a_class_as_it_is_made_here_then_it_is_none_of_ours() {
         let parameters = json!({"type": "gp3", "csi.storage.k8s.io/fstype": "xfs"});
-        let class = storage_class(parameters.as_object().unwrap());
-        assert!(is_storage_class(&class));
+        let class = storage_class("shop", parameters.as_object().unwrap());
+        assert!(is_storage_class(&class, "shop") && !is_storage_class(&class, "other"));
         for (pointer, value) in [
             ("/provisioner", json!("efs.csi.aws.com")),
             ("/metadata/name", json!("standard")),
@@ -240,11 +247,11 @@ mod tests {
         ] {
             let mut other = class.clone();
             *other.pointer_mut(pointer).unwrap() = value;
-            assert!(!is_storage_class(&other), "{pointer}");
+            assert!(!is_storage_class(&other, "shop"), "{pointer}");
         }
         let mut more = class;
         more["mountOptions"] = json!(["dev"]);
-        assert!(!is_storage_class(&more));
+        assert!(!is_storage_class(&more, "shop"));
     }
 
     #[test]

@@ -45,7 +45,7 @@ use crate::core::world::World;
 use context::Context;
 use report::Outcome;
 
-pub(crate) use record::Record;
+pub(crate) use record::{Record, names_storage_class};
 pub use revision::ServiceRevision;
 pub(crate) use snapshot::CheckedSpec;
 pub(crate) use workload::{DaemonSetView, WorkloadView};

@@ -1,5 +1,6 @@
 //! Deployment records: one `ECSServiceDeployment` per rollout, holding the frozen inputs it was started with.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::service_deployment::{
@@ -14,11 +15,13 @@ use ecs::deployment::throttle::Throttle;
 use ecs::deployment::{Stage, State};
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::alarms::watch_of;
 use super::revision::ServiceRevision;
-use crate::core::kind::ObjectKey;
+use crate::core::kind::{Kind, ObjectKey};
 use crate::core::store::{DecodeError, Stored, View};
+use crate::core::world::{Term, World};
 
 /// One deployment of the service: existing, or about to be created.
 #[derive(Clone, Debug)]
@@ -83,6 +86,24 @@ impl Record {
     pub(super) fn is_successful(&self) -> bool {
         self.status.status == Some(ServiceDeploymentState::Successful)
     }
+}
+
+/// Whether the newest deployment of a service of the namespace makes volumes of a StorageClass. Earlier ones do while their
+/// Deployments are there.
+pub(crate) fn names_storage_class(world: &dyn World, namespace: &str, name: &str) -> bool {
+    let mut newest: BTreeMap<String, Arc<Record>> = BTreeMap::new();
+    let records = world.find(Kind::ServiceDeployment, Some(namespace), &Term::Namespace(namespace.to_owned()));
+    for record in records.iter().filter_map(|stored| stored.view::<Record>().ok()) {
+        let known = newest.get(&record.spec.service);
+        if known.is_none_or(|known| known.created_at < record.created_at) {
+            newest.insert(record.spec.service.clone(), record);
+        }
+    }
+    let is_class = |object: &Value| {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+        text("/kind") == Some(Kind::StorageClass.kind()) && text("/metadata/name") == Some(name)
+    };
+    newest.values().any(|record| record.revision.cluster_children.iter().any(is_class))
 }
 
 /// How far a deployment is.

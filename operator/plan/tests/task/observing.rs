@@ -7,7 +7,7 @@ use ecs::lifecycle::{LastStatus, StopCode};
 use jiff::Timestamp;
 use plan::core::facts::ClusterFeatures;
 use plan::core::policy::NamespacePolicy;
-use plan::pod::observe::{Task, observe};
+use plan::pod::observe::{PodView, Task, observe};
 use plan::pod::pod;
 use plan::{Kind, Stored};
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ fn healthy_pod(has_health_check: bool) -> Value {
 
 fn task_at(pod: Value, now: Timestamp) -> Task {
     let stored = Stored::accept(Kind::Pod, pod).unwrap();
-    observe(&stored.decode().unwrap(), now)
+    observe(&stored.view::<PodView>().unwrap(), now)
 }
 
 fn task(pod: Value) -> Task {

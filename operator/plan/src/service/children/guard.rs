@@ -26,7 +26,7 @@ type IsMade = fn(&Value, &str) -> bool;
 /// Kinds outside of namespaces.
 const CLUSTER_SCOPED: [(Kind, IsMade); 3] = [
     (Kind::PersistentVolume, is_volume),
-    (Kind::StorageClass, |object, _| ebs::is_storage_class(object)),
+    (Kind::StorageClass, ebs::is_storage_class),
     (Kind::VolumeSnapshotContent, is_content),
 ];
 

@@ -79,6 +79,12 @@ pub(super) fn next_revision(
         placement_hash: Some(placement::request_hash(&snapshot.document)),
         container_images: Vec::new(),
     };
+    // Fields were asked about where they were translated, but for what the whole namespace has.
+    let refusals = permission::refusals(context.world, &snapshot.namespace, revision.frozen());
+    if !refusals.is_empty() {
+        let refuse = |refusal: Refusal| Refusal { path: format!("spec.{}", refusal.path), ..refusal };
+        return Err(Unresolved::Refused(refusals.into_iter().map(refuse).collect()));
+    }
     Ok((NextRevision { revision, trigger, images }, support::merge(findings, rules.findings)))
 }
 
