@@ -238,7 +238,8 @@ pub struct TaskDefinitionKubernetes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub revision_history: Option<i32>,
-    /// ConfigMaps or Secrets that hold the variables of environment files, by the ARN in `environmentFiles[].value`.
+    /// ConfigMaps or Secrets that hold the variables of environment files, by the ARN in `environmentFiles[].value`, and
+    /// the configuration of a FireLens router, by the ARN in its `config-file-value`.
     /// Defaults to a ConfigMap with a name derived from the ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 100))]

@@ -121,7 +121,7 @@ fn of_volume(volume: &Value, namespace: &str, shared: &[Value]) -> Option<Asked>
     let kinds = volume.as_object().into_iter().flatten().filter(|(name, _)| *name != "name");
     for (kind, content) in kinds {
         let asked = match kind.as_str() {
-            "emptyDir" | "configMap" | "persistentVolumeClaim" | "ephemeral" => None,
+            "emptyDir" | "configMap" | "secret" | "persistentVolumeClaim" | "ephemeral" => None,
             "hostPath" => {
                 let path = text(content, "/path");
                 (!is_own_shared_volume(path, namespace)).then(|| Asked::Right(Right::of_host_path(path)))

@@ -56,6 +56,28 @@ pub(super) fn put(
     spec.put_list("envFrom", files(container, kubernetes, notes));
 }
 
+/// What holds a file that ECS would read from S3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum FileObject {
+    /// A ConfigMap of this name.
+    ConfigMap(String),
+    /// A Secret of this name.
+    Secret(String),
+}
+
+impl FileObject {
+    /// The object that `kubernetes.environmentFiles` names for an ARN, or the ConfigMap whose name follows from it. `None`
+    /// for what is no ARN of an object in S3.
+    pub(super) fn of(kubernetes: Option<&TaskDefinitionKubernetes>, arn: &str) -> Option<Self> {
+        let objects = kubernetes.and_then(|kubernetes| kubernetes.environment_files.as_ref());
+        match objects.and_then(|objects| objects.get(arn)) {
+            Some(EnvironmentFileObject { secret: Some(name), .. }) => Some(Self::Secret(name.clone())),
+            Some(EnvironmentFileObject { config_map: Some(name), .. }) => Some(Self::ConfigMap(name.clone())),
+            _ => object_name(arn).map(Self::ConfigMap),
+        }
+    }
+}
+
 /// `envFrom`, in reverse: Kubernetes lets the last of equal names win, ECS the first file that has it. Both let
 /// `environment` win over all files.
 fn files(container: &Container<'_>, kubernetes: &TaskDefinitionKubernetes, notes: &mut Notes) -> Vec<Value> {
@@ -65,20 +87,14 @@ fn files(container: &Container<'_>, kubernetes: &TaskDefinitionKubernetes, notes
     }
     let mut sources: Vec<Value> = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        let stated = kubernetes.environment_files.as_ref().and_then(|objects| objects.get(&file.value));
-        let source = match stated {
-            Some(EnvironmentFileObject { secret: Some(name), .. }) => json!({"secretRef": {"name": name}}),
-            Some(EnvironmentFileObject { config_map: Some(name), .. }) => json!({"configMapRef": {"name": name}}),
-            _ => {
-                let Some(name) = object_name(&file.value) else {
-                    let path = container.path(&format!("environmentFiles[{index}].value"));
-                    notes.refuse(path, "the value of an environment file must be the ARN of an S3 object");
-                    continue;
-                };
-                json!({"configMapRef": {"name": name}})
+        match FileObject::of(Some(kubernetes), &file.value) {
+            Some(FileObject::Secret(name)) => sources.push(json!({"secretRef": {"name": name}})),
+            Some(FileObject::ConfigMap(name)) => sources.push(json!({"configMapRef": {"name": name}})),
+            None => {
+                let path = container.path(&format!("environmentFiles[{index}].value"));
+                notes.refuse(path, "the value of an environment file must be the ARN of an S3 object");
             }
-        };
-        sources.push(source);
+        }
     }
     sources.reverse();
     sources

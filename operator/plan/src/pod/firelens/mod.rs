@@ -15,11 +15,13 @@ mod route;
 use std::borrow::Cow;
 
 use api::task_definition::{
-    FirelensConfiguration, FirelensConfigurationType, KeyValuePair, LogDriver, NetworkMode, Secret, TaskDefinitionSpec,
+    FirelensConfiguration, FirelensConfigurationType, KeyValuePair, LogDriver, NetworkMode, Secret,
+    TaskDefinitionKubernetes, TaskDefinitionSpec,
 };
 use ecs::hash::hex;
 use serde_json::{Map, Value, json};
 
+use super::environment::FileObject;
 use super::json::Members;
 use super::notes::Notes;
 use super::volume_source::Source;
@@ -32,6 +34,8 @@ use route::{Configuration, Route};
 const SOCKET: &str = "/var/run/fluent.sock";
 /// The directory that holds it.
 const SOCKET_DIRECTORY: &str = "/var/run";
+/// The name by which ECS has a file of S3 beside the router's configuration; also its key in the object that holds it.
+const EXTERNAL: &str = "external.conf";
 /// The port of the router, only reached from inside the Pod.
 const PORT: &str = "24224";
 /// Variables of the router that its configuration reads.
@@ -48,6 +52,8 @@ pub(super) struct FireLens {
     router: usize,
     type_: FirelensConfigurationType,
     has_metadata: bool,
+    /// What holds the file that its configuration includes, if anything does.
+    object: Option<FileObject>,
     /// The ConfigMap with its configuration.
     config_map: Value,
     /// Paths of fields that were added to the definition, and of those that they stand for.
@@ -68,7 +74,8 @@ pub(super) fn prepare<'a>(
     let before = notes.refusals.len();
     // With the network of the host the router would take a port of the node: ECS has it listen at the socket only.
     let has_port = definition.network_mode != Some(NetworkMode::Host);
-    let (has_metadata, include) = options(firelens, router, notes);
+    let Options { has_metadata, include, object } =
+        Options::read(firelens, definition.kubernetes.as_ref(), router, notes);
     let senders = senders(definition, router, firelens.type_, notes);
     if notes.refusals.len() > before {
         return (Cow::Borrowed(definition), None);
@@ -96,7 +103,7 @@ pub(super) fn prepare<'a>(
         FirelensConfigurationType::Fluentd => ("fluent.conf", fluentd::write(&configuration)),
     };
     let config_map = config_map(namespace, file, &text);
-    let router = FireLens { router, type_: firelens.type_, has_metadata, config_map, stands_for };
+    let router = FireLens { router, type_: firelens.type_, has_metadata, object, config_map, stands_for };
     (Cow::Owned(prepared), Some(router))
 }
 
@@ -112,44 +119,86 @@ fn config_map(namespace: &str, file: &str, text: &str) -> Value {
     })
 }
 
-/// Whether records get metadata, and the file that is included.
-fn options(firelens: &FirelensConfiguration, router: usize, notes: &mut Notes) -> (bool, Option<String>) {
-    let mut has_metadata = true;
-    let mut kind = None;
-    let mut include = None;
-    for (name, value) in firelens.options.iter().flatten() {
-        let path = format!("containerDefinitions[{router}].firelensConfiguration.options[{name}]");
-        match (name.as_str(), value.as_str()) {
-            ("enable-ecs-log-metadata", "true" | "false") => has_metadata = value == "true",
-            ("enable-ecs-log-metadata", _) => notes.refuse(path, "true or false"),
-            ("config-file-type", "file") => kind = Some(path),
-            ("config-file-type", "s3") => {
-                let message = "the operator does not read objects in S3, and logs would be lost: put the file into the \
-                    image of the router and set config-file-type to file";
-                notes.unsupported(path, message);
+/// What the options of a router say.
+#[derive(Debug, Default)]
+struct Options {
+    /// Whether records get metadata.
+    has_metadata: bool,
+    /// The file that is included.
+    include: Option<String>,
+    /// What holds that file, where ECS would read it from S3.
+    object: Option<FileObject>,
+}
+
+impl Options {
+    fn read(
+        firelens: &FirelensConfiguration,
+        kubernetes: Option<&TaskDefinitionKubernetes>,
+        router: usize,
+        notes: &mut Notes,
+    ) -> Self {
+        let stated = |name: &str| firelens.options.iter().flatten().find(|(known, _)| known.as_str() == name);
+        let path = |name: &str| format!("containerDefinitions[{router}].firelensConfiguration.options[{name}]");
+        let mut options = Self { has_metadata: true, ..Self::default() };
+        for (name, value) in firelens.options.iter().flatten() {
+            match (name.as_str(), value.as_str()) {
+                ("enable-ecs-log-metadata", "true" | "false") => options.has_metadata = value == "true",
+                ("enable-ecs-log-metadata", _) => notes.refuse(path(name), "true or false"),
+                ("config-file-type", "file" | "s3") | ("config-file-value", _) => {}
+                ("config-file-type", _) => notes.refuse(path(name), "file or s3"),
+                _ => notes.no_effect(path(name), "not an option of FireLens"),
             }
-            ("config-file-type", _) => notes.refuse(path, "file or s3"),
-            ("config-file-value", "/fluent-bit/etc/fluent-bit.conf" | "/fluentd/etc/fluent.conf") => {
-                notes.refuse(path, "the operator writes the router's configuration to this path: choose another one");
-            }
-            ("config-file-value", _)
-                if !value.starts_with('/') || value.chars().any(|c| c.is_control() || c == ' ') =>
-            {
-                if firelens.options.iter().flatten().any(|(name, value)| name == "config-file-type" && value == "file")
-                {
-                    notes.refuse(path, "the path of a file in the image of the router");
-                }
-            }
-            ("config-file-value", _) => include = Some(value.clone()),
-            _ => notes.no_effect(path, "not an option of FireLens"),
         }
+        let value = stated("config-file-value").map(|(_, value)| value.as_str());
+        let value_path = path("config-file-value");
+        match (stated("config-file-type").map(|(_, kind)| kind.as_str()), value) {
+            (Some("file" | "s3"), None) => {
+                notes.refuse(path("config-file-type"), "config-file-value must say which file");
+            }
+            (Some("file"), Some("/fluent-bit/etc/fluent-bit.conf" | "/fluentd/etc/fluent.conf")) => {
+                let message = "the operator writes the router's configuration to this path: choose another one";
+                notes.refuse(value_path, message);
+            }
+            (Some("file"), Some(file))
+                if !file.starts_with('/') || file.chars().any(|c| c.is_control() || c == ' ') =>
+            {
+                notes.refuse(value_path, "the path of a file in the image of the router");
+            }
+            (Some("file"), Some(file)) => options.include = Some(file.to_owned()),
+            (Some("s3"), Some(arn)) => match FileObject::of(kubernetes, arn) {
+                None => notes.refuse(value_path, "the ARN of an S3 object"),
+                Some(object) => {
+                    let what = match &object {
+                        FileObject::ConfigMap(name) => format!("ConfigMap {name}"),
+                        FileObject::Secret(name) => format!("Secret {name}"),
+                    };
+                    let why = format!("read from the key {EXTERNAL} of the {what}, which must exist");
+                    notes.approximated(value_path, why);
+                    options.include = Some(format!("{}/{EXTERNAL}", directory(firelens.type_)));
+                    options.object = Some(object);
+                }
+            },
+            _ => {}
+        }
+        options
     }
-    match (&kind, &include) {
-        (Some(path), None) => notes.refuse(path, "config-file-value must say which file"),
-        (None, _) => include = None,
-        _ => {}
+}
+
+/// Where the router has its configuration.
+const fn directory(type_: FirelensConfigurationType) -> &'static str {
+    match type_ {
+        FirelensConfigurationType::Fluentbit => "/fluent-bit/etc",
+        FirelensConfigurationType::Fluentd => "/fluentd/etc",
     }
-    (has_metadata, include)
+}
+
+/// The volume with a file that ECS would read from S3. Without the object the router does not start, as on ECS.
+fn external(object: &FileObject) -> Source {
+    let items = json!([{"key": EXTERNAL, "path": EXTERNAL}]);
+    match object {
+        FileObject::ConfigMap(name) => Source::of("configMap", json!({"name": name, "items": items})),
+        FileObject::Secret(name) => Source::of("secret", json!({"secretName": name, "items": items})),
+    }
 }
 
 /// The containers that send to the router.
@@ -193,9 +242,10 @@ impl FireLens {
     /// Adds to the router's container what it reads: its configuration, its socket, who it is.
     pub(super) fn finish(&self, container: &mut Value, volumes: &mut Volumes, notes: &mut Notes) {
         let Some(container) = container.as_object_mut() else { return };
-        let (file, directory) = match self.type_ {
-            FirelensConfigurationType::Fluentbit => ("fluent-bit.conf", "/fluent-bit/etc"),
-            FirelensConfigurationType::Fluentd => ("fluent.conf", "/fluentd/etc"),
+        let directory = directory(self.type_);
+        let file = match self.type_ {
+            FirelensConfigurationType::Fluentbit => "fluent-bit.conf",
+            FirelensConfigurationType::Fluentd => "fluent.conf",
         };
         let mut source = Source::of(
             "configMap",
@@ -205,10 +255,15 @@ impl FireLens {
         let configuration = volumes.add("firelens", "configuration", source);
         let socket = volumes.add("firelens", "socket", Source::of("emptyDir", json!({})));
         let place = format!("{directory}/{file}");
-        let mounts = [
+        let mut mounts = vec![
             json!({"name": configuration, "mountPath": place, "subPath": file, "readOnly": true}),
             json!({"name": socket, "mountPath": SOCKET_DIRECTORY}),
         ];
+        if let Some(object) = &self.object {
+            let volume = volumes.add("firelens", "external", external(object));
+            let place = format!("{directory}/{EXTERNAL}");
+            mounts.push(json!({"name": volume, "mountPath": place, "subPath": EXTERNAL, "readOnly": true}));
+        }
         let mut own = take_list(container, "volumeMounts");
         for mount in mounts {
             let place = mount.get("mountPath").cloned().unwrap_or_default();
