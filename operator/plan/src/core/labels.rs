@@ -51,6 +51,8 @@ pub const DAEMON: &str = "DAEMON";
 
 /// Hash of the body a child was last applied with: another hash means that something else is wanted now.
 pub const APPLIED: &str = "ecs-operator.dev/applied";
+/// Label that tells the pods of one ReplicaSet of a Deployment from the others; the name of the ReplicaSet ends with its value.
+pub const TEMPLATE_HASH: &str = "pod-template-hash";
 /// On a pod: a ReplicaSet deletes ready pods of low cost first.
 pub const POD_DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 /// Its value on a task that is to go.

@@ -284,7 +284,8 @@ fn strip_pod(object: &mut Value) {
     );
     // Users give their own to every task, up to 256 KiB of them.
     if let Some(labels) = object.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
-        labels.retain(|name, _| name.starts_with(labels::DOMAIN) || name == labels::MANAGED_BY);
+        let kept = [labels::MANAGED_BY, labels::TEMPLATE_HASH];
+        labels.retain(|name, _| name.starts_with(labels::DOMAIN) || kept.contains(&name.as_str()));
     }
     retain(
         object.pointer_mut("/metadata/annotations"),

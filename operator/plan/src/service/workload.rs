@@ -13,8 +13,9 @@ use crate::core::metadata::Metadata;
 use crate::core::store::{DecodeError, Stored, View};
 use crate::pod::observe::PodView;
 
-/// The Deployment of a service deployment on a capacity provider, by the name that it is made with: `web-3f2a91c07b`, or `web-fargate-3f2a91c07b` with a provider. The hash is of the service, the deployment and the
-/// provider, so that no two of them ever meet.
+/// The Deployment of a service deployment on a capacity provider, by the name that it is made with: `web-3f2a91c07b`, or
+/// `web-fargate-3f2a91c07b` with a provider. The hash is of the service, the deployment and the provider, so that no two of
+/// them ever meet.
 pub(super) fn key(service: &ObjectKey, deployment: &str, provider: Option<&str>) -> ObjectKey {
     let provider = provider.unwrap_or_default();
     let readable: String =
@@ -29,14 +30,11 @@ pub(super) fn key(service: &ObjectKey, deployment: &str, provider: Option<&str>)
 /// Pods get their Deployment's name and 17 characters more, cut at 63: longer names would hide which is which.
 const LONGEST_NAME: usize = 63;
 
-/// What marks the pods of one ReplicaSet of a Deployment; the ReplicaSet has it at the end of its name.
-const TEMPLATE_HASH: &str = "pod-template-hash";
-
 /// Whether a pod is of one of these Deployments, or of the DaemonSet with this name. Its labels alone do not say so: whoever
 /// may label pods in the namespace could make the operator count and stop anybody's.
 pub(super) fn is_task(pod: &PodView, deployments: &BTreeSet<String>, daemon_set: &str) -> bool {
     let Some(controller) = pod.controller() else { return false };
-    let hash = pod.metadata.labels.get(TEMPLATE_HASH).map(String::as_str).unwrap_or_default();
+    let hash = pod.metadata.labels.get(labels::TEMPLATE_HASH).map(String::as_str).unwrap_or_default();
     match controller.kind.as_str() {
         "DaemonSet" => controller.name == daemon_set,
         "ReplicaSet" => {

@@ -199,6 +199,7 @@ fn without_chance(object: &Value) -> Value {
         "updatedAt",
         "startedAt",
         "finishedAt",
+        "firstHealthyAt",
         "events",
         "steadyAnnouncedAt",
         "steadySince",
