@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use crate::cluster::{Cluster, ProcessEnded, until};
@@ -302,13 +302,33 @@ pub async fn install_with(cluster: &Cluster, replicas: u32, values: &[&str]) -> 
     let settings = ["--set", &count, "--set", &registries, "--set", "imageResolution.pullSecrets=true"];
     let values = values.iter().flat_map(|value| ["--set", value]);
     cluster.helm(arguments.into_iter().chain(settings).chain(values)).await?;
-    if replicas > 0 {
+    if replicas == 0 {
+        allow_leases(cluster).await?;
+    } else {
         let deployment = format!("deployment/{RELEASE}");
         cluster
             .kubectl(["-n", NAMESPACE, "rollout", "status", &deployment, "--timeout=120s"])
             .await
             .context("the operator does not run: is its image in the cluster? (`cargo xtask image`, `kind load`)")?;
     }
+    Ok(())
+}
+
+/// Operators that run here have leases of several names, and the chart's rights are for one.
+async fn allow_leases(cluster: &Cluster) -> Result<()> {
+    let name = "e2e-leases";
+    let objects = json!({ "apiVersion": "v1", "kind": "List", "items": [
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": { "name": name },
+            "rules": [{ "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "update"] }],
+        },
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": name },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name },
+            "subjects": [{ "kind": "ServiceAccount", "name": RELEASE, "namespace": NAMESPACE }],
+        },
+    ] });
+    cluster.kubectl_with_input(["-n", NAMESPACE, "apply", "-f", "-"], &objects.to_string()).await?;
     Ok(())
 }
 

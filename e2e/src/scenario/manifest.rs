@@ -146,10 +146,10 @@ pub fn cpu_target(service: &str, (minimum, maximum): (i64, i64), target: i64) ->
     )
 }
 
-/// A capacity provider: the nodes that carry a label.
+/// A capacity provider for all namespaces: the nodes that carry a label.
 #[must_use]
 pub fn capacity_provider(object_name: &str, ecs_name: &str, label: (&str, &str)) -> Value {
-    let kubernetes = json!({ "nodeSelector": { label.0: label.1 } });
+    let kubernetes = json!({ "nodeSelector": { label.0: label.1 }, "allowedNamespaces": ["*"] });
     let group = "arn:aws:autoscaling:eu-central-1:123456789012:autoScalingGroup:0a1b2c3d:autoScalingGroupName/nodes";
     let group = json!({ "autoScalingGroupArn": group });
     let spec = json!({ "name": ecs_name, "autoScalingGroupProvider": group, "kubernetes": kubernetes });

@@ -87,6 +87,7 @@ async fn when_environment_directory_and_user_are_set_then_the_process_has_them()
 #[tokio::test(flavor = "multi_thread")]
 async fn when_linux_parameters_are_set_then_the_process_has_these_rights_and_sizes() -> Result<()> {
     Scenario::run("linux", async |scenario| {
+        scenario.given_allowed(json!({ "ecs-operator.dev/allowed-host-access": "capabilities=SYS_PTRACE" })).await?;
         let container = and(
             real_container("app", "app", &["serve", "8080"]),
             json!({

@@ -36,6 +36,7 @@ async fn when_containers_of_a_task_share_a_volume_then_one_reads_what_another_wr
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_volume_is_of_the_host_or_shared_then_it_outlives_the_task_and_other_tasks_find_it() -> Result<()> {
     Scenario::run("outlives", async |scenario| {
+        scenario.given_allowed(json!({ "ecs-operator.dev/allowed-host-access": "host-paths=/var/lib/e2e/*" })).await?;
         // Every node has a /var of its own.
         let host =
             json!({ "name": "host", "host": { "sourcePath": format!("/var/lib/e2e/{}", scenario.namespace()) } });

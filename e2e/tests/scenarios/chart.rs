@@ -21,7 +21,11 @@ fn chart(name: &str) -> String {
 /// Settings that change what is rendered.
 const VARIANTS: [&[&str]; 5] = [
     &[],
-    &["watch.namespaces={orders,billing}", "admission.executeCommand=true"],
+    &[
+        "watch.namespaces={orders,billing,kube-system}",
+        "admission.executeCommand=true",
+        "leaderElection.leaseName=other",
+    ],
     &["replicas=0", "admission.enabled=false", "networkPolicy.enabled=false", "leaderElection.enabled=false"],
     &[
         "image.digest=sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
@@ -108,7 +112,7 @@ async fn when_helm_upgrades_the_charts_as_they_are_then_the_server_has_no_object
 }
 
 /// A value that is wrong, and what of its path is in the message.
-const WRONG: [(&str, &str, &str, &str); 19] = [
+const WRONG: [(&str, &str, &str, &str); 20] = [
     ("ecs-operator", "replcas=2", "''", "replcas"),
     ("ecs-operator", "replicas=-1", "/replicas", "minimum"),
     ("ecs-operator", "replicas=many", "/replicas", "integer"),
@@ -119,6 +123,7 @@ const WRONG: [(&str, &str, &str, &str); 19] = [
     ("ecs-operator", "aws.accountId=12", "/aws/accountId", "want string"),
     ("ecs-operator", "log.format=xml", "/log/format", "json"),
     ("ecs-operator", "admission.operatorWrittenKinds.enabld=true", "/admission/operatorWrittenKinds", "enabld"),
+    ("ecs-operator", "leaderElection.leaseName=A lease", "/leaderElection/leaseName", "pattern"),
     ("ecs-operator", "networkPolicy.apiServerPorts={70000}", "/networkPolicy/apiServerPorts/0", "maximum"),
     ("ecs-operator", "imageResolution.registries={a b}", "/imageResolution/registries/0", "pattern"),
     ("ecs-operator", "imageResolution.pullSecret=true", "/imageResolution", "pullSecret"),

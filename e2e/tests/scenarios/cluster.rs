@@ -19,6 +19,7 @@ async fn when_nodes_of_a_cluster_drain_or_go_then_its_container_instances_follow
     Pool::run("instances", 3, async |pool| {
         let scenario = pool.scenario;
         let selector = json!({ "kubernetes": { "nodeSelector": pool.selector() } });
+        scenario.given_allowed(json!({ "ecs-operator.dev/allowed-placement": "node-labels=*" })).await?;
         scenario.given([with(manifest::cluster("main", &[&pool.provider]), selector)]).await?;
         scenario.given([pool.service("web", Some(2))]).await?;
         let is = async |wanted: [i64; 3]| -> Result<Value> {

@@ -15,6 +15,8 @@ use kube::Api;
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
+const HOST_ACCESS: &str = "ecs-operator.dev/allowed-host-access";
+
 /// A second container for a task definition of one.
 fn with_second_container(mut definition: Value, container: Value) -> Value {
     if let Some(containers) = definition.pointer_mut("/spec/containerDefinitions").and_then(Value::as_array_mut) {
@@ -110,6 +112,7 @@ async fn when_tasks_are_on_the_host_network_then_the_scheduler_keeps_their_ports
         let ports = json!({ "portMappings": [{ "containerPort": 18_473 }] });
         let definition = with(manifest::task_definition("agent"), json!({ "networkMode": "host" }));
         let definition = with_container(definition, ports);
+        scenario.given_allowed(json!({ HOST_ACCESS: "host-network" })).await?;
         scenario.given([manifest::cluster("main", &[]), definition, manifest::service("agent", 2)]).await?;
         scenario.then_within(60).the_service("agent").is_steady().await?;
         let pods = scenario.objects("Pod");
@@ -137,6 +140,7 @@ async fn when_pod_security_refuses_a_task_then_the_service_says_what_once_and_go
             Ok(())
         };
         enforce("restricted").await?;
+        scenario.given_allowed(json!({ HOST_ACCESS: "privileged" })).await?;
         let privileged = with_container(manifest::task_definition("web"), json!({ "privileged": true }));
         scenario.given([manifest::cluster("main", &[]), privileged, manifest::service("web", 1)]).await?;
         let then = scenario.then_within(60);
@@ -144,6 +148,11 @@ async fn when_pod_security_refuses_a_task_then_the_service_says_what_once_and_go
         for part in ["violates PodSecurity \"restricted", "privileged (container \"app\" must not set"] {
             ensure!(said.contains(part), "no `{part}` in {said}");
         }
+        let fields = is_true(ConditionType::FieldsNotApplied, Reason::NoKubernetesEquivalent);
+        let said = then.condition("ECSTaskDefinition", "web", fields).await?;
+        let part =
+            "containerDefinitions[0].privileged (approximated: keeps pods from the Pod Security level restricted";
+        ensure!(said.contains(part), "no `{part}` in {said}");
         then.the_service("web").has(is_false(ConditionType::Ready, Reason::AdmissionDenied)).await?;
 
         // Said once: the ReplicaSet tries again and again, and the service stays as it is.
@@ -163,19 +172,17 @@ async fn when_pod_security_refuses_a_task_then_the_service_says_what_once_and_go
         scenario.then_within(90).the_service("web").is_steady().await?;
         scenario.then_within(10).the_service("web").has(is_false(ConditionType::Stalled, Reason::SteadyState)).await?;
 
-        // The next definition asks for less, and for less is refused: a seccomp profile is all that is missing.
+        // The next definition asks for nothing special, and meets the level.
         enforce("restricted").await?;
+        scenario.when_applied([manifest::task_definition("web")]).await?;
+        scenario.then_within(90).the_service("web").is_steady_on("web:2").await?;
+        // So does one that asks for what the level allows.
         let careful = json!({
-            "privileged": false, "user": "1000", "readonlyRootFilesystem": true,
-            "dockerSecurityOptions": ["no-new-privileges"],
-            "linuxParameters": { "capabilities": { "drop": ["ALL"] } },
+            "user": "1000", "readonlyRootFilesystem": true, "dockerSecurityOptions": ["no-new-privileges"],
+            "linuxParameters": { "capabilities": { "add": ["NET_BIND_SERVICE"], "drop": ["ALL"] } },
         });
         scenario.when_applied([with_container(manifest::task_definition("web"), careful)]).await?;
-        let then = scenario.then_within(60);
-        let said = then.the_service("web").has(is_true(ConditionType::Stalled, Reason::AdmissionDenied)).await?;
-        ensure!(said.contains("seccompProfile") && !said.contains("privileged ("), "{said}");
-        enforce("baseline").await?;
-        scenario.then_within(90).the_service("web").is_steady_on("web:2").await
+        scenario.then_within(90).the_service("web").is_steady_on("web:3").await
     })
     .await
 }
@@ -217,6 +224,7 @@ async fn when_a_task_needs_what_no_node_has_then_it_waits_and_says_so_and_what_n
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_definition_takes_something_away_then_its_new_tasks_do_not_have_it() -> Result<()> {
     Scenario::run("less", async |scenario| {
+        scenario.given_allowed(json!({ HOST_ACCESS: "privileged" })).await?;
         let more = json!({
             "privileged": true, "environment": [{ "name": "OLD", "value": "x" }, { "name": "BOTH", "value": "x" }],
             "workingDirectory": "/old", "portMappings": [{ "containerPort": 8080 }, { "containerPort": 8081 }],

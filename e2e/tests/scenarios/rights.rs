@@ -12,7 +12,7 @@ use e2e::scenario::{Environment, Scenario};
 use e2e::xtask::root;
 use http::{HeaderName, HeaderValue};
 use k8s_openapi::api::authorization::v1::{SelfSubjectRulesReview, SelfSubjectRulesReviewSpec};
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{PolicyRule, RoleBinding};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -26,6 +26,7 @@ const READ: [&str; 3] = ["get", "list", "watch"];
 const KEEP: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
 /// What services share is created, owned by one more of them, and removed by the garbage collector.
 const SHARE: [&str; 5] = ["get", "list", "watch", "create", "patch"];
+const NO_OTHERS: &str = "managed-by=ecs-operator and no others";
 const USER_KINDS: [&str; 4] = ["ecsclusters", "ecstaskdefinitions", "ecsservices", "ecsscalabletargets"];
 const OPERATOR_KINDS: [&str; 2] = ["ecstaskdefinitionrevisions", "ecsservicedeployments"];
 
@@ -153,6 +154,12 @@ async fn when_the_operator_asks_what_it_may_do_then_it_is_what_it_needs_and_noth
         equal("the operator", &account_may(USER, "kube-system").await?, &anywhere)?;
         let own = union([anywhere, leases()]);
         equal("the operator in its own namespace", &account_may(USER, NAMESPACE).await?, &own)?;
+        // Of a lease, RBAC knows the name.
+        let rules = e2e::rights::granted(scenario.client()).await?;
+        let of_leases = rules.iter().filter(|rule| rule.resources.iter().flatten().any(|name| name == "leases"));
+        let restricted = of_leases.filter(|rule| rule.verbs != ["create"]);
+        let names: Vec<_> = restricted.map(|rule| rule.resource_names.clone().unwrap_or_default()).collect();
+        ensure!(names == [[RELEASE.to_owned()]], "the operator may have leases of the names {names:?}");
         // A table that is wrong in the same way twice would not be noticed above.
         let cluster = cluster().await?;
         for (verb, resource, subresource) in [
@@ -319,6 +326,10 @@ async fn when_the_operator_would_change_more_of_a_node_than_its_own_label_then_i
             label("example.com/team", "shop"),
             json!({ "metadata": { "labels": { "kubernetes.io/os": null } } }),
             json!({ "metadata": { "annotations": { "example.com/note": "x" } } }),
+            json!({ "metadata": { "ownerReferences": [{
+                "apiVersion": "v1", "kind": "Node", "name": "gone", "uid": "00000000-0000-0000-0000-000000000000",
+            }] } }),
+            json!({ "metadata": { "finalizers": ["example.com/kept"] } }),
             json!({ "spec": { "unschedulable": true } }),
             json!({ "spec": { "taints": [{ "key": "a", "effect": "NoExecute" }] } }),
         ] {
@@ -329,6 +340,42 @@ async fn when_the_operator_would_change_more_of_a_node_than_its_own_label_then_i
         let own = label("ecs-operator.dev/daemon-tasks", "STOPPED");
         nodes.patch(&name, &parameters, &Patch::Merge(&own)).await?;
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_operator_would_write_what_is_not_its_own_then_it_is_refused() -> Result<()> {
+    Scenario::run("own-objects", async |scenario| {
+        let kubeconfig = Kubeconfig::read_from(Environment::read()?.kubeconfig)?;
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let groups = ["system:serviceaccounts", "system:authenticated"];
+        let operator = client_as(USER, &groups, config)?;
+        let account = |name: &str, labels: &[(&str, &str)]| -> Result<ServiceAccount> {
+            let labels: serde_json::Map<_, _> =
+                labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+            Ok(serde_json::from_value(json!({ "metadata": { "name": name, "labels": labels } }))?)
+        };
+        let own = [("app.kubernetes.io/managed-by", "ecs-operator")];
+        let in_namespace = |name: &str| -> Api<ServiceAccount> { Api::namespaced(operator.clone(), name) };
+        let (here, system) = (in_namespace(scenario.namespace()), in_namespace("kube-system"));
+        let parameters = PostParams { dry_run: true, ..PostParams::default() };
+        here.create(&parameters, &account("own", &own)?).await?;
+
+        let says = |said: kube::Result<ServiceAccount>, wanted: &str| {
+            let said = said.err().map(|error| error.to_string()).unwrap_or_default();
+            ensure!(said.contains(wanted), "`{said}` is not `{wanted}`");
+            Ok(())
+        };
+        says(here.create(&parameters, &account("other", &[])?).await, NO_OTHERS)?;
+        let helm = [("app.kubernetes.io/managed-by", "Helm")];
+        says(here.create(&parameters, &account("other", &helm)?).await, NO_OTHERS)?;
+        says(system.create(&parameters, &account("own", &own)?).await, "nothing in kube-system")?;
+        // Somebody else's becomes nobody's own by a label.
+        let all: Api<ServiceAccount> = Api::namespaced(scenario.client().clone(), scenario.namespace());
+        all.create(&PostParams::default(), &account("theirs", &[])?).await?;
+        let patch = json!({ "metadata": { "labels": { "app.kubernetes.io/managed-by": "ecs-operator" } } });
+        says(here.patch("theirs", &PatchParams::default(), &Patch::Merge(&patch)).await, NO_OTHERS)
     })
     .await
 }

@@ -119,7 +119,7 @@ async fn when_external_secrets_is_there_then_tasks_wait_for_what_it_fetches_anew
                 if said.starts_with(&format!("Secret {name} does not exist")) { Ok(said) } else { Err(said) }
             })
             .await?;
-        ensure!(said.contains("database.") && said.contains("says: nothing yet"), "{said}");
+        ensure!(said.contains("database.") && said.contains("has not reported yet"), "{said}");
 
         let fetching = tokio::spawn(external_secrets(scenario.client().clone(), scenario.namespace().to_owned()));
         let keys = described["spec"]["data"].as_array().map_or(0, Vec::len);

@@ -320,9 +320,13 @@ async fn when_disks_have_the_same_parameters_then_they_have_one_storage_class_an
                 if left == 0 { Ok(()) } else { Err(format!("there are {left}")) }
             })
             .await?;
-        // The class stays: it holds nothing, and the next service with such disks needs it.
-        ensure!(scenario.object("StorageClass", &one).is_some(), "the class is gone");
-        Ok(())
+        scenario
+            .then_within(120)
+            .until("the class goes when nothing makes volumes of it", |objects| {
+                let is_there = objects.iter().any(|((kind, name), _)| *kind == "StorageClass" && *name == one);
+                if is_there { Err("it is there".to_owned()) } else { Ok(()) }
+            })
+            .await
     })
     .await
 }

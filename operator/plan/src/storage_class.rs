@@ -13,8 +13,9 @@ use crate::core::op::{Op, Plan};
 use crate::core::world::{Term, World};
 use crate::service::names_storage_class;
 
-/// How long a class may wait for what makes volumes of it: both are made in the same reconcile, so this is plenty.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(10);
+/// How long a class may wait for what makes volumes of it. The record that names it is made before it, in the same reconcile,
+/// so only a watch can be behind; a write waits half a minute for that at most.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(1);
 
 /// What to do about one StorageClass of ours now.
 pub(crate) fn plan(world: &dyn World, root: &ObjectKey, now: Timestamp) -> Plan {
@@ -65,7 +66,7 @@ mod tests {
         }
         let root = ObjectKey::cluster_scoped(Kind::StorageClass, "c");
         let plan = plan(&world, &root, created + SignedDuration::from_mins(minutes));
-        assert_eq!(plan.wake.is_some(), minutes < 10 && plan.ops.is_empty() && others.is_empty() && label == "shop");
+        assert_eq!(plan.wake.is_some(), minutes < 1 && plan.ops.is_empty() && others.is_empty() && label == "shop");
         !plan.ops.is_empty()
     }
 
@@ -78,8 +79,8 @@ mod tests {
     #[test]
     fn a_class_goes_when_nothing_of_its_namespace_makes_volumes_of_it_and_not_before_it_was_used() {
         for (label, minutes, others, removed) in [
-            ("shop", 1, vec![], false),
-            ("shop", 11, vec![], true),
+            ("shop", 0, vec![], false),
+            ("shop", 1, vec![], true),
             ("shop", 11, vec![workload(Kind::Deployment, "shop", "c")], false),
             ("shop", 11, vec![workload(Kind::DaemonSet, "shop", "c")], false),
             ("shop", 11, vec![workload(Kind::Deployment, "shop", "other")], true),
