@@ -2,6 +2,7 @@
 
 use crate::cluster::ServiceCounts;
 use crate::core::kind::Kind;
+use crate::core::policy::NamespacePolicy;
 use crate::core::store::{DecodeError, Stored};
 use crate::nodes::instance::Instance;
 use crate::pod::observe::PodView;
@@ -21,6 +22,7 @@ pub fn prepare(stored: &Stored) -> Result<(), DecodeError> {
         Kind::DaemonSet => stored.view::<DaemonSetView>().map(drop),
         Kind::ServiceDeployment => stored.view::<Record>().map(drop),
         Kind::TaskDefinitionRevision => stored.view::<Revision>().map(drop),
+        Kind::Namespace => stored.view::<NamespacePolicy>().map(drop),
         // A service that cannot be decoded says so in its own status.
         Kind::Service => {
             let _ = (stored.view::<CheckedSpec>(), stored.view::<ServiceCounts>());
@@ -43,7 +45,6 @@ pub fn prepare(stored: &Stored) -> Result<(), DecodeError> {
         | Kind::VolumeSnapshotContent
         | Kind::HorizontalPodAutoscaler
         | Kind::ExternalSecret
-        | Kind::SecretProviderClass
-        | Kind::Namespace => Ok(()),
+        | Kind::SecretProviderClass => Ok(()),
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
 use crate::core::right::Right;
+use crate::core::store::{DecodeError, Stored, View};
 use crate::core::world::World;
 
 /// The lists of one namespace. An absent list allows nothing.
@@ -19,6 +20,12 @@ use crate::core::world::World;
 pub struct NamespacePolicy {
     annotations: BTreeMap<String, String>,
     enforces_restricted: bool,
+}
+
+impl View for NamespacePolicy {
+    fn read(stored: &Stored) -> Result<Self, DecodeError> {
+        Ok(Self::from_namespace(&stored.value()))
+    }
 }
 
 /// What an administrator's list says about a name.
@@ -37,7 +44,8 @@ impl NamespacePolicy {
     #[must_use]
     pub fn of(world: &dyn World, namespace: &str) -> Self {
         let stored = world.get(&ObjectKey::cluster_scoped(Kind::Namespace, namespace));
-        stored.map(|stored| Self::from_namespace(&stored.value())).unwrap_or_default()
+        let policy = stored.and_then(|stored| stored.view::<Self>().ok());
+        policy.map(|policy| policy.as_ref().clone()).unwrap_or_default()
     }
 
     /// The policy that a Namespace expresses.

@@ -54,9 +54,9 @@ pub(super) fn source(
             if let Some(access_point) = access_point.filter(|_| has_stand) {
                 let message = format!(
                     "an annotation of namespace {} replaces {id}, but none replaces its access point: an administrator \
-                        must also annotate the Namespace with {}{access_point}",
+                        must also annotate the Namespace with {}",
                     input.namespace,
-                    crate::core::labels::FILE_SYSTEM,
+                    file_system::stand_annotation(access_point),
                 );
                 notes.refuse(format!("{path}.authorizationConfig.accessPointId"), message);
                 return None;

@@ -19,6 +19,7 @@ use super::TaskInput;
 use super::network::is_dns_name;
 use crate::core::kind::Kind;
 use crate::core::labels;
+use crate::core::right::Right;
 
 /// A claim of a class needs a size. Shared file systems that have one grow where the class allows it; by then the claim
 /// is the administrator's.
@@ -58,6 +59,13 @@ pub(super) fn stand(input: &TaskInput<'_>, ids: &[&str]) -> Result<Option<Stand>
         return Ok(Some(stand));
     }
     Ok(None)
+}
+
+/// The annotation that says what stands for an id, for a command that an administrator copies: an id that means something to a
+/// shell is left for him to spell.
+pub(super) fn stand_annotation(id: &str) -> String {
+    let is_plain = Right::FileSystem(id.to_owned()).is_plain() && !id.contains('=');
+    format!("{}{}", labels::FILE_SYSTEM, if is_plain { id } else { "ID" })
 }
 
 /// The claim of a class that stands for a file system: one per namespace, class and file system. It has no owner, because

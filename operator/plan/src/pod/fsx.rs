@@ -11,7 +11,6 @@ use super::secrets::InSecret as _;
 use super::static_volume::StaticVolume;
 use super::volume_source::Source;
 use super::{TaskInput, efs};
-use crate::core::labels;
 use crate::core::right::Right;
 
 /// The CSI driver for SMB, which mounts on Windows nodes and on Linux nodes.
@@ -112,9 +111,9 @@ pub(super) fn s3_files(
         Ok(None) => {
             let message = format!(
                 "no CSI driver mounts S3 Files, and running without the data would not be safe: an administrator can \
-                    provide a PersistentVolumeClaim instead by annotating namespace {} with {}{id}=claim/NAME",
+                    provide a PersistentVolumeClaim instead by annotating namespace {} with {}=claim/NAME",
                 input.namespace,
-                labels::FILE_SYSTEM,
+                file_system::stand_annotation(&id),
             );
             notes.unsupported(path, message);
             None

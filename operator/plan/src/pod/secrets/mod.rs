@@ -253,7 +253,8 @@ fn decide(
     notes: &mut Notes,
 ) -> Option<Decision> {
     let namespace = input.namespace;
-    let permission = input.policy.permission(&Right::Secret(value_from.to_owned()));
+    let right = Right::Secret(value_from.to_owned());
+    let permission = input.policy.permission(&right);
     if permission == Permission::Denied {
         let message = format!(
             "not authorized to read {value_from}: annotation {} of Namespace {namespace} does not list it",
@@ -304,8 +305,10 @@ fn decide(
         None => Some(Decision::Native),
         Some(offer) if permission == Permission::Allowed => Some(offer),
         Some(_) => {
+            // What means more than itself in the list is for the administrator to spell.
+            let what = if right.is_plain() { value_from } else { "it" };
             let why = format!(
-                "an administrator can have it fetched by listing {value_from} in annotation {} of Namespace {namespace}",
+                "an administrator can have it fetched by listing {what} in annotation {} of Namespace {namespace}",
                 labels::ALLOWED_SECRETS
             );
             notes.approximated(path, unfetched(reference, &why));
