@@ -279,6 +279,34 @@ async fn when_the_api_server_is_away_for_half_a_minute_and_etcd_restarts_then_th
     .await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_operator_starts_while_the_api_server_is_away_then_it_is_alive_and_works_soon_after_it_is_back()
+-> Result<()> {
+    let cluster = cluster().await?;
+    let launch = launch(cluster, "away").await?;
+    Scenario::run_in(with_logs(cluster, vec![launch.log()])?, "away", async |scenario| {
+        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
+        scenario.given([manifest::service("web", 1)]).await?;
+        cluster.stop(Process::ApiServer).await?;
+        let mut operator = launch.spawn()?;
+        let alive = format!("{}/livez", operator.url());
+        until("the operator is alive", Duration::from_secs(5), async || {
+            Ok((e2e::http::get(&alive).await?.0 == 200).then_some(()))
+        })
+        .await?;
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        ensure!(e2e::http::get(&alive).await?.0 == 200 && operator.ended()?.is_none(), "it is not alive any more");
+        cluster.resume(Process::ApiServer).await?;
+        let back = Instant::now();
+        operator.leads().await?;
+        ensure!(back.elapsed() <= Duration::from_secs(10), "it leads {:?} after the outage", back.elapsed());
+        scenario.then_within(60).the_service("web").is_steady_on("web:1").await?;
+        ensure!(operator.terminate().await?.success());
+        Ok(())
+    })
+    .await
+}
+
 /// Revision, status, rollout state, failed tasks, state of the breaker, failures and threshold of a deployment.
 type Outcome = (String, String, String, i64, String, i64, i64);
 

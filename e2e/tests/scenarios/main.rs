@@ -5,6 +5,7 @@
 
 mod alarms;
 mod bad_input;
+mod bounds;
 mod breaker;
 mod capacity;
 mod cases;
