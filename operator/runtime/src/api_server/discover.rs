@@ -68,3 +68,63 @@ pub async fn news(client: &Client, ignored: &[String], known: &ClusterFeatures) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::{Request, Response};
+    use kube::client::Body;
+    use plan::Kind;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A client of a server that serves these `apiVersion`s of groups.
+    fn serving(api_versions: &[String]) -> Client {
+        let group = |api_version: &String| {
+            let (name, version) = api_version.split_once('/').unwrap();
+            let version = json!({"groupVersion": api_version, "version": version});
+            json!({"name": name, "versions": [version.clone()], "preferredVersion": version})
+        };
+        let groups = json!({"kind": "APIGroupList", "groups": api_versions.iter().map(group).collect::<Vec<_>>()});
+        let empty = "";
+        let version = json!({"major": "1", "minor": "36+", "gitVersion": empty, "gitCommit": empty,
+            "gitTreeState": empty, "buildDate": empty, "goVersion": empty, "compiler": empty, "platform": empty});
+        let server = tower::service_fn(move |request: Request<Body>| {
+            let body = if request.uri().path() == "/version" { version.to_string() } else { groups.to_string() };
+            async move { Ok::<_, std::convert::Infallible>(Response::new(Body::from(body.into_bytes()))) }
+        });
+        Client::new(server, "x")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_a_cluster_begins_to_serve_something_then_it_is_news_only_if_plans_ask_for_it() {
+        let asked = Kind::ExternalSecret.api_version();
+        let stop = CancellationToken::new();
+        let before = first(&serving(&["apps/v1".to_owned()]), &[], &stop).await.unwrap();
+        assert!(before.served.is_empty());
+
+        let others = ["apps/v1", "example.com/v1", "widgets.example.com/v1beta1"].map(ToOwned::to_owned);
+        let client = serving(&others);
+        let hour = Duration::from_hours(1);
+        assert!(tokio::time::timeout(hour, news(&client, &[], &before)).await.is_err(), "nothing that matters");
+
+        let client = serving(&["apps/v1".to_owned(), asked.clone()]);
+        assert!(tokio::time::timeout(hour, news(&client, &[], &before)).await.is_ok());
+        let group = asked.split('/').next().unwrap().to_owned();
+        assert!(tokio::time::timeout(hour, news(&client, &[group], &before)).await.is_err(), "no rights to it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_the_server_takes_a_request_and_never_answers_then_it_is_asked_again_within_seconds() {
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+        let count = std::sync::Arc::clone(&asked);
+        let server = tower::service_fn(move |_: Request<Body>| {
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            std::future::pending::<Result<Response<Body>, std::convert::Infallible>>()
+        });
+        let client = Client::new(server, "x");
+        let stop = CancellationToken::new();
+        assert!(tokio::time::timeout(Duration::from_secs(21), first(&client, &[], &stop)).await.is_err());
+        assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 3, "at 0, 7 and 14 seconds");
+    }
+}
