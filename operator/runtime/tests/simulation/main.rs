@@ -189,7 +189,7 @@ fn without_counts(id: &Id, object: &Value) -> Value {
 
 /// Versions, times and the running log of events depend on when things happened, not on what was decided.
 fn without_chance(object: &Value) -> Value {
-    const CHANCE: [&str; 16] = [
+    const CHANCE: [&str; 17] = [
         "resourceVersion",
         "creationTimestamp",
         "generation",
