@@ -213,7 +213,11 @@ impl Cluster {
             let nodes = nodes.list(&ListParams::default()).await?.items;
             Ok((nodes.len() >= expected && nodes.iter().all(can_run_pods)).then_some(()))
         })
-        .await?;
+        .await
+        .map_err(|error| match real {
+            Some(nodes) => error.context(real::said(local.plan(), nodes)),
+            None => error,
+        })?;
         local.check()?;
         step.done();
         Ok(())

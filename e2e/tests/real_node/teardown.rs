@@ -70,7 +70,9 @@ async fn when_the_program_that_runs_real_nodes_is_interrupted_or_killed_then_not
     // Interrupted, it ends the cluster itself; killed, and terminated likewise, its watchdog does.
     let cases = [("interrupted", Signal::INT), ("killed", Signal::KILL)];
     let ended = cases.map(|(name, signal)| async move {
-        let name = format!("{name}-{}", std::process::id());
+        // A socket below this folder would have a path of more than 107 bytes.
+        let name =
+            format!("{name}-in-a-folder-whose-path-is-longer-than-the-one-of-a-socket-may-be-{}", std::process::id());
         let mut child = started(&name).await?;
         let before = left(&name)?;
         ensure!(before.len() > 5, "this does not see what runs: {before:?}");

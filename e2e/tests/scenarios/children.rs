@@ -1,8 +1,14 @@
 //! Children follow their service: they change with it, and go when they are not wanted any more.
 
 use anyhow::{Result, ensure};
+use api::conditions::{ConditionType, Reason};
+use e2e::scenario::condition::is_true;
 use e2e::scenario::manifest::{self, percents, with, with_container};
 use e2e::scenario::{Scenario, json};
+use k8s_openapi::api::core::v1::ResourceQuota;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
+use kube::runtime::wait::await_condition;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,6 +78,32 @@ async fn when_a_child_is_not_wanted_any_more_then_it_is_removed_and_nothing_else
         scenario.when_deleted("ECSCluster", "main").await?;
         scenario.when_deleted("ECSCapacityProvider", &one).await?;
         scenario.when_deleted("ECSCapacityProvider", &two).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_quota_refuses_one_child_then_tasks_are_started_and_scaled_all_the_same() -> Result<()> {
+    Scenario::run_on_kwok("refused-child", async |scenario| {
+        let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "no-services" },
+            "spec": { "hard": { "count/services": "0" } } });
+        let quotas: Api<ResourceQuota> = Api::namespaced(scenario.client().clone(), scenario.namespace());
+        quotas.create(&PostParams::default(), &serde_json::from_value(quota)?).await?;
+        let counted = |quota: Option<&ResourceQuota>| {
+            quota.and_then(|quota| quota.status.as_ref()).is_some_and(|status| status.used.is_some())
+        };
+        await_condition(quotas.clone(), "no-services", counted).await?;
+        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
+        scenario.given([manifest::service("web", 3)]).await?;
+        scenario.then_within(60).the_service("web").has_tasks(3).await?;
+        let said =
+            scenario.then_within(60).the_service("web").has(is_true(ConditionType::Stalled, Reason::AdmissionDenied));
+        let said = said.await?;
+        ensure!(said.contains("Service") && said.contains("exceeded quota"), "{said}");
+        scenario.when_scaled("web", 6).await?;
+        scenario.then_within(60).the_service("web").has_tasks(6).await?;
+        quotas.delete("no-services", &DeleteParams::default()).await?;
+        scenario.then_within(150).the_service("web").is_steady().await
     })
     .await
 }

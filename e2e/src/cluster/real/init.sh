@@ -4,7 +4,9 @@
 # kube-proxy.
 set -eu
 cluster=$1 node=$2 name=$3 address=$4 pods=$5 cgroup=$6 kubelet=$7 proxy=$8
-export PATH="$PATH:/usr/sbin:/sbin" TMPDIR="$node/tmp"
+# Paths of sockets end at 107 bytes, however deep the cluster's folder is: programs that make sockets know it by this name.
+short=/run/cluster/${node##*/}
+export PATH="$PATH:/usr/sbin:/sbin" TMPDIR="$short/tmp"
 
 # All programs of the node are in groups of the cluster; when these are empty, the node has ended.
 for group in /sys/fs/cgroup"$cgroup"/programs /sys/fs/cgroup/*"$cgroup"/programs; do
@@ -12,10 +14,19 @@ for group in /sys/fs/cgroup"$cgroup"/programs /sys/fs/cgroup/*"$cgroup"/programs
 done
 
 # What programs write outside of the cluster's folder stays in the node: /run is new, what is written to /var lands below
-# the node's folder, and the rest of the machine's root cannot be written at all.
+# the node's folder, and the rest of the machine's root cannot be written at all. A folder below /var cannot be a layer over it:
+# then it lands in memory.
 mount --bind "$cluster" "$cluster"
 mount -t tmpfs tmpfs /run
-mount -t overlay overlay -o "lowerdir=/var,upperdir=$node/var/upper,workdir=$node/var/work" /var
+mkdir /run/cluster
+mount --bind "$cluster" /run/cluster
+case $node in
+/var/*) layer=/run/var && mkdir -p "$layer/upper" "$layer/work" ;;
+*) layer=$node/var ;;
+esac
+mount -t overlay overlay -o "lowerdir=/var,upperdir=$layer/upper,workdir=$layer/work" /var
+# Below /var it has just been covered.
+mount --bind /run/cluster "$cluster"
 mount -o remount,bind,ro /
 
 # Names are not resolved, so that pulling an image fails at once.
@@ -50,7 +61,7 @@ until ctr version >/dev/null 2>&1; do
     sleep 0.1
 done
 for archive in "$cluster"/images/*.tar; do ctr --namespace k8s.io images import "$archive"; done
-run kubelet "$kubelet" --config "$node/kubelet.yaml" --kubeconfig "$node/kubeconfig" --root-dir "$node/kubelet" \
+run kubelet "$kubelet" --config "$node/kubelet.yaml" --kubeconfig "$node/kubeconfig" --root-dir "$short/kubelet" \
     --cert-dir "$node/kubelet/pki" --hostname-override "$name" --node-ip "$address"
 # Limits of connection tracking belong to the machine and stay as they are.
 run kube-proxy "$proxy" --kubeconfig "$cluster/kube-proxy.kubeconfig" --hostname-override "$name" --cluster-cidr "$pods" \

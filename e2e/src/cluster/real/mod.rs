@@ -12,6 +12,7 @@ mod node;
 mod requirements;
 pub(super) mod start;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ use anyhow::{Context, Result, ensure};
 
 pub use requirements::{Missing, require};
 
+use super::binaries::tail;
 use super::components::Binary;
 use super::pki::Pki;
 use super::plan::{MOST_NODES, Plan, Process, RealNodes};
@@ -45,6 +47,19 @@ pub(super) fn write_files(plan: &Plan, nodes: &RealNodes, pki: &Pki) -> Result<(
     }
     fs::write(plan.folder.join(cgroups::FILE), cgroups::name(&plan.folder))?;
     Ok(())
+}
+
+/// What the programs of each node said last, for nodes that do not become ready.
+pub(super) fn said(plan: &Plan, nodes: &RealNodes) -> String {
+    let mut text = String::new();
+    for index in 1..=nodes.count {
+        for program in ["containerd", "kubelet"] {
+            let log = node::folder(plan, index).join(format!("log/{program}.log"));
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{} of {} said last:\n{}", program, node::name(index), tail(&log, 5));
+        }
+    }
+    text
 }
 
 /// How the processes are started that only a cluster with real nodes has.

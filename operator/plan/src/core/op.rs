@@ -118,6 +118,17 @@ impl Op {
         }
     }
 
+    /// Whether later operations of a plan follow from this one, so that they must not happen without it: what explains them is
+    /// stored first (a record, a status with counted failures), and a finalizer holds the root while something is made for it.
+    #[must_use]
+    pub const fn is_followed_from(&self) -> bool {
+        match self {
+            Self::Create { key, .. } => key.kind.is_written_once(),
+            Self::ApplyStatus { .. } | Self::AddFinalizer { .. } | Self::RemoveFinalizer { .. } => true,
+            Self::Apply { .. } | Self::Annotate { .. } | Self::Delete { .. } => false,
+        }
+    }
+
     /// Path of the first field that differs, for an apply.
     #[must_use]
     pub fn because(&self) -> Option<&str> {

@@ -56,6 +56,8 @@ pub fn amend(status: &mut Value, failure: &Failure, generation: i64, now: Timest
     set(&mut conditions, denied(ConditionType::Ready, false));
     if !failure.is_transient {
         set(&mut conditions, denied(ConditionType::Stalled, true));
+        // Tools that read both, such as kstatus, know no object that is on its way and stuck.
+        set(&mut conditions, denied(ConditionType::Reconciling, false));
     }
     if let Ok(value) = serde_json::to_value(conditions) {
         *list = value;

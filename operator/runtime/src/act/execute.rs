@@ -1,4 +1,7 @@
-//! Carries out the writes of a plan, in order, until one fails.
+//! Carries out the writes of a plan, in order, until one fails that others follow from.
+//!
+//! What a quota, a policy or the server refuses is left out, and the rest goes on: a Service that may not be made does not keep
+//! a service from scaling, and from replacing its tasks.
 //!
 //! Before each: may this process write, and is there time left? Each has a deadline of its own. What the server answers
 //! is not taken into the store (the watch does that); only the version is remembered, by the gate.
@@ -41,12 +44,14 @@ impl Default for Deadlines {
     }
 }
 
-/// The write that failed, and why. Everything before it happened.
+/// The first write that failed, and why. Everything before it happened.
 #[derive(Debug, thiserror::Error)]
 #[error("{op}: {error}")]
 pub struct Failed {
     /// The write in one line.
     pub op: String,
+    /// Whether everything after it was carried out as well, as far as it was not refused too.
+    pub is_rest_done: bool,
     /// Why.
     #[source]
     pub error: ExecuteError,
@@ -92,19 +97,24 @@ impl Executor {
 }
 
 impl Session<'_> {
-    /// Carries out the writes in order and stops at the first that fails. `uid_of` knows the incarnation of objects
-    /// whose status is written.
+    /// Carries out the writes in order. Stops at the first that fails, unless it is one that is refused and that no later one
+    /// follows from. `uid_of` knows the incarnation of objects whose status is written.
     pub async fn run(&self, ops: &[Op], uid_of: impl Fn(&ObjectKey) -> Option<String>) -> Result<(), Failed> {
+        let mut refused: Option<Failed> = None;
         for op in ops {
             let uid = uid_of(op.key());
             let result = self.one(op, uid).await;
             let category = result.as_ref().map_or_else(ExecuteError::category, |()| "ok");
             self.executor.metrics.op(op.verb(), op.key().kind, category);
-            if let Err(error) = result {
-                return Err(Failed { op: op.to_string(), error });
+            let Err(error) = result else { continue };
+            let is_rest_done = error.is_refusal() && !op.is_followed_from();
+            let failed = Failed { op: op.to_string(), is_rest_done, error };
+            if !is_rest_done {
+                return Err(failed);
             }
+            refused.get_or_insert(failed);
         }
-        Ok(())
+        refused.map_or(Ok(()), Err)
     }
 
     /// Writes the root's own status.

@@ -225,10 +225,36 @@ async fn when_a_finalizer_is_added_then_the_version_is_a_precondition() {
 async fn when_one_write_fails_then_those_after_it_do_not_happen() {
     let (fixture, mut server) = fixture();
     let ops = [apply(), apply()];
-    let (result, _) = tokio::join!(fixture.run(&ops), see(&mut server, 403, failure(403, "Forbidden")));
+    let (result, _) = tokio::join!(fixture.run(&ops), see(&mut server, 500, failure(500, "InternalError")));
     let failed = result.unwrap_err();
-    assert_eq!(failed.to_string(), "apply Deployment a/web-1 for spec.replicas: the server's words");
-    assert_eq!(failed.error.recovery(), Recovery::Tell);
+    assert_eq!(failed.to_string(), "apply Deployment a/web-1 for spec.replicas: 500: the server's words");
+    assert!(failed.error.recovery() == Recovery::Later && !failed.is_rest_done);
+    drop(fixture);
+    assert!(server.next_request().await.is_none());
+}
+
+#[tokio::test]
+async fn when_a_child_is_refused_then_the_others_are_written_and_the_first_refusal_is_told() {
+    let (fixture, mut server) = fixture();
+    let ops = [apply(), delete(Vec::new()), apply()];
+    let (result, lines) = tokio::join!(fixture.run(&ops), async {
+        let first = see(&mut server, 403, failure(403, "Forbidden")).await;
+        let second = see(&mut server, 200, json!({"kind": "Status"})).await;
+        let third = see(&mut server, 422, failure(422, "Invalid")).await;
+        [first.line, second.line, third.line]
+    });
+    assert!(lines[1].starts_with("DELETE ") && lines[2].starts_with("PATCH "), "{lines:?}");
+    let failed = result.unwrap_err();
+    assert!(failed.is_rest_done && matches!(failed.error, ExecuteError::Forbidden(_)), "{failed}");
+}
+
+#[tokio::test]
+async fn when_what_others_follow_from_is_refused_then_nothing_follows() {
+    let (fixture, mut server) = fixture();
+    let record = ObjectKey::namespaced(Kind::ServiceDeployment, "a", "web-1");
+    let ops = [Op::ApplyStatus { key: record, status: json!({}) }, delete(Vec::new())];
+    let (result, _) = tokio::join!(fixture.run(&ops), see(&mut server, 403, failure(403, "Forbidden")));
+    assert!(!result.unwrap_err().is_rest_done);
     drop(fixture);
     assert!(server.next_request().await.is_none());
 }

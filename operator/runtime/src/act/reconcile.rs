@@ -27,6 +27,9 @@ const PATIENCE: u32 = 4;
 /// are spread out, and a rule like "40 seconds have passed" holds when it is looked at.
 const WAKE_SPREAD: Duration = Duration::from_millis(100);
 
+/// A write that was refused is tried again after this time: a quota may be raised, a policy removed; neither tells us.
+const REFUSED_AGAIN: Duration = Duration::from_mins(1);
+
 /// A plan that takes longer is told by name while it runs. The slowest of those that are measured, a cluster of ten thousand
 /// services, takes a tenth of it.
 const SLOW_PLAN: Duration = Duration::from_secs(2);
@@ -191,6 +194,12 @@ impl Reconciler {
             Recovery::Tell => error!(kind, ns, name, step = "execute", op, category, error = text, "refused"),
         }
         self.metrics.reconciled(root.kind, ReconcileResult::Error);
+        if failed.is_rest_done {
+            // What follows from the rest does not wait for a quota to be raised.
+            let again = Instant::now() + REFUSED_AGAIN;
+            let wake = plan.wake.map_or(again, |time| self.instant(root, time).min(again));
+            return Finish::Done { wake: Some(wake) };
+        }
         Finish::Failed { backoff: failed.error.backoff() }
     }
 

@@ -163,6 +163,12 @@ impl ExecuteError {
         }
     }
 
+    /// Whether the server understood the write and does not want it: a quota, an admission policy, a missing right, a field.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Forbidden(_) | Self::Invalid(_) | Self::TooLarge { .. })
+    }
+
     /// Whether trying again may help by itself.
     #[must_use]
     pub const fn is_transient(&self) -> bool {

@@ -80,14 +80,15 @@ pub(super) fn plan(
     };
     ensure.shared(primary);
     ensure.forget_secrets(primary, &deployments.in_use);
-    ensure.kubernetes_service(&primary.revision, &service.kubernetes_service, &owner);
-    ensure.pod_disruption_budget(counts, service.has_disruption_budget, &owner);
     for workload in &counts.workloads {
         ensure.runs(&workload.record, &workload.key, workload::body(workload, snapshot, &owner));
     }
     if let Some((daemon, record)) = counts.daemon.as_ref().and_then(|daemon| Some((daemon, daemon.record.as_ref()?))) {
         ensure.runs(record, &daemon::key(snapshot), daemon::body(snapshot, record, daemon.update, &owner));
     }
+    // What keeps tasks running comes before what leads to them: a webhook that is away must not hold it up.
+    ensure.kubernetes_service(&primary.revision, &service.kubernetes_service, &owner);
+    ensure.pod_disruption_budget(counts, service.has_disruption_budget, &owner);
     for key in &counts.finished {
         ensure.remove(key);
     }
