@@ -76,6 +76,12 @@ pub struct Inputs {
 pub fn remove_read_only(kind: Kind, object: &mut Value) {
     let Some(document) = Document::of(kind) else { return };
     let Some(spec) = object.get_mut("spec") else { return };
+    let is_described = spec.get("runningCount").is_some();
+    let is_daemon = spec.get("schedulingStrategy").and_then(Value::as_str) == Some("DAEMON");
+    if let Some(spec) = spec.as_object_mut().filter(|_| kind == Kind::Service && is_described && is_daemon) {
+        // `describe-services` tells the number of instances, which `create-service` does not take.
+        spec.remove("desiredCount");
+    }
     for field in support::fields(document).filter(|field| field.level == Level::Ignored) {
         paths::remove_pattern(spec, field.path);
     }

@@ -415,3 +415,45 @@ fn when_tasks_worked_before_they_end_then_all_are_replaced_at_once_and_nothing_i
     let events = cluster.get(Kind::Service, "web")["status"]["events"].to_string();
     assert!(!events.contains("unable to consistently start"), "{events}");
 }
+
+#[test]
+fn when_a_task_is_evicted_from_its_node_then_that_is_recorded_and_told_once() {
+    let mut cluster = Cluster::new();
+    cluster.apply(common::task_definition("web", "a"));
+    cluster.apply(service("web", "web", 2));
+    cluster.run();
+    cluster.pass(60);
+    cluster.settle();
+    let evicted = pods(&cluster)[0].clone();
+    let until = (cluster.now + jiff::SignedDuration::from_secs(30)).to_string();
+    cluster.edit(Kind::Pod, &evicted, |pod| {
+        pod["metadata"]["deletionTimestamp"] = json!(until);
+        pod["metadata"]["deletionGracePeriodSeconds"] = json!(30);
+        let message = "Eviction API: evicting";
+        let condition = json!({"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": message});
+        pod["status"]["conditions"].as_array_mut().unwrap().push(condition);
+    });
+    for _ in 0..3 {
+        cluster.settle();
+        let record = &records(&cluster)[0];
+        assert_eq!((&record["stopCode"], &record["pod"]), (&json!("InfrastructureHealth"), &json!(evicted)));
+        assert_eq!(record["stoppedReason"], "Eviction API: evicting");
+        assert_eq!(records(&cluster).len(), 1);
+    }
+    let events = cluster.get(Kind::Service, "web")["status"]["events"].to_string();
+    assert_eq!(events.matches("has stopped 1 running tasks").count(), 1, "{events}");
+}
+
+#[test]
+fn when_a_helper_may_stay_stopped_then_a_drain_does_not_evict_all_tasks_because_they_are_not_ready() {
+    let policy = |cluster: &Cluster| {
+        let budget = cluster.get(Kind::PodDisruptionBudget, "web");
+        budget["spec"]["unhealthyPodEvictionPolicy"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(policy(&cluster(2, json!({}))), "IfHealthyBudget");
+    let mut alone = Cluster::new();
+    alone.apply(common::task_definition("web", "a"));
+    alone.apply(service("web", "web", 2));
+    alone.run();
+    assert_eq!(policy(&alone), "AlwaysAllow");
+}

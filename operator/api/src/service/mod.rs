@@ -179,7 +179,7 @@ pub struct ServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1))]
     pub service_registries: Option<Vec<ServiceRegistry>>,
-    /// Number of tasks to keep running; required for REPLICA, ignored for DAEMON. Changing it does not start a
+    /// Number of tasks to keep running; required for REPLICA, refused for DAEMON. Changing it does not start a
     /// deployment. A HorizontalPodAutoscaler and `kubectl scale` set it through the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "desired_count")]

@@ -40,12 +40,18 @@ pub const SERVICE_RULES: &[Rule] = &[
         message: "InvalidParameterException: desiredCount is required when schedulingStrategy is REPLICA",
         cel: "has(self.desiredCount) || (has(self.schedulingStrategy) && self.schedulingStrategy == 'DAEMON')",
     },
+    Rule {
+        path: ".desiredCount",
+        message: "InvalidParameterException: The daemon scheduling strategy does not support a desired count for \
+                  services. Remove the desired count and try again",
+        cel: "!has(self.desiredCount) || !has(self.schedulingStrategy) || self.schedulingStrategy != 'DAEMON'",
+    },
     // Counts of tasks have 32 bits on Kubernetes. ECS's quota, 5,000 tasks of a service, can be raised.
     Rule {
         path: ".desiredCount",
         message: "InvalidParameterException: desiredCount and maximumPercent (200 if not given) come to more than \
                   2147483647 tasks",
-        cel: "!has(self.desiredCount) || (has(self.schedulingStrategy) && self.schedulingStrategy == 'DAEMON') || \
+        cel: "!has(self.desiredCount) || \
               self.desiredCount * (has(self.deploymentConfiguration) && \
               has(self.deploymentConfiguration.maximumPercent) ? self.deploymentConfiguration.maximumPercent : 200) < \
               214748364800",

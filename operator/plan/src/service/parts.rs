@@ -183,8 +183,10 @@ impl Counted {
             let is_failing = judged.is_recorded || judged.is_failing;
             all.existing += 1;
             all.healthy += i64::from(is_healthy);
-            all.leaving += i64::from(judged.is_to_be_replaced);
-            all.leaving_healthy += i64::from(judged.is_to_be_replaced && is_healthy);
+            // One that never ran on a draining instance is stopped at once, and needs no replacement first.
+            let is_leaving = judged.is_to_be_replaced && (judged.is_unhealthy || judged.task.started_at.is_some());
+            all.leaving += i64::from(is_leaving);
+            all.leaving_healthy += i64::from(is_leaving && is_healthy);
             all.failing += i64::from(is_failing);
             all.protected += i64::from(judged.is_protected);
             all.protected_healthy += i64::from(judged.is_protected && is_healthy);

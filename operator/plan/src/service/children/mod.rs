@@ -88,7 +88,7 @@ pub(super) fn plan(
     }
     // What keeps tasks running comes before what leads to them: a webhook that is away must not hold it up.
     ensure.kubernetes_service(&primary.revision, &service.kubernetes_service, &owner);
-    ensure.pod_disruption_budget(counts, service.has_disruption_budget, &owner);
+    ensure.pod_disruption_budget(&primary.revision, counts, service.has_disruption_budget, &owner);
     for key in &counts.finished {
         ensure.remove(key);
     }
@@ -261,7 +261,7 @@ impl Ensure<'_> {
     }
 
     /// Node drains respect the same minimum as deployments: `minAvailable` is the integer the bounds give.
-    fn pod_disruption_budget(&mut self, counts: &Counts, is_enabled: bool, owner: &Value) {
+    fn pod_disruption_budget(&mut self, revision: &ServiceRevision, counts: &Counts, is_enabled: bool, owner: &Value) {
         let key = ObjectKey::namespaced(
             Kind::PodDisruptionBudget,
             &self.snapshot.namespace,
@@ -280,11 +280,19 @@ impl Ensure<'_> {
             json!({
                 "minAvailable": bounds.minimum_healthy,
                 "selector": { "matchLabels": { labels::SERVICE: self.snapshot.label() } },
-                "unhealthyPodEvictionPolicy": "AlwaysAllow",
+                "unhealthyPodEvictionPolicy": eviction_of_unready(revision),
             }),
         );
         self.own(&key, body);
     }
+}
+
+/// Whether tasks that are not Ready may be evicted whatever the budget says. A task of which a container that is not essential
+/// has ended is in service for ECS and not Ready for Kubernetes: a drain would evict all such tasks at once.
+fn eviction_of_unready(revision: &ServiceRevision) -> &'static str {
+    let containers = revision.pod_template.pointer("/spec/containers").and_then(Value::as_array);
+    let stays_stopped = |container: &Value| container.get("restartPolicy").and_then(Value::as_str) == Some("Never");
+    if containers.into_iter().flatten().any(stays_stopped) { "IfHealthyBudget" } else { "AlwaysAllow" }
 }
 
 /// Whether files would go with an object: then it stays when its services go.

@@ -42,8 +42,10 @@ pub(super) fn tell(outcome: &Outcome<'_>, summary: &Summary) -> Told {
     let before = snapshot.status.task_watermark.clone().unwrap_or_default();
     let started =
         advance(before.started_through.as_ref(), &before.started_ids, &snapshot.tasks, |task| Some(task.created_at));
-    // What was given up was told then.
-    let recorded: BTreeSet<&str> = snapshot.status.stopped_tasks.iter().map(|record| record.uid.as_str()).collect();
+    // What was or is given up is told as such.
+    let given_up = outcome.stopping.given_up.iter().map(|given_up| &given_up.record);
+    let recorded: BTreeSet<&str> =
+        snapshot.status.stopped_tasks.iter().chain(given_up).map(|record| record.uid.as_str()).collect();
     let stopped = advance(before.stopped_through.as_ref(), &before.stopped_ids, &snapshot.tasks, |task| {
         task.stopping_since.filter(|_| !recorded.contains(task.uid.as_str()))
     });

@@ -157,6 +157,11 @@ pub(super) fn stop(
             Replacement::Delete => stopping.ops.push(delete(context, judged)),
         }
     }
+    for judged in tasks.iter().filter(|judged| judged.task.stopping_since.is_some() && !judged.is_recorded) {
+        if let Some(ending) = taken_away(judged).filter(|_| budgets.takes(false)) {
+            stopping.given_up.push(given_up(context, judged, &ending, false));
+        }
+    }
     let grace_ends = others.iter().chain(&recorded).filter_map(|judged| judged.grace_ends);
     let grace_ends = grace_ends.filter(|until| *until > context.now).min();
     stopping.wake = earliest(earliest(stopping.wake, grace_ends), budgets.allowance.refused_until);
@@ -202,6 +207,10 @@ impl Budgets {
         if counts.is_lowered(judged) {
             let is_taken = is_unhealthy && counts.is_victim(judged) && self.takes(false);
             return if is_taken { Replacement::Record } else { Replacement::Later };
+        }
+        if task.started_at.is_none() && !is_unhealthy {
+            // It never ran, and would begin to on an instance that is left.
+            return Replacement::Delete;
         }
         if counts.replaces_start_first() || (self.room <= 0 && task.last_status.is_running()) {
             return Replacement::Later;
@@ -260,6 +269,15 @@ fn failed_health_checks(judged: &Judged<'_>) -> Ending {
         reason: UNHEALTHY.to_owned(),
         container: judged.task.unhealthy_container.clone(),
     }
+}
+
+/// Why a task that is being stopped ends, if neither the service nor a person asked for it: its node is drained, lost or gone,
+/// or it was preempted.
+fn taken_away(judged: &Judged<'_>) -> Option<Ending> {
+    let stop_code = judged.task.stop_code.filter(|code| {
+        matches!(code, StopCode::InfrastructureHealth | StopCode::SpotInterruption | StopCode::TerminationNotice)
+    })?;
+    Some(Ending { stop_code, reason: judged.task.stopped_reason.clone()?, container: None })
 }
 
 fn given_up(context: Context<'_>, judged: &Judged<'_>, ending: &Ending, is_unhealthy: bool) -> GivenUp {
