@@ -321,10 +321,11 @@ impl Process {
     }
 }
 
-/// Reconciles of one namespace at a time: three quarters, so that the rest is there for others at once.
-const fn share(workers: usize) -> usize {
-    let share = workers - workers / 4;
-    if share == 0 { 1 } else { share }
+/// Reconciles of one namespace at a time: three quarters, so that the rest is there for others at once. Of two workers or
+/// more, one is always theirs.
+fn share(workers: usize) -> usize {
+    let others = (workers / 4).max(1);
+    workers.saturating_sub(others).max(1)
 }
 
 /// Returns when there is everything to reconcile with.
@@ -396,6 +397,11 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+
+    #[test]
+    fn when_there_is_more_than_one_worker_then_no_namespace_has_all_of_them() {
+        assert_eq!([0, 1, 2, 3, 4, 8, 16, 256].map(share), [1, 1, 1, 2, 3, 6, 12, 192]);
+    }
 
     /// Status and body of an endpoint.
     async fn get(address: SocketAddr, path: &str) -> String {
