@@ -25,6 +25,7 @@ mod life;
 mod logs;
 mod names;
 mod parameters;
+mod permissions;
 mod placement;
 mod pool;
 mod protection;
