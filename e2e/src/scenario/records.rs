@@ -180,10 +180,12 @@ pub fn breaker(rollback: bool, (type_, value): (&str, i64)) -> Value {
     } } })
 }
 
-/// Alarms for [`super::manifest::with`]: rollback, and their names.
+/// Alarms for [`super::manifest::with`]: rollback, and their names. Without a bake time, or each deployment would wait three
+/// minutes.
 #[must_use]
 pub fn alarms(rollback: bool, names: &[&str]) -> Value {
-    json!({ "deploymentConfiguration": { "alarms": { "enable": true, "rollback": rollback, "alarmNames": names } } })
+    let alarms = json!({ "enable": true, "rollback": rollback, "alarmNames": names });
+    json!({ "deploymentConfiguration": { "alarms": alarms, "bakeTimeInMinutes": 0 } })
 }
 
 /// Every failure counts, also after a task became healthy.

@@ -77,7 +77,7 @@ pub struct DeploymentConfiguration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<DeploymentStrategy>,
     /// Minutes between the moment all new tasks are healthy (and production traffic has shifted) and the completion of
-    /// the deployment, 0 to 1440. Alarms are monitored until then.
+    /// the deployment, 0 to 1440. Alarms are monitored until then. Defaults to 3 if there are alarms, else to 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1440))]
     pub bake_time_in_minutes: Option<i32>,

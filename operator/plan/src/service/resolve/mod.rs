@@ -322,3 +322,25 @@ fn is_rebalanced(spec: &ServiceSpec, percentages: Percentages) -> bool {
     };
     spec.availability_zone_rebalancing == Some(AvailabilityZoneRebalancing::Enabled) && is_compatible(&service)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn when_alarms_are_watched_and_no_bake_time_is_set_then_they_are_watched_for_some_minutes() {
+        let alarms = |enable: bool| json!({"enable": enable, "rollback": true, "alarmNames": ["errors"]});
+        for (configuration, minutes) in [
+            (json!({}), 0),
+            (json!({"alarms": alarms(true)}), 3),
+            (json!({"alarms": alarms(false)}), 0),
+            (json!({"alarms": alarms(true), "bakeTimeInMinutes": 0}), 0),
+            (json!({"alarms": alarms(true), "bakeTimeInMinutes": 7}), 7),
+        ] {
+            let read: DeploymentConfiguration = serde_json::from_value(configuration.clone()).unwrap();
+            assert_eq!(bake_minutes(&read), minutes, "{configuration}");
+        }
+    }
+}
