@@ -128,6 +128,24 @@ fn the_reference_page_is_up_to_date() {
     assert!(committed == reference(), "docs/reference/support.md is stale: UPDATE=1 cargo test -p plan --test support");
 }
 
+/// Every field that the front page names among those that do not act yet, and that it does not.
+#[test]
+fn what_the_front_page_says_does_not_act_does_not() {
+    let page = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+    let (_, section) = page.split_once("## What does not act yet").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let documents = [Document::TaskDefinition, Document::Service, Document::CapacityProvider, Document::ScalableTarget];
+    let mut known = 0;
+    for path in section.split('`').skip(1).step_by(2) {
+        let levels = documents.iter().flat_map(|document| fields(*document)).filter(|field| field.path == path);
+        for level in levels.map(|field| field.level) {
+            known += 1;
+            assert!(matches!(level, Level::NoEffect | Level::Refused), "{path}: {level:?}");
+        }
+    }
+    assert!(known >= 10, "{known}");
+}
+
 fn said(document: Document, spec: &Value) -> Vec<(String, bool)> {
     findings(document, spec).into_iter().map(|finding| (finding.path, finding.is_approximated)).collect()
 }
