@@ -230,9 +230,9 @@ fn when_starts_are_held_back_then_what_runs_stays_and_nothing_is_started() {
     };
     // A node refuses tasks, and whoever keeps the count starts the next ones at once.
     let mut part = primary(4, 4, 2);
-    part.tasks.late = 2;
+    part.tasks.refused = 2;
     assert_eq!(held(&[part]), [2]);
-    assert_eq!(held(&[Part { asked: 4, ..primary(4, 0, 0) }]), [0]);
+    assert_eq!(held(&[Part { asked: 4, ..primary(4, 1, 0) }]), [4], "what was asked for before is on its way");
     assert_eq!(held(&[primary(4, 2, 2)]), [2]);
     assert_eq!(held(&[failing(4, 4)]), [4], "what waits to be tried again stays to be seen");
     // Old tasks are replaced as ever.
@@ -323,7 +323,7 @@ fn any_part() -> impl Strategy<Value = Part> {
                     protected: 0,
                     protected_healthy: 0,
                     unplaced: 0,
-                    late: 0,
+                    refused: 0,
                 },
             }
         },

@@ -59,8 +59,8 @@ pub struct Tasks {
     pub protected_healthy: i64,
     /// Those for which there is no place.
     pub unplaced: i64,
-    /// Those that were started although starts are held back, and do not run yet.
-    pub late: i64,
+    /// Those that are not to be started again while starts are held back: they were refused where they were to run.
+    pub refused: i64,
 }
 
 impl Tasks {
@@ -80,7 +80,7 @@ impl Tasks {
 pub enum Launching {
     /// It may.
     Allowed,
-    /// Not for a while, since its tasks repeatedly stop before they run.
+    /// No more than it is asked for, for a while, since its tasks repeatedly stop before they run.
     Held,
     /// It failed or was stopped: it launches nothing more, and both revisions stay as they are.
     Frozen,
@@ -197,7 +197,7 @@ impl Work<'_> {
         }
         let wish = |part: &Part| match (part.is_primary, self.service.launching) {
             (false, _) => rescaled(part, self.service.desired),
-            (true, Launching::Held) => with_replacements(part, part.goal).min(part.tasks.existing - part.tasks.late),
+            (true, Launching::Held) => with_replacements(part, part.goal).min((part.asked - part.tasks.refused).max(0)),
             (true, _) => with_replacements(part, part.goal),
         };
         Wishes { counts: self.service.parts.iter().map(wish).collect(), replacements: self.source_replacements() }

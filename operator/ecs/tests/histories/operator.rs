@@ -134,7 +134,7 @@ impl Operator {
                     protected: of(|pod| pod.is_protected),
                     protected_healthy: count(pods().filter(healthy).filter(|pod| pod.is_protected)),
                     unplaced: of(|pod| pod.is_unplaced()),
-                    late: 0,
+                    refused: 0,
                 },
             }
         };

@@ -31,6 +31,7 @@ use super::workload::{self, Workload};
 use crate::capacity::CapacityPart;
 use crate::core::kind::ObjectKey;
 use crate::core::op::Op;
+use crate::pod::observe::Task;
 
 /// What should be running.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a service")]
@@ -170,7 +171,7 @@ impl Rollout<'_> {
                 group.part = group.given_up(is_alone);
             }
             if let Some(since) = self.stages.held_since.filter(|_| group.part.is_primary) {
-                group.part.tasks.late = self.started_late(&group.capacity.label(), since);
+                group.part.tasks.refused = self.refused(group.part, &group.capacity.label(), since);
             }
         }
         let rebalancing =
@@ -220,14 +221,18 @@ impl Rollout<'_> {
         counts
     }
 
-    /// Tasks that do not run and were started since starts are held back. A ReplicaSet replaces a pod that a node refuses at once
-    /// and for ever: of one that is refused each second there would be thousands before anybody looks.
-    fn started_late(&self, provider: &str, held_since: i64) -> i64 {
-        let own = self.tasks.iter().filter(|judged| judged.is_of(self.primary.digits(), provider));
-        let late = own
-            .map(|judged| judged.task)
-            .filter(|task| !task.is_stopping && task.started_at.is_none() && task.created_at.as_second() >= held_since);
-        i64::try_from(late.count()).unwrap_or(i64::MAX)
+    /// Tasks that a Deployment is not to start again while starts are held back: those whose pods have failed before they ran. A
+    /// ReplicaSet replaces a pod that a node refuses at once and for ever: of one that is refused each second there would be
+    /// thousands before anybody looks. It keeps what runs, and what was started before: others of the wave that a deployment
+    /// begins with.
+    fn refused(&self, part: Part, provider: &str, held_since: i64) -> i64 {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        let own = || self.tasks.iter().filter(|judged| judged.is_of(self.primary.digits(), provider));
+        let own = || own().map(|judged| judged.task);
+        let is_refused = |task: &&Task| task.is_stopping && task.stopping_since.is_none() && task.started_at.is_none();
+        let is_kept =
+            |task: &&Task| !task.is_stopping && (task.started_at.is_some() || task.created_at.as_second() < held_since);
+        number(own().filter(is_refused).count()).min(part.asked - number(own().filter(is_kept).count())).max(0)
     }
 
     fn is_early_success(&self) -> bool {
