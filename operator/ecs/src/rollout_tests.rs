@@ -166,7 +166,7 @@ fn when_unhealthy_tasks_fill_the_maximum_then_they_are_stopped_first_and_their_r
     old.tasks.leaving = 1;
     let mut new = primary(10, 3, 2);
     new.tasks.leaving = 1;
-    // A count cannot tell which revision starts the next one: whoever stops them is told that there is no room.
+    // Counts stay as they are, so that each revision replaces its own task; `is_full` says to stop the unhealthy ones first.
     let full = step_with(10, (90, 110), &[old, new]);
     assert_eq!((full.counts, full.is_full), (vec![8, 3], true));
 }

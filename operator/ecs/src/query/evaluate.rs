@@ -68,9 +68,9 @@ fn compare(comparison: &Comparison, instance: &Instance) -> bool {
 /// one that needs more is refused after a fraction of a millisecond, where the library's own limit of 10 MB allows 40.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// A regular expression over whole values; `None` when it is none, one that is too large ([`MOST_BYTES`]), or one that
-/// cannot be evaluated in linear time (look-around, back references), which Java knows and this does not. As in Java,
-/// `\w`, `\d` and `\s` stand for ASCII characters: attributes have no others.
+/// Compiles a regular expression that must match the whole value. Returns `None` if the pattern is invalid, if it compiles to
+/// more than [`MOST_BYTES`], or if it uses Java features that cannot be evaluated in linear time (look-around, back
+/// references). As in Java, `\w`, `\d` and `\s` match ASCII characters only: attributes have no others.
 #[must_use]
 pub fn whole(pattern: &str) -> Option<Regex> {
     RegexBuilder::new(&format!("^(?:{pattern})$"))
