@@ -457,3 +457,33 @@ fn when_a_helper_may_stay_stopped_then_a_drain_does_not_evict_all_tasks_because_
     alone.run();
     assert_eq!(policy(&alone), "AlwaysAllow");
 }
+
+#[test]
+fn when_what_a_task_depends_on_fails_again_and_again_then_the_next_one_waits_longer_and_longer() {
+    let mut cluster = Cluster::new();
+    cluster.apply(
+        json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSTaskDefinition", "metadata": {"name": "web"},
+        "spec": {"family": "web", "containerDefinitions": [
+            {"name": "app", "image": "a", "memory": 64, "dependsOn": [{"containerName": "migrate", "condition": "SUCCESS"}]},
+            {"name": "migrate", "image": "a", "memory": 64, "essential": false}]}}),
+    );
+    cluster.apply(service("web", "web", 1));
+    let mut failed = std::collections::BTreeSet::new();
+    for _ in 0..120 {
+        cluster.settle();
+        cluster.deployment_controller();
+        for pod in pods(&cluster) {
+            let end = json!({"terminated": {"exitCode": 1, "reason": "Error", "startedAt": cluster.now.to_string()}});
+            cluster.edit(Kind::Pod, &pod, |pod| {
+                pod["status"]["phase"] = json!("Pending");
+                pod["status"]["containerStatuses"][0]["state"] = json!({"waiting": {"reason": "PodInitializing"}});
+                pod["status"]["initContainerStatuses"] =
+                    json!([{"name": "migrate", "ready": false, "restartCount": 0, "state": end}]);
+            });
+            failed.insert(pod);
+        }
+        cluster.pass(1);
+    }
+    // At 0, 1, 2 and 3 s, and after 10, 20, 40 s more; the next one would wait for 80 s.
+    assert!((5..=9).contains(&failed.len()), "{}", failed.len());
+}

@@ -60,18 +60,25 @@ impl<'a> Judges<'a> {
             Some(ending) if task.is_stopping => Fate::Record { ending: ending.clone(), is_paced: false },
             // Nothing more is launched: what failed goes when the count is lowered.
             _ if is_given_up && judged.is_failing => Fate::Keep,
+            // It never ran, since a container that others need has failed: the next one waits as after any failed start.
+            Some(ending) if task.started_at.is_none() => self.failed_start(judged, ending.clone()),
             // One that worked is replaced at once, as on ECS.
             Some(ending) => Fate::Record { ending: ending.clone(), is_paced: judged.has_failed },
             None => match judged.failed_start() {
                 // The kubelet starts it as soon as what it waits for is there.
                 Some(_) if task.missing_secret.is_some() && !self.service.policy.breaker.is_enabled => Fate::Keep,
-                Some(ending) => match self.wait_seconds(judged) {
-                    Some(wait) => Fate::Wait(after(self.context.now, wait)),
-                    None => Fate::Record { ending, is_paced: false },
-                },
+                Some(ending) => self.failed_start(judged, ending),
                 None if judged.is_to_be_replaced => Fate::Replace,
                 None => Fate::Keep,
             },
+        }
+    }
+
+    /// A task that never ran is stopped when the next one may be started.
+    fn failed_start(&self, judged: &Judged<'_>, ending: Ending) -> Fate {
+        match self.wait_seconds(judged) {
+            Some(wait) => Fate::Wait(after(self.context.now, wait)),
+            None => Fate::Record { ending, is_paced: false },
         }
     }
 
