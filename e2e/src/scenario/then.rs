@@ -94,14 +94,19 @@ impl<'a> Then<'a> {
     /// # Errors
     /// When there is none in time.
     pub async fn condition(self, kind: &str, name: &str, expected: Expected) -> Result<String> {
+        self.condition_saying(kind, name, expected, "").await
+    }
+
+    /// The same of one whose message holds a text.
+    async fn condition_saying(self, kind: &str, name: &str, expected: Expected, wanted: &str) -> Result<String> {
         let Expected { type_, status, reason } = expected;
-        self.until(&format!("{kind} {name} has {expected}"), |objects| {
+        self.until(&format!("{kind} {name} has {expected} {wanted}"), |objects| {
             let object = find(objects, kind, name).ok_or("there is no such object")?;
             let condition =
                 condition(object, type_.as_str()).ok_or_else(|| format!("it has {}", conditions(object)))?;
             let is = (text(condition, "/status"), text(condition, "/reason"));
             let is_current = condition.pointer("/observedGeneration") == object.pointer("/metadata/generation");
-            if is == (status, reason.as_str()) && is_current {
+            if is == (status, reason.as_str()) && is_current && text(condition, "/message").contains(wanted) {
                 Ok(text(condition, "/message").to_owned())
             } else {
                 Err(format!("it has {}", conditions(object)))
@@ -237,6 +242,15 @@ impl<'a> ServiceThen<'a> {
     /// When there is none in time.
     pub async fn has(self, expected: Expected) -> Result<String> {
         self.then.condition("ECSService", self.name, expected).await
+    }
+
+    /// Expects a condition whose message holds a text, and answers with the whole message. With the same reason it may have said
+    /// something else before.
+    ///
+    /// # Errors
+    /// When it is otherwise when the time is over.
+    pub async fn says(self, expected: Expected, wanted: &str) -> Result<String> {
+        self.then.condition_saying("ECSService", self.name, expected, wanted).await
     }
 
     /// Expects an event that holds a text.

@@ -42,10 +42,11 @@ async fn when_the_alertmanager_is_away_then_no_deployment_is_completed_before_it
         }
         let held = with(manifest::task_definition("late"), manifest::fate(fate::START_DELAY, HELD));
         scenario.when_applied([revised(web(), "2"), revised(held, "2")]).await?;
-        let message = then.the_service("quiet").has(is_false(ConditionType::Ready, Reason::AlarmsUnknown)).await?;
         let address = cluster.alertmanager().context("the cluster has no Alertmanager")?;
         let address = address.trim_start_matches("http://");
-        ensure!(message.contains("Quiet: ") && message.contains(address) && !message.contains("Loud"), "{message}");
+        let unknown = is_false(ConditionType::Ready, Reason::AlarmsUnknown);
+        let message = then.the_service("quiet").says(unknown, address).await?;
+        ensure!(message.contains("Quiet: ") && !message.contains("Loud"), "{message}");
         // All of its tasks are replaced and healthy, and it still is not completed.
         then.the_service("quiet").shows_deployments(&[("PRIMARY", "IN_PROGRESS")]).await?;
         let in_progress = |objects: &Objects| {
@@ -61,7 +62,7 @@ async fn when_the_alertmanager_is_away_then_no_deployment_is_completed_before_it
         then.next_task("loud", "late:2", None).await?;
         // Who does not want to wait does without them.
         let off = json!({ "deploymentConfiguration": { "alarms": { "enable": false } } });
-        then.the_service("hasty").has(is_false(ConditionType::Ready, Reason::AlarmsUnknown)).await?;
+        then.the_service("hasty").has(unknown).await?;
         scenario.when_service_changed("hasty", off).await?;
         then.the_service("hasty").is_steady_on("web:2").await?;
 
