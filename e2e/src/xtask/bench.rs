@@ -117,7 +117,7 @@ async fn scale_out(args: ScaleOut) -> Result<()> {
 
 async fn build(what: &str, arguments: &[&str]) -> Result<()> {
     let step = progress::step(what);
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.args(["build", "--release", "--quiet"]).args(arguments).current_dir(root()).stdin(Stdio::null());
     let status = command.kill_on_drop(true).status().await.context("cannot run cargo")?;
     if !status.success() {

@@ -5,7 +5,6 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use tokio::process::Command;
 
 use super::demo_story::{self, NAMESPACE};
 use super::{NodeKind, cargo, demo_real, root};
@@ -64,7 +63,7 @@ pub async fn run(args: Args) -> Result<()> {
 
 async fn build() -> Result<()> {
     let step = progress::step("building the operator");
-    let mut build = Command::new(cargo());
+    let mut build = cargo();
     build.args(["build", "--quiet", "--package", "ecs-operator"]).current_dir(root()).stdin(Stdio::null());
     if !build.status().await.context("cannot run cargo")?.success() {
         bail!("the operator does not build: correct the error above and run `cargo xtask demo` again");

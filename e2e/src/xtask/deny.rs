@@ -89,7 +89,7 @@ async fn install() -> Result<PathBuf> {
     let log = folder.join("build.log");
     let output = File::create(&log)?;
     let build = folder.join("build");
-    let mut child = Command::new(cargo())
+    let mut child = cargo()
         .args(["install", "cargo-deny", "--locked", "--version", VERSION, "--root"])
         .arg(&folder)
         .arg("--target-dir")

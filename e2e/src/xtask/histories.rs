@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use kube::api::{DeleteParams, DynamicObject, PostParams};
 use serde_json::json;
-use tokio::process::Command;
 
 use super::{cargo, root, target_folder};
 use crate::cluster::{Cluster, Options, until};
@@ -131,7 +130,7 @@ async fn collects_garbage(cluster: &Cluster) -> Result<()> {
 
 async fn build() -> Result<PathBuf> {
     let step = progress::step("building the operator");
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.args(["build", "--quiet", "--package", "ecs-operator"]).current_dir(root()).stdin(Stdio::null());
     let status = command.kill_on_drop(true).status().await.context("cannot run cargo")?;
     ensure!(status.success(), "cargo build failed: correct the error above");

@@ -82,7 +82,7 @@ async fn build_static() -> Result<PathBuf> {
     };
     let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", target.to_uppercase().replace('-', "_"));
     let mut step = progress::step(format!("building {PACKAGE} for {target}, static, release"));
-    let mut child = Command::new(super::cargo())
+    let mut child = super::cargo()
         .args(["build", "--release", "--quiet", "--package", PACKAGE, "--target", &target])
         .current_dir(super::root())
         .env(flags, "-C target-feature=+crt-static")

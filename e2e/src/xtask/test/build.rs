@@ -14,7 +14,7 @@ use crate::xtask::{cargo, root};
 /// Runs cargo for its exit code.
 pub(super) async fn check(what: &str, arguments: &[&str], advice: &str) -> Result<()> {
     let step = progress::step(what);
-    let status = Command::new(cargo()).args(arguments).current_dir(root()).stdin(Stdio::null()).status().await;
+    let status = cargo().args(arguments).current_dir(root()).stdin(Stdio::null()).status().await;
     if !status.context("cannot run cargo")?.success() {
         bail!("{what} failed (`cargo {}`): {advice}", arguments.join(" "));
     }
@@ -36,7 +36,7 @@ pub(super) async fn tests(which: &str) -> Result<BTreeMap<String, PathBuf>> {
         "--no-run",
         "--message-format=json-render-diagnostics",
     ];
-    let mut command = Command::new(cargo());
+    let mut command = cargo();
     command.args(arguments).current_dir(root()).stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
     let output = command.output().await.context("cannot run cargo")?;
     if !output.status.success() {

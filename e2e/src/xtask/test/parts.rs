@@ -134,7 +134,7 @@ impl Parts {
 
     /// Runs `cargo test`.
     async fn cargo_test(&mut self, what: &str, arguments: &[&str]) -> Result<()> {
-        let mut command = Command::new(cargo());
+        let mut command = cargo();
         command.args(arguments).current_dir(root());
         self.report.add(suite::run(what, command, &[], Show::Live).await?);
         Ok(())
