@@ -109,6 +109,10 @@ pub enum Action {
     Cordon(u64),
     /// All nodes take tasks.
     Uncordon,
+    /// The API server refuses new children of the service: a quota.
+    Refuse,
+    /// It refuses none.
+    Allow,
     /// The newest deployment is stopped.
     Stop(Stop),
     /// `kubernetes.serviceRevision` names one of the deployments there were.
@@ -246,7 +250,9 @@ fn action(random: &mut Random) -> Action {
         84..89 => Action::Stop(random.pick(&[Stop::Abort, Stop::Rollback], Stop::Rollback)),
         89..92 => Action::Revision(random.below(8)),
         92..94 => Action::ClearRevision,
-        94..96 => Action::Recreate,
+        94 => Action::Recreate,
+        95 | 96 => Action::Refuse,
+        97 => Action::Allow,
         _ => Action::Rest,
     }
 }
@@ -286,6 +292,8 @@ mod tests {
             "Revision",
             "ClearRevision",
             "Recreate",
+            "Refuse",
+            "Allow",
             "Rest",
         ] {
             assert!(said.contains(word), "{word} never occurs");

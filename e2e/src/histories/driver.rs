@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::ResourceQuota;
+use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -23,6 +25,8 @@ use crate::scenario::{Scenario, manifest};
 pub(super) const SERVICE: &str = "web";
 /// Nodes of each provider.
 const NODES: [&str; 2] = ["a", "b"];
+/// What refuses children.
+const QUOTA: &str = "refused";
 /// Within which time a service with a good revision is steady, whatever happened before.
 const CONVERGES: u64 = 120;
 /// How long nothing happens at a time.
@@ -94,6 +98,8 @@ impl<'a> Driver<'a> {
             Action::Hurt(index) => self.hurt(index).await,
             Action::Cordon(index) => self.cordon(index).await,
             Action::Uncordon => self.uncordon().await,
+            Action::Refuse => self.refuse().await,
+            Action::Allow => self.allow().await,
             Action::Stop(stop) => {
                 let Some(newest) = self.scenario.records(SERVICE).pop() else { return Ok(()) };
                 let type_ = if stop == Stop::Abort { "ABORT" } else { "ROLLBACK" };
@@ -207,10 +213,28 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// No Deployment, Service or PodDisruptionBudget more can be made, whatever becomes of those that there are.
+    async fn refuse(&self) -> Result<()> {
+        let none =
+            json!({ "count/deployments.apps": "0", "count/services": "0", "count/poddisruptionbudgets.policy": "0" });
+        let quota = json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": QUOTA }, "spec": { "hard": none } });
+        self.quotas().patch(QUOTA, &PatchParams::apply("history"), &Patch::Apply(quota)).await?;
+        Ok(())
+    }
+
+    async fn allow(&self) -> Result<()> {
+        gone_is_fine(self.quotas().delete(QUOTA, &DeleteParams::default()).await.map(|_| ()))
+    }
+
+    fn quotas(&self) -> Api<ResourceQuota> {
+        Api::namespaced(self.scenario.client().clone(), self.scenario.namespace())
+    }
+
     /// Everything is well again, and a good revision is rolled out: it must become steady, and nothing else may be left.
     async fn end(&mut self, desired: i64) -> Result<Vec<String>> {
         self.recorder.deed(format!("the end: a good revision, {desired} tasks"));
         self.uncordon().await?;
+        self.allow().await?;
         if self.now.percentages.is_stuck(desired) {
             self.now.percentages = Percentages { minimum: 100, maximum: 200 };
         }
