@@ -1,10 +1,10 @@
 //! Constraints on nodes, as the real scheduler reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use api::conditions::{ConditionType, Reason};
-use e2e::cluster::nodes::NodeTemplate;
+use e2e::cluster::nodes::{self, NodeTemplate};
 use e2e::scenario::Scenario;
 use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::json::text;
@@ -76,6 +76,40 @@ async fn when_no_node_meets_a_constraint_then_the_tasks_wait_and_the_service_say
             .await?;
         let text = "was unable to place a task because no container instance met all of its requirements.";
         scenario.then_within(30).the_service("web").tells(text).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_nodes_of_the_right_kind_come_later_then_tasks_run_there_and_those_that_run_stay() -> Result<()> {
+    Scenario::run_on_kwok("come-later", async |scenario| {
+        let kind = |value: &str| json!({ "attributes.ecs-operator.dev/kind": value });
+        let templates = ["a", "b"].map(|name| NodeTemplate::new(name, "us-east-1a"));
+        scenario
+            .on_own_nodes(templates.into(), async |pool| {
+                let gold = member_of("attribute:kind =~ gold-.*");
+                let web = with(manifest::service_on("web", 2, pool), json!({ "placementConstraints": gold }));
+                scenario.given([manifest::cluster("main", &[pool]), manifest::task_definition("web"), web]).await?;
+                let then = scenario.then_within(60);
+                then.the_service("web").has(is_false(ConditionType::Ready, Reason::TaskPlacementFailure)).await?;
+
+                nodes::label(scenario.client(), &format!("{pool}-a"), kind("gold-1")).await?;
+                scenario.then_within(60).the_service("web").is_steady().await?;
+                let before = scenario.task_uids("web");
+                let first = [format!("{pool}-a")];
+                ensure!(nodes_of(scenario, "web").iter().all(|node| first.contains(node)), "{first:?}");
+
+                // Another value that matches moves nothing, and is good for what starts from now on.
+                nodes::label(scenario.client(), &format!("{pool}-b"), kind("gold-2")).await?;
+                scenario.when_service_changed("web", json!({ "desiredCount": 6 })).await?;
+                scenario.then_within(60).the_service("web").is_steady().await?;
+                let after = scenario.task_uids("web");
+                ensure!(before.iter().all(|uid| after.contains(uid)), "{before:?} became {after:?}");
+                let nodes: BTreeSet<String> = nodes_of(scenario, "web").into_iter().collect();
+                ensure!(nodes.len() == 2, "tasks are on {nodes:?}");
+                Ok(())
+            })
+            .await
     })
     .await
 }

@@ -65,6 +65,9 @@ async fn when_a_zone_comes_back_then_tasks_move_there_one_by_one_and_never_are_t
                 then.the_service("web")
                     .tells("is not AZ balanced with 4 tasks in balance-1a, 0 tasks in balance-1b. AZ Rebalancing in progress.")
                     .await?;
+                then.the_service("web").tells("has started 1 tasks in balance-1b to AZ Rebalance: (task ").await?;
+                let stopped = "has stopped 1 running tasks in balance-1a due to AZ rebalancing: (task ";
+                then.the_service("web").tells(stopped).await?;
                 then.the_service("web").tells("is AZ balanced with 2 tasks in balance-1a, 2 tasks in balance-1b.").await?;
                 let web = scenario.object("ECSService", "web").unwrap();
                 ensure!(web["spec"]["desiredCount"] == 4, "desiredCount is {}", web["spec"]["desiredCount"]);

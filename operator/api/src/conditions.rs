@@ -193,6 +193,8 @@ spelled_enum! {
         InUse,
         /// Another object in the namespace already has this ECS name.
         NameTaken,
+        /// A record of a deployment cannot be read: a newer version of the operator wrote it, or somebody edited it.
+        DeploymentUnreadable,
         /// An object with the name of a child exists and has another owner.
         ConflictingObject,
         /// The object is being deleted.

@@ -76,6 +76,27 @@ fn when_weights_change_then_what_runs_stays_and_only_new_tasks_follow_the_new_we
     }
 }
 
+/// Goals that were recorded are where the next ones start from, whatever runs and whichever strategy they came from.
+#[test]
+fn when_a_strategy_changes_then_recorded_goals_stay_and_only_the_difference_follows_the_new_one() {
+    let (both, second, first) = ([(0, 1), (0, 1)], [(0, 0), (0, 1)], [(0, 1), (0, 0)]);
+    let one_to_three = [(0, 1), (0, 3)];
+    for (case, items, recorded, count, expected) in [
+        ("the second provider alone, the same count", second, [4, 4], 8, [4, 4]),
+        ("the second provider alone, two more", second, [4, 4], 10, [4, 6]),
+        ("the second provider alone, two fewer", second, [4, 4], 6, [2, 4]),
+        ("the second provider alone, half", second, [4, 4], 4, [0, 4]),
+        ("the second provider alone, all again", second, [0, 4], 8, [0, 8]),
+        ("back to both after the first alone", both, [6, 0], 8, [6, 2]),
+        ("the first provider alone after both", first, [4, 4], 9, [5, 4]),
+        ("no base any more", one_to_three, [3, 3], 9, [3, 6]),
+    ] {
+        assert_eq!(split_with_floor(count, &strategy(&items), &recorded), expected, "{case}");
+    }
+    // A new deployment divides by the strategy alone.
+    assert_eq!(split(8, &strategy(&both)), [4, 4]);
+}
+
 #[test]
 fn when_a_strategy_breaks_a_rule_then_the_item_is_named() {
     const LIST: &str = "capacityProviderStrategy";

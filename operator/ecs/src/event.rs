@@ -10,6 +10,22 @@ pub fn started_tasks(service: &str, ids: &[String]) -> String {
     about(service, &format!("has started {} tasks: {}.", ids.len(), tasks(ids)))
 }
 
+/// `(service web) has started 1 tasks: (task a). Amazon ECS replaced 1 tasks due to an unhealthy status.`
+pub fn started_replacements(service: &str, ids: &[String], replaced: usize) -> String {
+    format!("{} Amazon ECS replaced {replaced} tasks due to an unhealthy status.", started_tasks(service, ids))
+}
+
+/// `(service web) has started 1 tasks in us-east-1a to AZ Rebalance: (task a).`
+pub fn started_for_balance(service: &str, zone: &str, ids: &[String]) -> String {
+    about(service, &format!("has started {} tasks in {} to AZ Rebalance: {}.", ids.len(), one_line(zone), tasks(ids)))
+}
+
+/// `(service web) has stopped 1 running tasks in us-east-1b due to AZ rebalancing: (task a).`
+pub fn stopped_for_balance(service: &str, zone: &str, ids: &[String]) -> String {
+    let zone = one_line(zone);
+    about(service, &format!("has stopped {} running tasks in {zone} due to AZ rebalancing: {}.", ids.len(), tasks(ids)))
+}
+
 /// `(service web) has stopped 1 running tasks: (task a).`
 pub fn stopped_tasks(service: &str, ids: &[String]) -> String {
     about(service, &format!("has stopped {} running tasks: {}.", ids.len(), tasks(ids)))
@@ -75,6 +91,13 @@ pub fn unable_to_place(service: &str, reason: &str) -> String {
         "" => about(service, text),
         reason => about(service, &format!("{text} Reason: {reason}.")),
     }
+}
+
+/// `(service web) was unable to place a task. Reason: CannotPullContainerError: not found.` ECS says so of a task that stopped
+/// before it ran.
+pub fn unable_to_start(service: &str, reason: &str) -> String {
+    let reason = one_line(reason);
+    about(service, &format!("was unable to place a task. Reason: {}.", reason.trim().trim_end_matches('.')))
 }
 
 /// `(service web) is not AZ balanced with 3 tasks in us-east-1a, 1 tasks in us-east-1b. AZ Rebalancing in progress.`

@@ -11,6 +11,22 @@ fn texts() -> Vec<(String, &'static str)> {
     vec![
         (started_tasks("web", &ids(&["a"])), "(service web) has started 1 tasks: (task a)."),
         (started_tasks("web", &ids(&["a", "b"])), "(service web) has started 2 tasks: (task a) (task b)."),
+        (
+            started_replacements("web", &ids(&["a"]), 1),
+            "(service web) has started 1 tasks: (task a). Amazon ECS replaced 1 tasks due to an unhealthy status.",
+        ),
+        (
+            started_for_balance("web", "us-east-1a", &ids(&["a"])),
+            "(service web) has started 1 tasks in us-east-1a to AZ Rebalance: (task a).",
+        ),
+        (
+            stopped_for_balance("web", "us-east-1b", &ids(&["a"])),
+            "(service web) has stopped 1 running tasks in us-east-1b due to AZ rebalancing: (task a).",
+        ),
+        (
+            unable_to_start("web", "CannotPullContainerError: not found."),
+            "(service web) was unable to place a task. Reason: CannotPullContainerError: not found.",
+        ),
         (stopped_tasks("web", &ids(&["a"])), "(service web) has stopped 1 running tasks: (task a)."),
         (stopped_pending_tasks("web", 2), "(service web) stopped 2 pending tasks."),
         (registered_targets("web", 2, "tg"), "(service web) registered 2 targets in (target-group tg)"),

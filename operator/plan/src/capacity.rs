@@ -1,7 +1,8 @@
 //! Where tasks may run: the nodes behind a capacity provider or a cluster, and the shares of a strategy.
 //!
-//! FARGATE and FARGATE_SPOT work on any cluster: where nodes carry Karpenter's or EKS's capacity type they mean on-demand and
-//! spot nodes, elsewhere every node.
+//! FARGATE and FARGATE_SPOT work on any cluster: of nodes that say what they are, FARGATE means the on-demand and FARGATE_SPOT
+//! the spot ones; nodes that say nothing belong to both. The terms are the same whatever nodes there are, so that nodes may
+//! join, leave and be labelled at any time.
 
 use api::capacity_provider::{
     CapacityProviderSpec, CapacityType, NodeSelectorOperator, NodeSelectorRequirement, NodeSelectorTerm, NodeSource,
@@ -18,7 +19,6 @@ use crate::core::policy::NamespacePolicy;
 use crate::core::right::Right;
 use crate::core::root::holder;
 use crate::core::world::{Term, World};
-use crate::nodes::instance::any_node_has;
 
 /// One item of a capacity provider strategy with the nodes behind it. A service without strategy has one part without
 /// provider.
@@ -79,10 +79,71 @@ impl CapacityPart {
 /// its tasks the same Deployment: the CRD does not reject that name.
 pub(crate) const NO_PROVIDER: &str = "none";
 
-const KARPENTER_CAPACITY_TYPE: &str = "karpenter.sh/capacity-type";
-const EKS_CAPACITY_TYPE: &str = "eks.amazonaws.com/capacityType";
+/// A label by which nodes say whether they are on-demand or spot.
+pub(crate) struct CapacityLabel {
+    /// Name of the label.
+    pub(crate) key: &'static str,
+    /// How status names it.
+    pub(crate) source: NodeSource,
+    on_demand: &'static [&'static str],
+    spot: &'static [&'static str],
+}
 
-/// The nodes of a provider, and how they were found.
+/// Who labels nodes with their capacity type. GKE and AKS label spot nodes only: their other nodes say nothing.
+pub(crate) const CAPACITY_LABELS: [CapacityLabel; 4] = [
+    CapacityLabel {
+        key: "karpenter.sh/capacity-type",
+        source: NodeSource::KarpenterCapacityType,
+        on_demand: &["on-demand", "reserved"],
+        spot: &["spot"],
+    },
+    CapacityLabel {
+        key: "eks.amazonaws.com/capacityType",
+        source: NodeSource::EksCapacityType,
+        on_demand: &["ON_DEMAND", "CAPACITY_BLOCK"],
+        spot: &["SPOT"],
+    },
+    CapacityLabel { key: "cloud.google.com/gke-spot", source: NodeSource::GkeSpot, on_demand: &[], spot: &["true"] },
+    CapacityLabel {
+        key: "kubernetes.azure.com/scalesetpriority",
+        source: NodeSource::AksScaleSetPriority,
+        on_demand: &[],
+        spot: &["spot"],
+    },
+];
+
+/// Alternatives for the nodes of a capacity type: a label says so, or none says anything.
+fn terms_of(capacity_type: CapacityType) -> Vec<NodeSelectorTerm> {
+    let is_spot = capacity_type == CapacityType::Spot;
+    let values = |label: &CapacityLabel| if is_spot { label.spot } else { label.on_demand };
+    let labelled = CAPACITY_LABELS.iter().filter(|label| !values(label).is_empty()).map(|label| {
+        let values = values(label).iter().map(|value| (*value).to_owned()).collect();
+        vec![NodeSelectorRequirement { key: label.key.to_owned(), operator: NodeSelectorOperator::In, values }]
+    });
+    let absent = |label: &CapacityLabel| NodeSelectorRequirement {
+        key: label.key.to_owned(),
+        operator: NodeSelectorOperator::DoesNotExist,
+        values: Vec::new(),
+    };
+    let unlabelled = CAPACITY_LABELS.iter().map(absent).collect();
+    labelled.chain([unlabelled]).map(|match_expressions| NodeSelectorTerm { match_expressions }).collect()
+}
+
+/// Taints with which GKE and AKS keep tasks off spot nodes that do not ask for them.
+fn spot_tolerations() -> [Value; 2] {
+    [("cloud.google.com/gke-spot", "true"), ("kubernetes.azure.com/scalesetpriority", "spot")]
+        .map(|(key, value)| json!({ "key": key, "operator": "Equal", "value": value, "effect": "NoSchedule" }))
+}
+
+/// What lets tasks of a provider onto its nodes.
+pub(crate) fn tolerations(spec: &CapacityProviderSpec) -> Vec<Value> {
+    let kubernetes = spec.kubernetes.as_ref();
+    let own = kubernetes.and_then(|kubernetes| kubernetes.tolerations.as_ref()).into_iter().flatten();
+    let is_spot = kubernetes.is_some_and(|kubernetes| kubernetes.capacity_type == Some(CapacityType::Spot));
+    own.map(|toleration| json!(toleration)).chain(is_spot.then(spot_tolerations).into_iter().flatten()).collect()
+}
+
+/// The nodes of a provider, and how they are found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Nodes {
     /// Alternatives; empty for any node.
@@ -93,9 +154,9 @@ pub struct Nodes {
     pub placement: Placement,
 }
 
-/// Which nodes a provider stands for now.
+/// Which nodes a provider stands for.
 #[must_use]
-pub fn placement(world: &dyn World, object_name: &str, spec: &CapacityProviderSpec) -> Nodes {
+pub fn placement(object_name: &str, spec: &CapacityProviderSpec) -> Nodes {
     let kubernetes = spec.kubernetes.clone().unwrap_or_default();
     let mut expressions: Vec<NodeSelectorRequirement> =
         kubernetes.node_selector.iter().flatten().map(|(key, value)| is_in(key, value)).collect();
@@ -103,33 +164,31 @@ pub fn placement(world: &dyn World, object_name: &str, spec: &CapacityProviderSp
     let mut source =
         if expressions.is_empty() && terms.is_empty() { NodeSource::AnyNode } else { NodeSource::NodeSelector };
     if let Some(capacity_type) = kubernetes.capacity_type {
-        let is_spot = capacity_type == CapacityType::Spot;
-        if any_node_has(world, KARPENTER_CAPACITY_TYPE) {
-            expressions.push(is_in(KARPENTER_CAPACITY_TYPE, if is_spot { "spot" } else { "on-demand" }));
-            source = NodeSource::KarpenterCapacityType;
-        } else if any_node_has(world, EKS_CAPACITY_TYPE) {
-            expressions.push(is_in(EKS_CAPACITY_TYPE, if is_spot { "SPOT" } else { "ON_DEMAND" }));
-            source = NodeSource::EksCapacityType;
-        }
+        terms = both(terms, terms_of(capacity_type));
     } else if source == NodeSource::AnyNode && kubernetes.predefined != Some(true) {
         // An Auto Scaling group has no counterpart here: its nodes are those an administrator labelled for it.
         expressions.push(is_in(labels::NODE_CAPACITY_PROVIDER, &ecs::name::label_value(object_name)));
         source = NodeSource::CapacityProviderLabel;
     }
     if !expressions.is_empty() {
-        if terms.is_empty() {
-            terms.push(NodeSelectorTerm::default());
-        }
-        // Terms are alternatives, so what every node must have goes into each of them.
-        for term in &mut terms {
-            term.match_expressions.splice(0..0, expressions.iter().cloned());
-        }
+        terms = both(vec![NodeSelectorTerm { match_expressions: expressions }], terms);
     }
     let placement = Placement {
         node_selector_terms: terms.iter().map(|term| json!(term)).collect(),
-        tolerations: kubernetes.tolerations.iter().flatten().map(|toleration| json!(toleration)).collect(),
+        tolerations: tolerations(spec),
     };
     Nodes { terms, source, placement }
+}
+
+/// Alternatives that hold when one of each list does. A list without any asks for nothing.
+fn both(one: Vec<NodeSelectorTerm>, other: Vec<NodeSelectorTerm>) -> Vec<NodeSelectorTerm> {
+    if one.is_empty() || other.is_empty() {
+        return [one, other].concat();
+    }
+    let with = |first: &NodeSelectorTerm, second: &NodeSelectorTerm| NodeSelectorTerm {
+        match_expressions: [first.match_expressions.as_slice(), &second.match_expressions].concat(),
+    };
+    one.iter().flat_map(|first| other.iter().map(|second| with(first, second))).collect()
 }
 
 /// The nodes of a cluster, for tasks without a provider.

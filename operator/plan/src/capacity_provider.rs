@@ -1,13 +1,12 @@
 //! Capacity providers: which nodes a provider stands for.
 //!
-//! FARGATE and FARGATE_SPOT work on any cluster: where nodes carry Karpenter's or EKS's capacity type they mean
-//! on-demand and spot nodes, elsewhere every node. Status says which.
+//! Status counts its nodes and says by which labels they belong to it.
 
 use api::capacity_provider::{CapacityProviderSpec, CapacityProviderState, CapacityProviderStatus};
 use api::conditions::{ConditionType, Reason};
 use jiff::Timestamp;
 
-use crate::capacity::placement;
+use crate::capacity::{CAPACITY_LABELS, placement};
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::metadata::Metadata;
 use crate::core::op::Plan;
@@ -15,7 +14,7 @@ use crate::core::report::Conditions;
 use crate::core::root::{Root, add_finalizer, remove_finalizer};
 use crate::core::settings::Settings;
 use crate::core::world::{Term, World};
-use crate::nodes::instance::selected;
+use crate::nodes::instance::{any_node_has, selected};
 use crate::support::{self, Document};
 use crate::validate;
 
@@ -57,7 +56,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
     if let (Ok(spec), true) = (spec, refusals.is_empty()) {
         plan.findings = support::findings(Document::CapacityProvider, document);
         conditions.fields(&plan.findings);
-        let nodes = placement(world, &key.name, &spec);
+        let nodes = placement(&key.name, &spec);
         let count = selected(world, &nodes.terms).len();
         if count > 0 {
             let message = "at least one node matches";
@@ -67,7 +66,9 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
             conditions.set(ConditionType::CapacityAvailable, false, Reason::NoMatchingNodes, message);
         }
         conditions.ready(Reason::ReconcileCompleted, "services may use this provider");
-        status.node_source = Some(nodes.source);
+        let is_by_type = spec.kubernetes.is_some_and(|kubernetes| kubernetes.capacity_type.is_some());
+        let said = CAPACITY_LABELS.iter().filter(|_| is_by_type).find(|label| any_node_has(world, label.key));
+        status.node_source = Some(said.map_or(nodes.source, |label| label.source));
         status.node_selector_terms = nodes.terms;
         status.matching_nodes = i32::try_from(count).ok();
     }

@@ -3,17 +3,9 @@
 
 mod common;
 
-use common::{Cluster, condition, service, task_definition};
+use common::{Cluster, condition, steady, task_definition};
 use plan::{Kind, Stored};
 use serde_json::json;
-
-fn steady(name: &str, count: i64) -> Cluster {
-    let mut cluster = Cluster::new();
-    cluster.apply(task_definition("web", "example.com/web:1"));
-    cluster.apply(service(name, "web", count));
-    cluster.run();
-    cluster
-}
 
 #[test]
 fn when_revisions_are_large_then_fewer_of_them_are_kept() {

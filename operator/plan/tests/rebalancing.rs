@@ -52,10 +52,14 @@ fn tasks(cluster: &Cluster, node: &str) -> usize {
 
 /// What was told about balance, oldest first.
 fn told(cluster: &Cluster) -> Vec<String> {
+    messages(cluster).into_iter().filter(|text| text.contains("AZ balanced")).collect()
+}
+
+/// Everything that was told, oldest first.
+fn messages(cluster: &Cluster) -> Vec<String> {
     let web = cluster.get(Kind::Service, "web");
     let events = web["status"]["events"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let texts = events.iter().rev().map(|event| event["message"].as_str().unwrap().to_owned());
-    texts.filter(|text| text.contains("AZ balanced")).collect()
+    events.iter().rev().map(|event| event["message"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -73,6 +77,9 @@ fn when_a_zone_has_two_tasks_more_then_they_move_until_the_difference_is_one() {
             "(service web) is AZ balanced with 2 tasks in a, 2 tasks in b.",
         ]
     );
+    let started =
+        messages(&cluster).into_iter().filter(|text| text.contains("has started 1 tasks in b to AZ Rebalance: "));
+    assert_eq!(started.count(), 2, "{:?}", messages(&cluster));
     assert_eq!(cluster.list(Kind::ServiceDeployment).len(), 1);
     let replicas = &cluster.list(Kind::Deployment)[0]["spec"]["replicas"];
     assert_eq!(*replicas, 4);

@@ -109,6 +109,7 @@ fn edits(kind: Kind) -> Vec<(&'static str, Value)> {
         "Pod" => vec![
             ("/status/phase", json!("Failed")),
             ("/spec/nodeName", json!("node-3")),
+            ("/spec/schedulingGates", json!([{"name": "ecs-operator.dev/placement"}])),
             ("/status/containerStatuses", json!([])),
             ("/metadata/labels/ecs-operator.dev~1service", json!("balanced")),
         ],

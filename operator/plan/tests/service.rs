@@ -3,17 +3,9 @@
 
 mod common;
 
-use common::{Cluster, NAMESPACE, condition, service, task_definition};
+use common::{Cluster, NAMESPACE, condition, service, steady, task_definition};
 use plan::{Kind, ObjectKey, World};
 use serde_json::{Value, json};
-
-fn steady(name: &str, count: i64) -> Cluster {
-    let mut cluster = Cluster::new();
-    cluster.apply(task_definition("web", "example.com/web:1"));
-    cluster.apply(service(name, "web", count));
-    cluster.run();
-    cluster
-}
 
 fn template(cluster: &Cluster) -> Value {
     cluster.deployment("web")["spec"]["template"].clone()

@@ -173,6 +173,8 @@ fn when_a_task_is_unhealthy_then_it_is_stopped_after_the_grace_period_and_not_be
     assert_eq!(record["containers"][0], json!({"name": "app", "endedTheTask": true}));
     let events = cluster.get(Kind::Service, "web")["status"]["events"].clone();
     assert!(events.to_string().contains("failed container health checks."), "{events}");
+    let replaced = ". Amazon ECS replaced 1 tasks due to an unhealthy status.";
+    assert!(events.to_string().contains(replaced), "{events}");
 }
 
 #[test]

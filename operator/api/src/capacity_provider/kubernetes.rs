@@ -24,7 +24,8 @@ pub struct CapacityProviderKubernetes {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     pub tolerations: Option<Vec<NodeToleration>>,
-    /// Capacity type of the nodes, by the labels that Karpenter and EKS set. Defaults to any.
+    /// Capacity type of the nodes, by the labels that Karpenter, EKS, GKE and AKS set; nodes without any of these labels belong to
+    /// both types. Defaults to any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_type: Option<CapacityType>,
     /// Namespaces whose clusters and services may use the provider; `*` stands for any characters. An empty list allows

@@ -184,6 +184,12 @@ pub enum NodeSource {
     /// Capacity type label that EKS managed node groups set.
     #[serde(rename = "eks.amazonaws.com/capacityType")]
     EksCapacityType,
+    /// Label of spot nodes that GKE sets.
+    #[serde(rename = "cloud.google.com/gke-spot")]
+    GkeSpot,
+    /// Label of spot nodes that AKS sets.
+    #[serde(rename = "kubernetes.azure.com/scalesetpriority")]
+    AksScaleSetPriority,
     /// Selector in `spec.kubernetes`.
     #[serde(rename = "kubernetes.nodeSelector")]
     NodeSelector,
@@ -219,7 +225,7 @@ pub struct CapacityProviderStatus {
     /// Required node affinity of the pods of this capacity provider: a node must match at least one term. Empty for any
     /// node.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 80))]
     pub node_selector_terms: Vec<NodeSelectorTerm>,
     /// Number of nodes that belong to the capacity provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]

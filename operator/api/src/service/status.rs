@@ -141,6 +141,8 @@ pub enum AnnouncementTopic {
     TaskPlacementFailure,
     /// Protected tasks keep the service from scaling in.
     ScaleInBlocked,
+    /// A task stopped before it ran.
+    TaskFailedToStart,
 }
 
 /// An event about a lasting condition, and when it was last written.
@@ -172,6 +174,10 @@ pub struct RebalancingStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub tries: Vec<RebalancingTry>,
+    /// Task that makes way for the one that was started in another zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub leaving: Option<String>,
 }
 
 /// A move between zones that was tried.

@@ -69,6 +69,11 @@ pub const TAGS: &str = "ecs-operator.dev/tags";
 /// the task or a person. ECS's limit of 2880 minutes is not enforced: a task could renew its protection forever anyway,
 /// and a wrongly stopped task cannot be restored.
 pub const PROTECTED_UNTIL: &str = "ecs-operator.dev/protected-until";
+/// Scheduling gate of pods whose constraints compare values that nodes have. The operator opens it when it has said which
+/// nodes these are now.
+pub const PLACEMENT_GATE: &str = "ecs-operator.dev/placement";
+/// On a pod whose gate was opened: a hash of the nodes that it may be on, to see whether that is still what its constraints say.
+pub const PLACED_BY: &str = "ecs-operator.dev/placed-by";
 /// On a pod template: where the values of `secrets` come from, see [`crate::pod::SecretSource`].
 pub const SECRET_SOURCE: &str = "ecs-operator.dev/secret-source";
 /// On an ECSTaskDefinitionRevision: set to `true` by a user to deregister it.

@@ -54,6 +54,15 @@ pub enum Op {
         /// Names and values; others stay.
         annotations: BTreeMap<String, String>,
     },
+    /// Say which nodes a pod may be on, and open the gate that has kept the scheduler from looking for one. One that is gone is
+    /// left alone.
+    Place {
+        /// The pod.
+        key: ObjectKey,
+        /// The merge patch: a required node affinity and the gates that stay closed; preconditions are `metadata.uid` and
+        /// `metadata.resourceVersion`.
+        body: Value,
+    },
     /// Delete one object, only if it is still the one that was seen.
     Delete {
         /// What is deleted.
@@ -112,6 +121,7 @@ impl Op {
             | Self::Apply { key, .. }
             | Self::ApplyStatus { key, .. }
             | Self::Annotate { key, .. }
+            | Self::Place { key, .. }
             | Self::Delete { key, .. }
             | Self::AddFinalizer { key, .. }
             | Self::RemoveFinalizer { key, .. } => key,
@@ -125,7 +135,7 @@ impl Op {
         match self {
             Self::Create { key, .. } => key.kind.is_written_once(),
             Self::ApplyStatus { .. } | Self::AddFinalizer { .. } | Self::RemoveFinalizer { .. } => true,
-            Self::Apply { .. } | Self::Annotate { .. } | Self::Delete { .. } => false,
+            Self::Apply { .. } | Self::Annotate { .. } | Self::Place { .. } | Self::Delete { .. } => false,
         }
     }
 
@@ -146,6 +156,7 @@ impl Op {
             Self::Apply { .. } => "apply",
             Self::ApplyStatus { .. } => "apply-status",
             Self::Annotate { .. } => "annotate",
+            Self::Place { .. } => "place",
             Self::Delete { .. } => "delete",
             Self::AddFinalizer { .. } => "add-finalizer",
             Self::RemoveFinalizer { .. } => "remove-finalizer",

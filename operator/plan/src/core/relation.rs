@@ -276,6 +276,7 @@ const POD: &[Relation] = &[
         Term::Node,
         &[way(Step::To(Kind::Node, Term::DrainingNode))],
     ),
+    row(|object| marker(is_unplaced(object)), |_| Term::Unplaced, &[]),
     // The cluster counts what its services say of their tasks.
     row(|object| label(object, labels::CLUSTER).map(ToOwned::to_owned).into_iter().collect(), Term::Cluster, &[]),
 ];
@@ -300,8 +301,7 @@ const VOLUME_SNAPSHOT_CONTENT: &[Relation] =
 const HORIZONTAL_POD_AUTOSCALER: &[Relation] =
     &[row(owners, Term::Owner, &[way(Step::To(Kind::ScalableTarget, Term::Uid))])];
 
-// Clusters and providers count nodes. Services look at nodes when a deployment starts, for regular expressions in
-// constraints and for the labels of capacity types; what was started with them stays.
+// Clusters and providers count nodes. Services look at nodes while tasks wait whose constraints compare values that nodes have.
 const NODE: &[Relation] = &[
     row(
         name,
@@ -311,6 +311,11 @@ const NODE: &[Relation] = &[
             way(Step::Each(Kind::CapacityProvider)),
             way(Step::To(Kind::Service, |_| Term::Daemon)),
             way(Step::To(Kind::Service, |_| Term::Rebalanced)),
+            way_of_spec(Step::Through {
+                via: (Kind::Pod, |_| Term::Unplaced),
+                carries: Term::Service,
+                to: (Kind::Service, Term::Service),
+            }),
         ],
     ),
     row(|object| marker(is_draining(object)), |_| Term::Draining, &[]),
@@ -378,6 +383,15 @@ fn itself(object: &Value) -> Vec<String> {
 /// One name, which is not read, for a term without any.
 fn marker(is_there: bool) -> Vec<String> {
     if is_there { vec![String::new()] } else { Vec::new() }
+}
+
+/// Whether the operator says of a pod which nodes it may be on, and it is on none yet.
+fn is_unplaced(object: &Value) -> bool {
+    let annotations = object.pointer("/metadata/annotations");
+    let is_gate = |gate: &Value| text(gate, "/name") == Some(labels::PLACEMENT_GATE);
+    text(object, "/spec/nodeName").is_none()
+        && (array(object, "/spec/schedulingGates").iter().any(is_gate)
+            || annotations.is_some_and(|annotations| annotations.get(labels::PLACED_BY).is_some()))
 }
 
 /// Classes of the volumes that come and go with the pods of a template.

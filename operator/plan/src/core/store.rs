@@ -289,9 +289,9 @@ fn strip_pod(object: &mut Value) {
     }
     retain(
         object.pointer_mut("/metadata/annotations"),
-        &[labels::CONTAINERS, labels::PROTECTED_UNTIL, labels::POD_DELETION_COST],
+        &[labels::CONTAINERS, labels::PROTECTED_UNTIL, labels::POD_DELETION_COST, labels::PLACED_BY],
     );
-    retain(object.get_mut("spec"), &["nodeName"]);
+    retain(object.get_mut("spec"), &["nodeName", "schedulingGates"]);
     retain(
         object.get_mut("status"),
         &["phase", "reason", "message", "conditions", "containerStatuses", "initContainerStatuses", "startTime"],

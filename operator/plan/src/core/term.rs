@@ -35,6 +35,8 @@ pub enum Term {
     Draining,
     /// The same with the node's name.
     DrainingNode(String),
+    /// A pod without a node, of which the operator says which nodes it may be on.
+    Unplaced,
     /// A label of a node, `key=value`.
     Label(String),
     /// A Namespace (object name): the object itself, the one that a record is in, or the one that a StorageClass is for.
@@ -67,7 +69,7 @@ impl Term {
             | Self::Label(name)
             | Self::Namespace(name)
             | Self::StorageClass(name) => name,
-            Self::Daemon | Self::Rebalanced | Self::Draining => "",
+            Self::Daemon | Self::Rebalanced | Self::Draining | Self::Unplaced => "",
         }
     }
 

@@ -1,22 +1,28 @@
 //! Placement constraints and strategies as scheduling rules of the pod (ECS: task placement).
 //!
 //! None of this applies on Fargate. What is rendered here is frozen in the service revision: on ECS a changed placement
-//! starts no deployment and moves nothing that runs.
+//! starts no deployment and moves nothing that runs. Constraints that compare values of nodes are frozen as they were written,
+//! and are resolved for each task.
 
+use std::sync::Arc;
+
+use api::capacity_provider::NodeSelectorTerm;
 use api::service::{
     PlacementConstraint, PlacementConstraintType, PlacementStrategy, PlacementStrategyType, ServiceSpec,
 };
 use api::task_definition::TaskDefinitionSpec;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::capacity::Placement;
 use crate::core::integration::Integration;
 use crate::core::object::without_nothing;
 use crate::core::report::{Finding, Refusal};
 use crate::core::world::World;
 use crate::core::{diff, labels};
 use crate::nodes::attribute::{HOSTNAME, ZONE, label};
-use crate::nodes::constraint::{self, NodeRules};
-use crate::nodes::instance::{self, NODE_TERMS};
+use crate::nodes::constraint::{self, Constraint, NodeRules};
+use crate::nodes::instance::{self, Instance, NODE_TERMS};
 
 /// What somebody who launches tasks asks for: the members of CreateService and RunTask.
 #[derive(Clone, Copy, Debug)]
@@ -198,21 +204,74 @@ fn topology_of(field: &str) -> String {
     }
 }
 
-/// Scheduling rules of the `memberOf` constraints of a service and its task definition, all of which must hold.
-pub(crate) fn members_of(
-    world: &dyn World,
-    request: PlacementRequest<'_>,
-    task_definition: &TaskDefinitionSpec,
-) -> Result<NodeRules, Vec<Refusal>> {
+/// The `memberOf` constraints of a service and its task definition.
+pub(crate) fn constraints(request: PlacementRequest<'_>, task_definition: &TaskDefinitionSpec) -> Vec<Constraint> {
     let of_service = request.constraints.iter().map(|constraint| constraint.expression.as_ref());
     let of_task =
         task_definition.placement_constraints.iter().flatten().map(|constraint| constraint.expression.as_ref());
     let mut constraints = constraint::listed("spec.", of_service);
     constraints.extend(constraint::listed("spec.taskDefinition: ", of_task));
-    if constraints.is_empty() {
-        return Ok(NodeRules::default());
-    }
-    constraint::translate(&constraints, &constraint::nodes(world, &constraints))
+    constraints
+}
+
+/// Scheduling rules of constraints, all of which must hold. `is_resolved` says that those that compare values of nodes are
+/// resolved now; the others follow from no node.
+pub(crate) fn members_of(
+    world: &dyn World,
+    constraints: &[Constraint],
+    is_resolved: bool,
+) -> Result<NodeRules, Vec<Refusal>> {
+    let nodes = if is_resolved { constraint::nodes(world, constraints) } else { Vec::new() };
+    constraint::translate(constraints, &nodes)
+}
+
+/// What is reported of constraints that compare values of nodes, where the nodes are those of the moment at which a deployment
+/// starts: a DaemonSet decides by its template which nodes get a task.
+pub(crate) fn resolved_once(constraint: &Constraint) -> Finding {
+    let why = "resolved over the nodes that exist when a deployment starts, since a DaemonSet needs to know them: nodes that join \
+        later with another value are considered from the next deployment on";
+    let path = constraint.path.trim_start_matches("spec.").to_owned();
+    Finding { path, is_approximated: true, why: why.to_owned() }
+}
+
+/// Keeps the scheduler from looking for a node before the operator has said which ones a task may be on.
+pub(crate) fn close_gate(pod_spec: &mut Map<String, Value>) {
+    pod_spec.insert("schedulingGates".to_owned(), json!([{ "name": labels::PLACEMENT_GATE }]));
+}
+
+/// Whether a pod template is made with that gate.
+pub(crate) fn is_gated(pod_spec: &Value) -> bool {
+    let gates = pod_spec.get("schedulingGates").and_then(Value::as_array);
+    let is_own = |gate: &Value| gate.get("name").and_then(Value::as_str) == Some(labels::PLACEMENT_GATE);
+    gates.into_iter().flatten().any(is_own)
+}
+
+/// Where a task may be that is placed now.
+pub(crate) struct Alternatives {
+    /// `nodeSelectorTerms` of a required node affinity.
+    pub(crate) terms: Vec<Value>,
+    /// Whether there is a node that meets one of them.
+    pub(crate) is_met: bool,
+}
+
+/// The nodes that are right for constraints, that a provider stands for, and that are not DRAINING.
+pub(crate) fn alternatives(world: &dyn World, expressions: &[String], placement: &Placement) -> Alternatives {
+    let nodes = instance::instances(world);
+    let of_constraints: Vec<Value> =
+        members_of_now(expressions, &nodes).iter().flatten().map(|term| json!(term)).collect();
+    let terms = constraint::all_of(&of_constraints, &placement.node_selector_terms);
+    let terms = constraint::all_of(&terms, &instance::without_draining(&[]));
+    let typed: Vec<NodeSelectorTerm> =
+        terms.iter().filter_map(|term| NodeSelectorTerm::deserialize(term).ok()).collect();
+    Alternatives { is_met: nodes.iter().any(|node| node.matches_any(&typed)), terms }
+}
+
+/// What constraints of a running deployment come to over these nodes; `None` for any node.
+pub(crate) fn members_of_now(expressions: &[String], nodes: &[Arc<Instance>]) -> Option<Vec<NodeSelectorTerm>> {
+    let constraint = |expression: &String| Constraint { path: String::new(), expression: expression.clone() };
+    let constraints: Vec<Constraint> = expressions.iter().map(constraint).collect();
+    // They were translated before the deployment began, so this never fails.
+    constraint::translate(&constraints, nodes).unwrap_or_default().terms
 }
 
 fn is_distinct_instance(request: PlacementRequest<'_>) -> bool {

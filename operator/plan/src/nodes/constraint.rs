@@ -2,7 +2,7 @@
 //!
 //! The text is parsed and brought into alternatives by [`ecs::query`]; each alternative becomes one term of a required
 //! node affinity. What an expression compares with the values that nodes have (`=~`, `ec2InstanceId`) is resolved over the
-//! nodes there are when a deployment starts, and stays so until the next one.
+//! nodes of the moment.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use ecs::query::{self, Condition, Expression, MAX_PATTERNS, Subject, Test};
 use serde_json::{Map, Value, json};
 
 use crate::core::labels;
-use crate::core::report::{Finding, Refusal};
+use crate::core::report::Refusal;
 use crate::core::world::World;
 use crate::nodes::attribute::{HOSTNAME, label, label_and_value, value_of_label};
 use crate::nodes::instance::{Instance, instances};
@@ -37,8 +37,8 @@ pub struct NodeRules {
     pub beside: BTreeSet<Vec<String>>,
     /// Not beside a task of any of these groups.
     pub apart: BTreeSet<Vec<String>>,
-    /// What acts otherwise than on ECS.
-    pub findings: Vec<Finding>,
+    /// Whether the alternatives follow from the values that nodes have now, so that other nodes can change them.
+    pub follow_nodes: bool,
 }
 
 /// Every expression of a list of constraints that cannot be told of nodes, with its path.
@@ -103,14 +103,8 @@ fn translate_with(constraints: &[Constraint], rules: &mut Rules<'_>) -> Result<N
         return if refusals.is_empty() { Ok(NodeRules::default()) } else { Err(refusals) };
     };
     let alternatives = query::alternatives(&expressions).map_err(|error| vec![unsupported(path, error.to_string())])?;
-    let mut node_rules = join(&alternatives, rules).map_err(|message| vec![unsupported(path, message)])?;
-    if alternatives.iter().flatten().any(looks_at_nodes) {
-        let why = "evaluated against the nodes that exist when a deployment starts: nodes that join later with another \
-            value are considered from the next deployment on";
-        let path = path.trim_start_matches("spec.").to_owned();
-        node_rules.findings.push(Finding { path, is_approximated: true, why: why.to_owned() });
-    }
-    Ok(node_rules)
+    let node_rules = join(&alternatives, rules).map_err(|message| vec![unsupported(path, message)])?;
+    Ok(NodeRules { follow_nodes: alternatives.iter().flatten().any(looks_at_nodes), ..node_rules })
 }
 
 /// The column of the first regular expression beyond [`MAX_PATTERNS`]; `count` goes on with those of this expression.

@@ -1,6 +1,6 @@
 //! What the capacity providers of a revision need.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Asked, Found, list, text};
 use crate::capacity::{self, CapacityPart};
@@ -28,8 +28,7 @@ pub(super) fn of(world: &dyn World, namespace: &str, policy: &NamespacePolicy, p
         if let Some(message) = capacity::refusal(&provider.spec, name, namespace, policy) {
             found.push((path("provider"), Asked::Refused(message)));
         }
-        let kubernetes = provider.spec.kubernetes.unwrap_or_default();
-        let allowed: Vec<Value> = kubernetes.tolerations.iter().flatten().map(|one| json!(one)).collect();
+        let allowed = capacity::tolerations(&provider.spec);
         found.extend(tolerations(&part.placement.tolerations, &allowed).map(|asked| (path("placement"), asked)));
     }
     found

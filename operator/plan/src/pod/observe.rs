@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::ending::{ContainerEnd, Ending, Outlook, container_end, first_start, is_failed_start, outlook};
 use super::metadata::ContainerNote;
-use super::view::{ContainerStatusView, PodStatusView, StateView, TerminatedView};
+use super::view::{ContainerStatusView, PodStatusView, SchedulingGate, StateView, TerminatedView};
 use crate::core::labels;
 use crate::core::moment::after;
 
@@ -88,6 +88,20 @@ pub struct Task {
     pub missing_secret: Option<String>,
     /// Node it runs on.
     pub node: Option<String>,
+    /// Who says which nodes it may be on.
+    pub placing: Placing,
+}
+
+/// Who says which nodes a task may be on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Placing {
+    /// The template.
+    Template,
+    /// The operator, which has not said it yet: the Pod has [`labels::PLACEMENT_GATE`]. With what else keeps it from being
+    /// scheduled.
+    Gated(Vec<SchedulingGate>),
+    /// The operator, and this is the hash of what it said.
+    By(String),
 }
 
 /// What keeps a task from running.
@@ -180,6 +194,18 @@ pub fn observe(pod: &PodView, now: Timestamp) -> Task {
         is_marked: pod.metadata.annotations.get(labels::POD_DELETION_COST).is_some_and(|cost| cost == labels::MARKED),
         missing_secret: notes.iter().find_map(|note| missing_secret(find(note)?)),
         node: pod.spec.node_name.clone(),
+        placing: placing(pod),
+    }
+}
+
+fn placing(pod: &PodView) -> Placing {
+    let gates = &pod.spec.scheduling_gates;
+    let (own, others): (Vec<_>, Vec<_>) = gates.iter().cloned().partition(|gate| gate.name == labels::PLACEMENT_GATE);
+    let said = pod.metadata.annotations.get(labels::PLACED_BY);
+    match (own.is_empty(), said) {
+        (false, _) => Placing::Gated(others),
+        (true, Some(hash)) => Placing::By(hash.clone()),
+        (true, None) => Placing::Template,
     }
 }
 
@@ -409,7 +435,10 @@ fn has_worked(end: &TerminatedView) -> bool {
 
 fn trouble(pod: &PodView, notes: &[ContainerNote], observation: &TaskObservation) -> Option<Trouble> {
     let status = &pod.status;
-    let unscheduled = status.condition("PodScheduled").filter(|condition| condition.status == "False");
+    // What waits for the operator has not been looked at by the scheduler.
+    let unscheduled = status
+        .condition("PodScheduled")
+        .filter(|condition| condition.status == "False" && !matches!(placing(pod), Placing::Gated(_)));
     if let Some(condition) = unscheduled.filter(|_| pod.spec.node_name.is_none()) {
         return Some(Trouble { reason: Reason::TaskPlacementFailure, message: condition.message.clone() });
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::core::store::{DecodeError, Stored, View};
 use crate::core::text::clean;
@@ -14,7 +14,7 @@ use crate::core::text::clean;
 pub struct PodView {
     /// `metadata`
     pub metadata: PodMetadata,
-    /// `spec`, of which only the node is kept.
+    /// `spec`, of which only the node and what keeps the Pod from getting one are kept.
     pub spec: PodSpecView,
     /// `status`
     pub status: PodStatusView,
@@ -88,6 +88,16 @@ pub struct PodOwner {
 pub struct PodSpecView {
     /// The node, once there is one.
     pub node_name: Option<String>,
+    /// What the scheduler waits for before it looks for a node.
+    pub scheduling_gates: Vec<SchedulingGate>,
+}
+
+/// Something that a controller says of a Pod before it is scheduled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct SchedulingGate {
+    /// Whose gate it is.
+    pub name: String,
 }
 
 /// Status of a Pod.

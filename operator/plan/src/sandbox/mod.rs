@@ -67,7 +67,16 @@ impl Server<ObjectKey> {
                 self.apply(world, key, (manager, Part::Main), body.clone(), now).map(drop)
             }
             Op::ApplyStatus { key, status } => self.apply_status(world, key, status, now),
-            Op::Annotate { key, uid, annotations } => self.annotate(world, key, uid, annotations),
+            Op::Annotate { key, uid, annotations } => {
+                self.patch(world, key, uid, &json!({ "metadata": { "annotations": annotations } }))
+            }
+            Op::Place { key, body } => {
+                let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+                if world.get(key).is_some_and(|live| live.resource_version != text("/metadata/resourceVersion")) {
+                    return Err(Refused::Conflict);
+                }
+                self.patch(world, key, text("/metadata/uid"), body)
+            }
             Op::Delete { key, uid, resource_version, only_if_absent } => {
                 if only_if_absent.iter().any(|key| world.get(key).is_some()) {
                     return Ok(());
@@ -105,19 +114,12 @@ impl Server<ObjectKey> {
         self.apply(world, key, (STATUS_FIELD_MANAGER, Part::Status), json!({ "status": status }), now).map(drop)
     }
 
-    fn annotate(
-        &mut self,
-        world: &mut MemoryWorld,
-        key: &ObjectKey,
-        uid: &str,
-        annotations: &std::collections::BTreeMap<String, String>,
-    ) -> Result<(), Refused> {
+    fn patch(&mut self, world: &mut MemoryWorld, key: &ObjectKey, uid: &str, patch: &Value) -> Result<(), Refused> {
         // One that is gone is left alone.
         let Some(live) = world.get(key) else { return Ok(()) };
         if live.uid != uid {
             return Err(Refused::Conflict);
         }
-        let added = json!({ "metadata": { "annotations": annotations } });
-        self.edit(world, key, |object| merge(object, &added)).map(drop)
+        self.edit(world, key, |object| merge(object, patch)).map(drop)
     }
 }

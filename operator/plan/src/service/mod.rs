@@ -26,6 +26,7 @@ mod identify;
 mod identity;
 mod judged;
 mod parts;
+mod places;
 mod record;
 mod report;
 mod resolve;
@@ -81,6 +82,7 @@ pub fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now: Times
     let begun = children::record(context, &deployments);
     let wakes = [stages.wake, counts.rebalancing.wake, stopping.wake, report.wake];
     let steps = begun.into_iter().chain(stages.ops).chain(counts.marks).chain(children.ops).chain(stopping.ops);
+    let steps = steps.chain(snapshot.places.ops(world, &snapshot.namespace, &snapshot.tasks));
     let ops = steps.collect();
     let (refusals, findings) = resolution.into_said();
     let mut plan = Plan {

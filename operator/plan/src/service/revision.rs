@@ -32,6 +32,10 @@ pub struct ServiceRevision {
     pub service_ports: Vec<Value>,
     /// Where tasks run, and in which proportion.
     pub capacity: Vec<CapacityPart>,
+    /// Placement constraints of the service and the task definition that are resolved for each task when it is placed, since they
+    /// compare values that nodes have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints_on_nodes: Vec<String>,
     /// Hash of `placementConstraints` and `placementStrategy` as they were: what they became is in the pod template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement_hash: Option<String>,

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::cluster::ContainerInstanceStatus;
+use api::conditions::Reason;
 use api::service::{ServiceSpec, ServiceStatus};
 use ecs::arn::last_segment;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::places::Places;
 use super::record::Record;
 use super::workload::{self, DaemonSetView, Workload, is_task};
 use crate::core::kind::{Kind, ObjectKey};
@@ -48,6 +50,8 @@ pub(super) struct ServiceSnapshot {
     pub(super) daemon_set: Option<Arc<DaemonSetView>>,
     /// The service's tasks, oldest first.
     pub(super) tasks: Vec<Task>,
+    /// The nodes for tasks that wait to be told.
+    pub(super) places: Places,
     /// Names of the draining nodes that have tasks of the service. Empty for a DAEMON service: its tasks are not replaced
     /// elsewhere, and its DaemonSet leaves such nodes out.
     pub(super) draining: BTreeSet<String>,
@@ -80,7 +84,7 @@ impl View for CheckedSpec {
 
 pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Option<ServiceSnapshot> {
     let root = Root::open(world, key)?;
-    let spec = match root.stored.view::<CheckedSpec>() {
+    let mut spec = match root.stored.view::<CheckedSpec>() {
         Ok(checked) => checked.0.clone(),
         Err(error) => Err(vec![Refusal::invalid("spec", error.to_string())]),
     };
@@ -91,12 +95,11 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
     let label = ecs::name::label_value(&key.name);
     // Service names are unique per cluster.
     let name_taken_by = root.older_namesake(world, &[Term::EcsName(ecs_name.clone()), Term::Cluster(cluster.clone())]);
-    let mut records: Vec<Record> = world
-        .find(Kind::ServiceDeployment, Some(&namespace), &Term::Owner(root.metadata.uid.clone()))
-        .iter()
-        .filter_map(|stored| stored.view::<Record>().ok())
-        .map(|record| record.as_ref().clone())
-        .collect();
+    let (mut records, unreadable) = records(world, &namespace, &root.metadata.uid);
+    // Without it nobody knows what runs and why: nothing is touched before it can be read.
+    if !unreadable.is_empty() {
+        spec = Err(spec.err().unwrap_or_default().into_iter().chain(unreadable).collect());
+    }
     records.sort_by(|one, other| one.created_at.cmp(&other.created_at).then_with(|| one.key.cmp(&other.key)));
     let workloads: BTreeMap<(String, String), Workload> = world
         .find(Kind::Deployment, Some(&namespace), &Term::Owner(root.metadata.uid.clone()))
@@ -113,6 +116,10 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         .filter(|pod| is_task(pod, &names, &daemon_set_name))
         .map(|pod| observe(&pod, now))
         .collect();
+    let places = Places::find(world, &records, &tasks);
+    for task in &mut tasks {
+        task.trouble = places.trouble(task).or(task.trouble.take());
+    }
     let owner = Term::Owner(root.metadata.uid.clone());
     let fetchers = FETCHERS.into_iter().flat_map(|kind| world.find(kind, Some(&namespace), &owner)).collect();
     let daemon_sets = world.find(Kind::DaemonSet, Some(&namespace), &owner);
@@ -134,9 +141,26 @@ pub(super) fn gather(world: &dyn World, key: &ObjectKey, now: Timestamp) -> Opti
         draining: if is_daemon { BTreeSet::new() } else { draining(world, &tasks) },
         daemon_set,
         tasks,
+        places,
         fetchers,
         name_taken_by,
     })
+}
+
+/// Records of deployments, and which of them cannot be read.
+fn records(world: &dyn World, namespace: &str, service: &str) -> (Vec<Record>, Vec<Refusal>) {
+    let (mut records, mut unreadable) = (Vec::new(), Vec::new());
+    for stored in world.find(Kind::ServiceDeployment, Some(namespace), &Term::Owner(service.to_owned())) {
+        match stored.view::<Record>() {
+            Ok(record) => records.push(record.as_ref().clone()),
+            Err(error) => unreadable.push(Refusal {
+                path: stored.key.to_string(),
+                exception: Reason::DeploymentUnreadable,
+                message: format!("{error}: run the version of the operator that wrote it, or a newer one"),
+            }),
+        }
+    }
+    (records, unreadable)
 }
 
 /// The DaemonSet of a service is named like the service.

@@ -330,11 +330,16 @@ fn complete(status: &mut ServiceDeploymentStatus) {
 fn settle(context: Context<'_>, primary: &Record, statuses: &mut BTreeMap<String, ServiceDeploymentStatus>) {
     let records = &context.snapshot.records;
     let is_undone = |record: &&Record| record.status.status == Some(ServiceDeploymentState::RollbackInProgress);
+    // Somebody may have deleted what it is to return to.
+    let has_target = |undone: &Record| {
+        let target = undone.status.rollback.as_ref().map(|rollback| &rollback.service_revision);
+        target.is_some_and(|target| records.iter().any(|record| record.key.name == *target))
+    };
     for undone in records.iter().filter(is_undone) {
         let undoes = |record: &Record| record.spec.rollback_of.as_ref() == Some(&undone.key.name);
         let undoing = match records.iter().find(|record| undoes(record)) {
             // Its rollback begins with this reconcile.
-            None if undone.id() == primary.id() || undoes(primary) => Undoing::NotYet,
+            None if undoes(primary) || (undone.id() == primary.id() && has_target(undone)) => Undoing::NotYet,
             None => Undoing::Never,
             Some(record) => Undoing::Begun {
                 stage: stage_of(statuses.get(record.digits()).unwrap_or(&record.status)),
@@ -343,6 +348,9 @@ fn settle(context: Context<'_>, primary: &Record, statuses: &mut BTreeMap<String
         };
         if let (Some(stage), Some(status)) = (undoing.settle(), statuses.get_mut(undone.digits())) {
             status.status = state_name(stage);
+            if !has_target(undone) {
+                status.status_reason = Some(event::no_rollback_candidate());
+            }
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::field::{Field, approximated, fine, honoured, ignored, no_effect, refused, roughly, with_note};
 use super::{kubernetes, service_connect, service_deployment, service_traffic, service_volume};
 
-const MEMBER_OF: &str = "becomes required node affinity; =~ and ec2InstanceId are evaluated against the nodes that \
-    exist when a deployment starts; agentVersion, registeredAt and runningTasksCount are refused";
+const MEMBER_OF: &str = "becomes required node affinity; the operator resolves =~ and ec2InstanceId for each task, for \
+    DAEMON services when a deployment starts; agentVersion, registeredAt and runningTasksCount are refused";
 const DAEMON: &str = "DAEMON becomes a DaemonSet: one task on each eligible ACTIVE instance; daemon tasks start first \
     if you set kubernetes.priorityClassName, and leave a draining node after all other tasks";
 const BINPACK: &str = "the scheduler profiles of the Helm chart (scheduler.enabled) pack nodes, and it is honoured; \

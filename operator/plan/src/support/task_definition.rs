@@ -7,8 +7,8 @@ const BRIDGE: &str =
     "containers of a task share one network namespace, and a hostPort of 0 reserves no port of the node";
 const NO_NETWORK: &str = "a pod always has an IP address; a NetworkPolicy denies all traffic to and from it, if the \
     network plugin of the cluster enforces NetworkPolicies";
-const MEMBER_OF: &str = "becomes required node affinity; =~ and ec2InstanceId are evaluated against the nodes that \
-    exist when a deployment starts; agentVersion, registeredAt and runningTasksCount are refused";
+const MEMBER_OF: &str = "becomes required node affinity; the operator resolves =~ and ec2InstanceId for each task, for \
+    DAEMON services when a deployment starts; agentVersion, registeredAt and runningTasksCount are refused";
 const TAGS: &str =
     "tasks carry them in an annotation of the pod if the service propagates the tags of its task definition";
 const PROXY: &str = "App Mesh is discontinued; a service mesh injects its proxy through labels or annotations, which \

@@ -268,7 +268,7 @@ impl Cluster {
             labels["pod-template-hash"] = json!("hash");
             let controller = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("{owner}-hash"),
                 "uid": "replica-set", "controller": true});
-            self.apply(json!({
+            let mut pod = json!({
                 "apiVersion": "v1", "kind": "Pod",
                 "metadata": {"name": name, "labels": labels, "annotations": template["metadata"]["annotations"],
                     "ownerReferences": [controller]},
@@ -276,7 +276,13 @@ impl Cluster {
                 "status": {"phase": "Running", "containerStatuses": states, "startTime": self.now.to_string(),
                     "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": self.now.to_string()},
                         {"type": "PodScheduled", "status": "True"}]},
-            }));
+            });
+            if let Some(gates) = template.pointer("/spec/schedulingGates") {
+                pod["spec"] = json!({"schedulingGates": gates, "containers": template["spec"]["containers"]});
+                let gated = json!({"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"});
+                pod["status"] = json!({"phase": "Pending", "conditions": [gated]});
+            }
+            self.apply(pod);
         }
         moved
     }
@@ -297,6 +303,15 @@ pub fn task_definition(family: &str, image: &str) -> Value {
     json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSTaskDefinition", "metadata": {"name": family},
         "spec": {"family": family, "containerDefinitions": [
             {"name": "app", "image": image, "memory": 128, "cpu": 256, "portMappings": [{"containerPort": 8080}]}]}})
+}
+
+/// A service of so many healthy tasks, at rest.
+pub fn steady(name: &str, count: i64) -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.apply(task_definition("web", "example.com/web:1"));
+    cluster.apply(service(name, "web", count));
+    cluster.run();
+    cluster
 }
 
 pub fn service(name: &str, family: &str, count: i64) -> Value {

@@ -157,20 +157,24 @@ impl Session<'_> {
                 }
             }
             Op::Annotate { uid, annotations, .. } => {
-                let path = format!("{}?{}", request::item(key)?, request::query(&[("fieldManager", FIELD_MANAGER)]));
-                let body = json!({"metadata": {"uid": uid, "annotations": annotations}});
-                match self.write(op, request::send(Method::PATCH, &path, MERGE, &body)?).await {
-                    // Gone already: there is nothing to report.
-                    Err(ExecuteError::NotFound(_)) => Ok(()),
-                    other => other,
-                }
+                self.merge(op, &json!({"metadata": {"uid": uid, "annotations": annotations}})).await
             }
+            Op::Place { body, .. } => self.merge(op, body).await,
             Op::Delete { uid, resource_version, only_if_absent, .. } => {
                 for other in only_if_absent {
                     self.confirm_absence(other).await?;
                 }
                 self.delete(op, uid, resource_version).await
             }
+        }
+    }
+
+    /// Merges into an object that is not ours. One that is gone already is left alone.
+    async fn merge(&self, op: &Op, body: &Value) -> Result<(), ExecuteError> {
+        let path = format!("{}?{}", request::item(op.key())?, request::query(&[("fieldManager", FIELD_MANAGER)]));
+        match self.write(op, request::send(Method::PATCH, &path, MERGE, body)?).await {
+            Err(ExecuteError::NotFound(_)) => Ok(()),
+            other => other,
         }
     }
 

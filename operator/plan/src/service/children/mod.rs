@@ -83,6 +83,9 @@ pub(super) fn plan(
     for workload in &counts.workloads {
         ensure.runs(&workload.record, &workload.key, workload::body(workload, snapshot, &owner));
     }
+    for (key, replicas) in &counts.orphans {
+        ensure.scaled(key, *replicas);
+    }
     if let Some((daemon, record)) = counts.daemon.as_ref().and_then(|daemon| Some((daemon, daemon.record.as_ref()?))) {
         ensure.runs(record, &daemon::key(snapshot), daemon::body(snapshot, record, daemon.update, &owner));
     }
@@ -157,6 +160,19 @@ impl Ensure<'_> {
             let manager = FIELD_MANAGER.to_owned();
             self.children.ops.push(Op::Apply { key: key.clone(), body, manager, because });
         }
+    }
+
+    /// A Deployment of which nothing but the count can be written. Under a name of its own: what the operator applied before
+    /// stays as it is.
+    fn scaled(&mut self, key: &ObjectKey, replicas: i64) {
+        let (api_version, kind) = (key.kind.api_version(), key.kind.kind());
+        let body = json!({
+            "apiVersion": api_version, "kind": kind,
+            "metadata": { "name": key.name, "namespace": key.namespace },
+            "spec": { "replicas": replicas },
+        });
+        let manager = format!("{FIELD_MANAGER}/replicas");
+        self.children.ops.push(Op::Apply { key: key.clone(), body, manager, because: "spec.replicas".to_owned() });
     }
 
     /// Removes a child that is not wanted any more, if it is there and ours.

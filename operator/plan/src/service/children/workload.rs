@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::core::labels;
 use crate::core::object::{child, put};
+use crate::launch::placement::is_gated;
 use crate::nodes::constraint::all_of;
 use crate::nodes::instance::NODE_TERMS;
 use crate::service::counts::WantedWorkload;
@@ -63,7 +64,8 @@ fn template(wanted: &WantedWorkload, provider: &str) -> Value {
     }
     let placement = &wanted.part.placement;
     if let Some(spec) = template.get_mut("spec") {
-        if !placement.node_selector_terms.is_empty() {
+        // What waits for a gate is told its nodes when it is placed.
+        if !placement.node_selector_terms.is_empty() && !is_gated(spec) {
             let mut affinity = spec.get("affinity").cloned().unwrap_or_else(|| Value::Object(Map::new()));
             let constraint = affinity.pointer(NODE_TERMS).and_then(Value::as_array).map(Vec::as_slice);
             let terms = all_of(constraint.unwrap_or_default(), &placement.node_selector_terms);

@@ -43,6 +43,8 @@ pub(super) struct Counts {
     pub(super) bounds: Option<Bounds>,
     /// Deployments as they should be; those not listed are left alone.
     pub(super) workloads: Vec<WantedWorkload>,
+    /// Deployments that are to have fewer tasks and whose records are gone, so that nothing else of them can be written.
+    pub(super) orphans: Vec<(ObjectKey, i64)>,
     /// Deployments of earlier service deployments that have no tasks left.
     pub(super) finished: Vec<ObjectKey>,
     /// The DaemonSet of a DAEMON service, which has no Deployments.
@@ -79,8 +81,10 @@ impl Counts {
     /// How many tasks a Deployment is asked to keep, before this step and after it. `None` for tasks without a Deployment.
     pub(super) fn kept(&self, snapshot: &ServiceSnapshot, deployment: &str, provider: &str) -> Option<i64> {
         let live = snapshot.workload(deployment, provider)?;
-        let wanted = self.workloads.iter().find(|wanted| wanted.key == live.stored.key);
-        Some(wanted.map_or(live.replicas, |wanted| wanted.replicas.min(live.replicas)))
+        let workloads = self.workloads.iter().map(|wanted| (&wanted.key, wanted.replicas));
+        let orphans = self.orphans.iter().map(|(key, replicas)| (key, *replicas));
+        let wanted = workloads.chain(orphans).find(|(key, _)| **key == live.stored.key);
+        Some(wanted.map_or(live.replicas, |(_, replicas)| replicas.min(live.replicas)))
     }
 
     /// Whether the maximum leaves room to start a replacement before a task is stopped.
@@ -208,12 +212,17 @@ impl Rollout<'_> {
             let lowered = lowering.map(|live| self.lower(live, group.part, count));
             let replicas = lowered.as_ref().map_or(count, |lowered| lowered.count);
             if let (Some(live), Some(lowered)) = (lowering, lowered) {
+                if let Some(status) = counts.rebalancing.status.as_mut().filter(|_| counts.rebalancing.is_moving) {
+                    let leaving = self.tasks.iter().find(|judged| lowered.victims.contains(&judged.task.uid));
+                    status.leaving = leaving.map(|judged| judged.task.id.clone());
+                }
                 counts.lowered.insert((live.deployment.clone(), live.provider.clone()));
                 counts.victims.extend(lowered.victims);
                 counts.marks.extend(lowered.marks);
             }
             match self.workload(group, replicas) {
                 Wanted::Kept(workload) => counts.workloads.push(*workload),
+                Wanted::Orphan(key, replicas) => counts.orphans.push((key, replicas)),
                 Wanted::Finished(key) => counts.finished.push(key),
                 Wanted::Nothing => {}
             }
@@ -247,8 +256,9 @@ impl Rollout<'_> {
         let is_empty = replicas == 0 && part.asked == 0 && part.tasks.existing == 0;
         match (record, live) {
             (_, Some(live)) if is_empty && !part.is_primary => Wanted::Finished(live.stored.key.clone()),
-            // Without its record the template cannot be written again: it can only end.
+            // Without its record the template cannot be written again: it can only have fewer tasks, and end.
             (None, Some(live)) if replicas == 0 => Wanted::Finished(live.stored.key.clone()),
+            (None, Some(live)) if replicas < live.replicas => Wanted::Orphan(live.stored.key.clone(), replicas),
             (Some(record), live) => Wanted::Kept(Box::new(WantedWorkload {
                 key: live.map_or_else(
                     || workload::key(&self.context.snapshot.key, record.digits(), capacity.provider.as_deref()),
@@ -295,6 +305,7 @@ impl Rollout<'_> {
 /// What becomes of one Deployment.
 enum Wanted {
     Kept(Box<WantedWorkload>),
+    Orphan(ObjectKey, i64),
     Finished(ObjectKey),
     Nothing,
 }

@@ -26,6 +26,7 @@ use serde::Deserialize;
 use crate::capacity::CapacityPart;
 use crate::core::moment::after;
 use crate::core::status::narrow;
+use crate::launch::placement::members_of_now;
 use crate::nodes::attribute::ZONE;
 use crate::nodes::instance::{Instance, NODE_TERMS, Toleration, instances};
 use crate::service::context::Context;
@@ -47,6 +48,8 @@ const MOST_TRIES: usize = 10;
 pub(in crate::service) struct Rebalancing {
     /// Which of the parts is to have one task more than its goal, for now.
     pub(super) surge: Option<usize>,
+    /// A task was started for balance, and none has made way for it yet.
+    pub(in crate::service) is_moving: bool,
     /// What there is to tell.
     pub(in crate::service) told: Option<(EventName, String)>,
     /// What to remember.
@@ -57,6 +60,20 @@ pub(in crate::service) struct Rebalancing {
 
 /// Decides over the parts of a service, those of older deployments included.
 pub(super) fn decide(
+    context: Context<'_>,
+    tasks: &[Judged<'_>],
+    service: &ResolvedService,
+    primary: &Record,
+    stages: &Stages,
+    groups: &[Group<'_>],
+) -> Rebalancing {
+    let desired = context.snapshot.desired_count();
+    let is_unbalanced = context.snapshot.status.rebalancing.as_ref().is_some_and(|status| status.unbalanced);
+    let is_moving = is_unbalanced && groups.iter().any(|group| has_one_more(&group.part, desired));
+    Rebalancing { is_moving, ..next(context, tasks, service, primary, stages, groups) }
+}
+
+fn next(
     context: Context<'_>,
     tasks: &[Judged<'_>],
     service: &ResolvedService,
@@ -99,11 +116,12 @@ pub(super) fn decide(
             return Rebalancing { wake: Some(pause_ends(tried)), ..unchanged() };
         }
         status.unbalanced = true;
+        status.leaving = None;
         status.tries.retain(|tried| pause_ends(tried) > now);
         status.tries.insert(0, RebalancingTry { distribution: zones, tried_at: MicroTime(now) });
         status.tries.truncate(MOST_TRIES);
         let told = (EventName::ServiceRebalancingStarted, event::not_balanced(&snapshot.ecs_name, &distribution));
-        return Rebalancing { surge: Some(index), told: Some(told), status: Some(status), wake: None };
+        return Rebalancing { surge: Some(index), told: Some(told), status: Some(status), ..Rebalancing::default() };
     }
     if distribution.is_empty() || !status.unbalanced {
         return unchanged();
@@ -124,13 +142,18 @@ fn is_steady(part: &Part) -> bool {
     tasks.leaving == 0 && [part.asked, tasks.existing, tasks.healthy].into_iter().all(|count| count == part.goal)
 }
 
+/// Whether a part is asked for one task more than its goal.
+fn has_one_more(part: &Part, desired: i64) -> bool {
+    part.asked == part.goal + 1 && part.asked_for == Some(desired)
+}
+
 /// Whether a part was asked for one task more, for balance, and that one may still become healthy. A part that was asked
 /// for more because more were desired then, or because a task is being replaced, was not.
 fn is_surging(part: &Part, desired: i64) -> bool {
     let tasks = part.tasks;
     let is_done = tasks.existing == part.asked && tasks.healthy == part.asked;
     let is_hopeless = tasks.unplaced > 0 || tasks.failing > 0 || tasks.leaving > 0;
-    part.asked == part.goal + 1 && part.asked_for == Some(desired) && !is_done && !is_hopeless
+    has_one_more(part, desired) && !is_done && !is_hopeless
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -146,10 +169,15 @@ fn zones<'a>(
     primary: &Record,
     capacity: &CapacityPart,
 ) -> BTreeMap<&'a str, Counts> {
+    let expressions = &primary.revision.constraints_on_nodes;
+    let members = Some(expressions).filter(|all| !all.is_empty()).and_then(|all| members_of_now(all, instances));
     let instances = || instances.iter().map(Arc::as_ref);
     let zone = |instance: &'a Instance| instance.labels.get(ZONE).map(String::as_str).filter(|zone| !zone.is_empty());
-    let eligible: BTreeSet<&str> =
-        instances().filter(|instance| is_eligible(instance, primary, capacity)).filter_map(zone).collect();
+    let eligible: BTreeSet<&str> = instances()
+        .filter(|instance| is_eligible(instance, primary, capacity))
+        .filter(|instance| members.as_ref().is_none_or(|terms| instance.matches_any(terms)))
+        .filter_map(zone)
+        .collect();
     let mut counts: BTreeMap<&str, Counts> = eligible.into_iter().map(|zone| (zone, Counts::default())).collect();
     let of_node: BTreeMap<&str, &str> =
         instances().filter_map(|instance| Some((instance.name.as_str(), zone(instance)?))).collect();

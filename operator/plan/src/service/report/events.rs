@@ -11,13 +11,17 @@ use api::service::{
 };
 use ecs::deployment::Said;
 use ecs::event::{self, EventName};
+use ecs::lifecycle::StopCode;
 use jiff::Timestamp;
 
 use super::outcome::{Outcome, Summary};
 use crate::core::moment::after;
 use crate::core::op::{Notice, NoticeKind};
 use crate::core::status::narrow;
+use crate::nodes::attribute::ZONE;
+use crate::nodes::instance::instance;
 use crate::pod::observe::Task;
+use crate::service::context::Context;
 use crate::service::record::Record;
 
 /// ECS starts tasks in groups of at most ten, one event each.
@@ -40,8 +44,12 @@ pub(super) struct Told {
 pub(super) fn tell(outcome: &Outcome<'_>, summary: &Summary) -> Told {
     let snapshot = outcome.context.snapshot;
     let before = snapshot.status.task_watermark.clone().unwrap_or_default();
-    let started =
-        advance(before.started_through.as_ref(), &before.started_ids, &snapshot.tasks, |task| Some(task.created_at));
+    // The zone of a task that is started for balance is told, so it has to be known.
+    let is_moving = outcome.counts.rebalancing.is_moving;
+    let waits = is_moving && snapshot.tasks.iter().any(|task| task.node.is_none() && !task.is_stopping);
+    let started = advance(before.started_through.as_ref(), &before.started_ids, &snapshot.tasks, |task| {
+        Some(task.created_at).filter(|_| !waits)
+    });
     // What was or is given up is told as such.
     let given_up = outcome.stopping.given_up.iter().map(|given_up| &given_up.record);
     let recorded: BTreeSet<&str> =
@@ -149,6 +157,10 @@ impl<'a> Teller<'a> {
             if given_up.is_unhealthy {
                 self.tell(None, event::failed_health_checks(self.service, id));
             }
+            if task.stop_code == StopCode::TaskFailedToStart.as_str() {
+                let message = event::unable_to_start(self.service, &task.stopped_reason);
+                self.announce(AnnouncementTopic::TaskFailedToStart, None, message);
+            }
             let message = match task.started_at {
                 Some(_) => event::stopped_tasks(self.service, &[id.to_owned()]),
                 None => event::stopped_pending_tasks(self.service, 1),
@@ -169,6 +181,13 @@ impl<'a> Teller<'a> {
         let tasks = &self.outcome.context.snapshot.tasks;
         let has_run = |id: &&String| tasks.iter().any(|task| task.id == **id && task.started_at.is_some());
         let (ran, pending): (Vec<&String>, Vec<&String>) = stopped.iter().partition(has_run);
+        let leaving =
+            self.outcome.context.snapshot.status.rebalancing.as_ref().and_then(|status| status.leaving.clone());
+        let (moved, ran): (Vec<&String>, Vec<&String>) = ran.into_iter().partition(|id| Some(*id) == leaving.as_ref());
+        for id in moved {
+            let zone = self.zone(id).unwrap_or_default();
+            self.tell(None, event::stopped_for_balance(self.service, &zone, std::slice::from_ref(id)));
+        }
         let ran: Vec<String> = ran.into_iter().cloned().collect();
         for ids in ran.chunks(TASKS_PER_EVENT) {
             self.tell(None, event::stopped_tasks(self.service, ids));
@@ -176,9 +195,34 @@ impl<'a> Teller<'a> {
         if !pending.is_empty() {
             self.tell(None, event::stopped_pending_tasks(self.service, pending.len()));
         }
-        for ids in started.chunks(TASKS_PER_EVENT) {
-            self.tell(None, event::started_tasks(self.service, ids));
+        if let ([_], true) = (started, self.outcome.counts.rebalancing.is_moving)
+            && let Some(zone) = started.first().and_then(|id| self.zone(id))
+        {
+            self.tell(None, event::started_for_balance(self.service, &zone, started));
+            return;
         }
+        let mut replaced = self.replaced().min(started.len());
+        for ids in started.chunks(TASKS_PER_EVENT) {
+            let of_these = replaced.min(ids.len());
+            replaced -= of_these;
+            let message = match of_these {
+                0 => event::started_tasks(self.service, ids),
+                _ => event::started_replacements(self.service, ids, of_these),
+            };
+            self.tell(None, message);
+        }
+    }
+
+    /// The zone of the node that a task is on.
+    fn zone(&self, id: &str) -> Option<String> {
+        let Context { world, snapshot, .. } = self.outcome.context;
+        let task = snapshot.tasks.iter().find(|task| task.id == id)?;
+        instance(world, task.node.as_deref()?)?.labels.get(ZONE).cloned()
+    }
+
+    /// Unhealthy tasks that are there and that others are started for.
+    fn replaced(&self) -> usize {
+        self.outcome.tasks.iter().filter(|judged| judged.is_unhealthy).count()
     }
 
     /// Conditions that last, and balance between zones.

@@ -115,7 +115,7 @@ fn provider_placement(world: &dyn World, snapshot: &ServiceSnapshot, name: &str)
     if let Some(message) = capacity::refusal(&provider.spec, name, &snapshot.namespace, &policy) {
         return Err(Missing::new(Reason::CapacityProviderNotAllowed, message));
     }
-    Ok(capacity::placement(world, &provider.object_name, &provider.spec).placement)
+    Ok(capacity::placement(&provider.object_name, &provider.spec).placement)
 }
 
 /// The revision that tasks started now would run.

@@ -55,7 +55,9 @@ pub(super) fn next_revision(
     let findings = support::merge(general.to_vec(), own.collect());
     let request = PlacementRequest::of(spec);
     let findings = placement::tell_packing(request, context.settings.has_binpack_profiles, findings);
-    let rules = placement::members_of(context.world, request, task_definition).map_err(Unresolved::Refused)?;
+    let constraints = placement::constraints(request, task_definition);
+    let is_daemon = snapshot.is_daemon();
+    let mut rules = placement::members_of(context.world, &constraints, is_daemon).map_err(Unresolved::Refused)?;
 
     let service_label = ecs::name::label_value(&snapshot.key.name);
     let mut pod_spec = pod.spec.as_object().cloned().unwrap_or_default();
@@ -65,8 +67,20 @@ pub(super) fn next_revision(
     let has_profiles = context.settings.has_binpack_profiles;
     placement::apply(request, is_fargate, has_profiles, &service_label, &mut pod_spec);
     let images = Images::of(task_definition, &pod_spec);
+    let mut constraints_on_nodes = Vec::new();
+    let mut findings = findings;
+    if rules.follow_nodes && is_daemon {
+        findings.extend(constraints.first().map(placement::resolved_once));
+    }
+    if rules.follow_nodes && !is_daemon {
+        rules.terms = None;
+        placement::close_gate(&mut pod_spec);
+        constraints_on_nodes.extend(constraints.into_iter().map(|constraint| constraint.expression));
+    }
     rules.apply(&mut pod_spec);
-    placement::keep_off_draining_instances(&mut pod_spec);
+    if constraints_on_nodes.is_empty() {
+        placement::keep_off_draining_instances(&mut pod_spec);
+    }
     let metadata = metadata(snapshot, spec, task_definition, &revision, &pod);
     let revision = ServiceRevision {
         task_definition: revision.reference(),
@@ -76,6 +90,7 @@ pub(super) fn next_revision(
         cluster_children: pod.cluster_scoped,
         service_ports: pod.ports.iter().map(service_port).collect(),
         capacity: capacity.to_vec(),
+        constraints_on_nodes,
         placement_hash: Some(placement::request_hash(&snapshot.document)),
         container_images: Vec::new(),
     };
@@ -85,7 +100,7 @@ pub(super) fn next_revision(
         let refuse = |refusal: Refusal| Refusal { path: format!("spec.{}", refusal.path), ..refusal };
         return Err(Unresolved::Refused(refusals.into_iter().map(refuse).collect()));
     }
-    Ok((NextRevision { revision, trigger, images }, support::merge(findings, rules.findings)))
+    Ok((NextRevision { revision, trigger, images }, findings))
 }
 
 /// The service revision of an earlier deployment, as it was frozen then. Only the strategy is that of now, since counts are.
