@@ -55,6 +55,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
 {{- end }}
 
+{{/* Nor for what runs when the chart is uninstalled. */}}
+{{- define "ecs-operator.uninstallLabels" -}}
+app.kubernetes.io/name: ecs-operator-uninstall
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: ecs-operator
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") }}
+{{- end }}
+
+{{/* What is made after the operator is deleted, in the order of its weight, and goes when it is done. */}}
+{{- define "ecs-operator.uninstallHook" -}}
+helm.sh/hook: post-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
 {{/* A scheduler belongs to one minor version of Kubernetes: without a tag it is the version of the API server, less what a distribution adds to it (v1.36.3-eks-0a1b2c3 is v1.36.3). */}}
 {{- define "ecs-operator.schedulerImage" -}}
 {{- $version := regexFind "^v[0-9]+\\.[0-9]+\\.[0-9]+" .Capabilities.KubeVersion.Version -}}

@@ -200,8 +200,11 @@ impl Scenario {
             return Ok(());
         }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        namespaces.delete(&self.namespace, &DeleteParams::default()).await?;
-        Ok(())
+        match namespaces.delete(&self.namespace, &DeleteParams::default()).await {
+            // The scenario itself deleted it.
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            other => Ok(other.map(drop)?),
+        }
     }
 
     /// A client with the administrator's rights.

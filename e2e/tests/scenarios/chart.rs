@@ -112,7 +112,7 @@ async fn when_helm_upgrades_the_charts_as_they_are_then_the_server_has_no_object
 }
 
 /// A value that is wrong, and what of its path is in the message.
-const WRONG: [(&str, &str, &str, &str); 20] = [
+const WRONG: [(&str, &str, &str, &str); 21] = [
     ("ecs-operator", "replcas=2", "''", "replcas"),
     ("ecs-operator", "replicas=-1", "/replicas", "minimum"),
     ("ecs-operator", "replicas=many", "/replicas", "integer"),
@@ -129,6 +129,7 @@ const WRONG: [(&str, &str, &str, &str); 20] = [
     ("ecs-operator", "imageResolution.pullSecret=true", "/imageResolution", "pullSecret"),
     ("ecs-operator", "alarms.alertmanagerUrl=alertmanager:9093", "/alarms/alertmanagerUrl", "pattern"),
     ("ecs-operator", "resources.request.cpu=1", "/resources", "request"),
+    ("ecs-operator", "uninstall.releaseFinalizer=true", "/uninstall", "releaseFinalizer"),
     ("ecs-operator", "scheduler.enabeld=true", "/scheduler", "enabeld"),
     ("ecs-operator", "scheduler.image.digest=latest", "/scheduler/image/digest", "pattern"),
     ("ecs-operator-crds", "keeep=true", "''", "keeep"),

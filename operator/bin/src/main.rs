@@ -1,4 +1,4 @@
-//! The operator's binary: `run`, `crd`, `version`. Wiring only.
+//! The operator's binary: `run`, `uninstall`, `crd`, `version`. Wiring only.
 
 mod logs;
 mod options;
@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::options::{Arguments, Command, CrdArguments, RunArguments};
+use crate::options::{Arguments, Command, CrdArguments, RunArguments, UninstallArguments};
 
 // Relists fragment glibc's arenas.
 #[global_allocator]
@@ -16,6 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments),
+        Command::Uninstall(arguments) => uninstall(arguments),
         Command::Crd(arguments) => crd(&arguments),
         Command::Version => {
             println!("ecs-operator {}", env!("CARGO_PKG_VERSION"));
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Box<RunArguments>) -> anyhow::Result<()> {
-    logs::start(arguments.log_format, &arguments.log_level)?;
+    logs::start(arguments.logs.log_format, &arguments.logs.log_level)?;
     let options = arguments.into_options()?;
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         tracing::info!(
@@ -42,6 +43,15 @@ fn run(arguments: Box<RunArguments>) -> anyhow::Result<()> {
             "starting"
         );
         Ok(runtime::run(options).await?)
+    })
+}
+
+fn uninstall(arguments: UninstallArguments) -> anyhow::Result<()> {
+    logs::start(arguments.logs.log_format, &arguments.logs.log_level)?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let released = runtime::uninstall::uninstall(arguments.into_uninstall()).await?;
+        tracing::info!(step = "uninstall", released, "no finalizers are left");
+        Ok(())
     })
 }
 

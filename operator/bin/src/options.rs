@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use runtime::answer::Sources;
 use runtime::answer::alarms::{Alertmanager, Source};
 use runtime::answer::images::{AddressRange, Lookup, Registry, RegistryOptions};
+use runtime::uninstall::Uninstall;
 use runtime::{AlarmSource, Election, ImageResolution, Options};
 
 /// Brings the semantics of Amazon ECS to Kubernetes.
@@ -23,6 +24,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the operator, in the cluster of the kubeconfig or the one that this process runs in
     Run(Box<RunArguments>),
+    /// Take the finalizers of an operator that is gone off everything that has one
+    Uninstall(UninstallArguments),
     /// Print the CustomResourceDefinitions
     Crd(CrdArguments),
     /// Print the version
@@ -43,15 +46,7 @@ pub(crate) enum LogFormat {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct RunArguments {
-    /// Namespaces to work in, separated by commas; empty means all
-    #[arg(long, env = "ECS_OPERATOR_NAMESPACES", value_delimiter = ',')]
-    namespaces: Vec<String>,
-
-    /// Address of /livez, /readyz and /metrics
-    #[arg(long, env = "ECS_OPERATOR_BIND_ADDRESS", default_value = "0.0.0.0:8080")]
-    bind_address: SocketAddr,
-
+pub(crate) struct LogArguments {
     /// Log format
     #[arg(long, env = "ECS_OPERATOR_LOG_FORMAT", value_enum, default_value = "json")]
     pub(crate) log_format: LogFormat,
@@ -59,11 +54,10 @@ pub(crate) struct RunArguments {
     /// A level (error, warn, info, debug, trace), or a list such as `info,runtime=debug`
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub(crate) log_level: String,
+}
 
-    /// Number of objects to reconcile at the same time
-    #[arg(long, env = "ECS_OPERATOR_WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
-    workers: u16,
-
+#[derive(Debug, Args)]
+pub(crate) struct ElectionArguments {
     /// Whether to elect a leader among several processes; use `false` only if there is certainly no other process
     #[arg(
         long,
@@ -95,6 +89,44 @@ pub(crate) struct RunArguments {
     /// Seconds between two renewals, or two checks of another process's Lease
     #[arg(long, env = "ECS_OPERATOR_LEASE_RETRY_PERIOD", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
     lease_retry_period: u64,
+
+    /// Name of this process in Events and in the Lease; in a cluster, that of the pod
+    #[arg(long, env = "POD_NAME", default_value = "ecs-operator")]
+    instance: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UninstallArguments {
+    /// Namespaces that the operator worked in, separated by commas; empty means all
+    #[arg(long, env = "ECS_OPERATOR_NAMESPACES", value_delimiter = ',')]
+    namespaces: Vec<String>,
+
+    #[command(flatten)]
+    election: ElectionArguments,
+
+    #[command(flatten)]
+    pub(crate) logs: LogArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// Namespaces to work in, separated by commas; empty means all
+    #[arg(long, env = "ECS_OPERATOR_NAMESPACES", value_delimiter = ',')]
+    namespaces: Vec<String>,
+
+    /// Address of /livez, /readyz and /metrics
+    #[arg(long, env = "ECS_OPERATOR_BIND_ADDRESS", default_value = "0.0.0.0:8080")]
+    bind_address: SocketAddr,
+
+    #[command(flatten)]
+    pub(crate) logs: LogArguments,
+
+    /// Number of objects to reconcile at the same time
+    #[arg(long, env = "ECS_OPERATOR_WORKERS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: u16,
+
+    #[command(flatten)]
+    election: ElectionArguments,
 
     /// Seconds that running reconciles may take after SIGTERM
     #[arg(long, env = "ECS_OPERATOR_DRAIN_SECONDS", default_value_t = 20)]
@@ -173,10 +205,6 @@ pub(crate) struct RunArguments {
         default_missing_value = "true"
     )]
     binpack_scheduler: bool,
-
-    /// Name of this process in Events and in the Lease; in a cluster, that of the pod
-    #[arg(long, env = "POD_NAME", default_value = "ecs-operator")]
-    instance: String,
 }
 
 fn account(text: &str) -> Result<String, String> {
@@ -184,19 +212,30 @@ fn account(text: &str) -> Result<String, String> {
     if is_account { Ok(text.to_owned()) } else { Err("an account has twelve digits".to_owned()) }
 }
 
-impl RunArguments {
-    /// # Errors
-    /// When registries or the Alertmanager cannot be asked as the flags say.
-    pub(crate) fn into_options(self) -> anyhow::Result<Options> {
-        let election = self.leader_elect.then(|| Election {
-            namespace: self.lease_namespace,
-            name: self.lease_name,
+impl ElectionArguments {
+    fn to_election(&self) -> Option<Election> {
+        self.leader_elect.then(|| Election {
+            namespace: self.lease_namespace.clone(),
+            name: self.lease_name.clone(),
             identity: runtime::lead::lease::identity(&self.instance),
             lease: Duration::from_secs(self.lease_duration),
             // A leader that stops later than others may begin would be one of two.
             renew_deadline: Duration::from_secs(self.lease_renew_deadline.min(self.lease_duration - 1)),
             retry: Duration::from_secs(self.lease_retry_period),
-        });
+        })
+    }
+}
+
+impl UninstallArguments {
+    pub(crate) fn into_uninstall(self) -> Uninstall {
+        Uninstall { namespaces: named(self.namespaces), election: self.election.to_election() }
+    }
+}
+
+impl RunArguments {
+    /// # Errors
+    /// When registries or the Alertmanager cannot be asked as the flags say.
+    pub(crate) fn into_options(self) -> anyhow::Result<Options> {
         let identity =
             runtime::Identity { partition: self.aws_partition, region: self.aws_region, account: self.aws_account_id };
         let images = image_resolution(&self.image_resolution);
@@ -225,17 +264,22 @@ impl RunArguments {
         };
         let alarm_source = if alarms.is_some() { AlarmSource::Configured } else { AlarmSource::None };
         Ok(Options {
-            namespaces: self.namespaces.into_iter().filter(|name| !name.is_empty()).collect(),
+            namespaces: named(self.namespaces),
             address: self.bind_address,
             workers: usize::from(self.workers),
-            election,
+            election: self.election.to_election(),
             drain: Duration::from_secs(self.drain_seconds),
-            instance: self.instance,
+            instance: self.election.instance,
             ignored_groups: self.ignored_api_groups.into_iter().filter(|group| !group.is_empty()).collect(),
             settings: runtime::settings(identity, images, alarm_source, self.binpack_scheduler),
             sources: Sources { lookup, reads_pull_secrets: self.image_pull_secrets, alarms },
         })
     }
+}
+
+/// An empty value of a flag is one empty name.
+fn named(namespaces: Vec<String>) -> Vec<String> {
+    namespaces.into_iter().filter(|name| !name.is_empty()).collect()
 }
 
 /// `off` and the empty list ask nobody.
@@ -282,6 +326,19 @@ mod tests {
         assert!(options(&["--ignored-api-groups="]).ignored_groups.is_empty());
         let both = options(&["--ignored-api-groups=external-secrets.io,secrets-store.csi.x-k8s.io"]).ignored_groups;
         assert_eq!(both, ["external-secrets.io", "secrets-store.csi.x-k8s.io"]);
+    }
+
+    #[test]
+    fn when_it_is_uninstalled_then_the_same_namespaces_and_election_count() {
+        let read = |arguments: &[&str]| {
+            let all = ["ecs-operator", "uninstall"].iter().chain(arguments);
+            let Command::Uninstall(read) = Arguments::try_parse_from(all).unwrap().command else { panic!("not this") };
+            read.into_uninstall()
+        };
+        assert!(read(&["--namespaces="]).namespaces.is_empty() && read(&["--leader-elect=false"]).election.is_none());
+        let some = read(&["--namespaces=a,b", "--lease-name=other", "--lease-namespace=ops"]);
+        let election = some.election.unwrap();
+        assert_eq!((some.namespaces.len(), election.name.as_str(), election.namespace.as_str()), (2, "other", "ops"));
     }
 
     #[test]

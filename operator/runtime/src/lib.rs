@@ -24,6 +24,7 @@ pub mod notices;
 pub mod run;
 pub mod serve;
 pub mod shutdown;
+pub mod uninstall;
 pub mod watch;
 
 pub use lead::lease::Election;

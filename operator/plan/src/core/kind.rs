@@ -253,6 +253,13 @@ impl Kind {
         matches!(self.row().content, Content::WrittenOnce)
     }
 
+    /// Whether objects of this kind may be kept from going by [`FINALIZER`](crate::core::labels::FINALIZER): those that
+    /// others name, and without which they would mean something else.
+    #[must_use]
+    pub const fn has_finalizer(self) -> bool {
+        matches!(self, Self::Cluster | Self::CapacityProvider)
+    }
+
     /// Whether the API server serves the kind only where somebody installed it. The operator watches it where it is
     /// served ([`crate::ClusterFeatures::serves`]), and does without it elsewhere.
     #[must_use]

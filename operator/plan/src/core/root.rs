@@ -84,7 +84,7 @@ fn rank(metadata: &Metadata) -> (Option<Timestamp>, String) {
 pub(crate) fn add_finalizer(root: &ObjectKey, metadata: &Metadata) -> Option<Op> {
     let has_it = metadata.finalizers.iter().any(|finalizer| finalizer == labels::FINALIZER);
     let finalizers = metadata.finalizers.iter().cloned().chain([labels::FINALIZER.to_owned()]).collect();
-    (!has_it).then(|| Op::AddFinalizer {
+    (root.kind.has_finalizer() && !has_it).then(|| Op::AddFinalizer {
         key: root.clone(),
         resource_version: metadata.resource_version.clone(),
         finalizers,
