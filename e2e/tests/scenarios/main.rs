@@ -42,3 +42,4 @@ mod trouble;
 mod updates;
 mod upkeep;
 mod volumes;
+mod waiting;

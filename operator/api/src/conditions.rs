@@ -5,7 +5,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 macro_rules! spelled_enum {
     ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $variant:ident),+ $(,)? }) => {
@@ -106,6 +106,10 @@ spelled_enum! {
 spelled_enum! {
     /// Reason for the status of a condition: one closed list for conditions, events and metrics.
     Reason {
+        /// The operator has not looked at the object yet.
+        Pending,
+        /// The input is refused, so nothing is known of what it would come to.
+        NotJudged,
         /// The last reconcile completed.
         ReconcileCompleted,
         /// Child objects are being brought to the state that the spec asks for.
@@ -288,6 +292,23 @@ fn type_schema(_: &mut SchemaGenerator) -> Schema {
 
 fn reason_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[A-Za-z][A-Za-z0-9_]*$" })
+}
+
+/// The status of an object that nobody has looked at yet, as the default that the server gives to it.
+///
+/// Tools that wait, such as Helm and Flux, take an object without conditions for finished.
+#[must_use]
+pub fn pending() -> Value {
+    let unknown = |type_| Condition {
+        type_,
+        status: ConditionStatus::Unknown,
+        observed_generation: None,
+        // A default is a constant: nobody knows when the object was made.
+        last_transition_time: Time(k8s_openapi::jiff::Timestamp::UNIX_EPOCH),
+        reason: Reason::Pending,
+        message: "waiting for the operator".to_owned(),
+    };
+    json!({ "conditions": [unknown(ConditionType::Accepted), unknown(ConditionType::Ready)] })
 }
 
 /// Puts `new` among `conditions`, which stay sorted by type.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     capacity_provider::ECSCapacityProvider,
     cluster::ECSCluster,
+    conditions::pending,
     revision::ECSTaskDefinitionRevision,
     scalable_target::ECSScalableTarget,
     schema::{MAP_MAX_PROPERTIES, STRING_MAX_LENGTH},
@@ -50,13 +51,13 @@ impl std::error::Error for Error {
 /// Every definition, in the order in which people meet the kinds.
 pub fn all() -> Result<Vec<CustomResourceDefinition>, Error> {
     Ok(vec![
-        definition::<ECSCluster>()?,
-        definition::<ECSCapacityProvider>()?,
-        definition::<ECSTaskDefinition>()?,
-        definition::<ECSTaskDefinitionRevision>()?,
-        definition::<ECSService>()?,
-        definition::<ECSServiceDeployment>()?,
-        definition::<ECSScalableTarget>()?,
+        definition::<ECSCluster>(Some(pending()))?,
+        definition::<ECSCapacityProvider>(Some(pending()))?,
+        definition::<ECSTaskDefinition>(Some(pending()))?,
+        definition::<ECSTaskDefinitionRevision>(None)?,
+        definition::<ECSService>(Some(pending()))?,
+        definition::<ECSServiceDeployment>(None)?,
+        definition::<ECSScalableTarget>(Some(pending()))?,
     ])
 }
 
@@ -76,7 +77,9 @@ pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, Error> {
 
 /// The definition of a kind. The schema is generated here and not taken from the derive, which would replace the
 /// description of an optional field by that of its type.
-fn definition<K: CustomResourceExt + JsonSchema>() -> Result<CustomResourceDefinition, Error> {
+///
+/// `initial` is the status of an object whose status was never written, for kinds that people and tools wait for.
+fn definition<K: CustomResourceExt + JsonSchema>(initial: Option<Value>) -> Result<CustomResourceDefinition, Error> {
     let generator = SchemaSettings::openapi3()
         .with(|settings| {
             settings.inline_subschemas = true;
@@ -88,6 +91,9 @@ fn definition<K: CustomResourceExt + JsonSchema>() -> Result<CustomResourceDefin
     let mut schema = generator.into_root_schema_for::<K>().to_value();
     finish_node(&mut schema);
     describe_root(&mut schema);
+    if let (Some(initial), Some(status)) = (initial, schema.pointer_mut("/properties/status")) {
+        status["default"] = initial;
+    }
     let mut crd = K::crd();
     for version in &mut crd.spec.versions {
         if let Some(validation) = version.schema.as_mut() {

@@ -144,10 +144,21 @@ fn every_list_has_a_list_type_and_the_keys_of_map_lists_are_required() {
 }
 
 #[test]
-fn no_field_has_a_default() {
+fn no_field_of_a_spec_has_a_default() {
     // The spec of a user is never written by anybody else: defaults are computed where they are needed.
-    let found = complaints(|_, node| node.get("default").map(ToString::to_string));
+    let found = complaints(|path, node| node.get("default").filter(|_| path != ".status").map(ToString::to_string));
     assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn kinds_that_are_waited_for_begin_with_conditions_that_are_unknown() {
+    for crd in crds::all().unwrap() {
+        let columns = crd.spec.versions[0].additional_printer_columns.as_deref().unwrap_or_default();
+        let is_waited_for = columns.iter().any(|column| column.json_path.contains("\"Ready\""));
+        let (_, schema) = schemas().iter().find(|(kind, _)| *kind == crd.spec.names.kind).unwrap();
+        let initial = find(schema, ".status").unwrap().get("default");
+        assert_eq!(initial, is_waited_for.then(api::conditions::pending).as_ref(), "{}", crd.spec.names.kind);
+    }
 }
 
 #[test]

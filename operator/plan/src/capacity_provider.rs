@@ -71,6 +71,8 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         status.node_source = Some(said.map_or(nodes.source, |label| label.source));
         status.node_selector_terms = nodes.terms;
         status.matching_nodes = i32::try_from(count).ok();
+    } else {
+        conditions.unjudged(&[ConditionType::CapacityAvailable]);
     }
     status.conditions = conditions.finish();
     plan.refusals = refusals;

@@ -60,11 +60,11 @@ fn when_the_first_deployment_needs_a_digest_then_it_waits_for_it_and_says_so() {
     let mut cluster = cluster(&["*"], &json!({}));
     assert!(cluster.list(Kind::Deployment).is_empty() && cluster.list(Kind::ServiceDeployment).is_empty());
     let waiting = cluster.get(Kind::Service, "web");
-    for kind in ["Ready", "ImagesResolved"] {
+    for (kind, status) in [("Ready", "False"), ("ImagesResolved", "Unknown")] {
         let condition = condition(&waiting, kind);
         assert_eq!(
             (condition["status"].as_str(), condition["reason"].as_str()),
-            (Some("False"), Some("ResolvingImages"))
+            (Some(status), Some("ResolvingImages"))
         );
         assert!(condition["message"].as_str().unwrap().contains("example.com/web:1"));
     }

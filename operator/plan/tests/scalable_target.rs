@@ -27,7 +27,7 @@ fn when_a_target_is_new_then_its_status_is_written_once_and_again_when_the_autos
     assert_eq!(cluster.log, [format!("create {autoscaler}"), format!("status {target}")]);
     let status = cluster.get(Kind::ScalableTarget, "web");
     assert_eq!(condition(&status, "Ready")["status"], "True");
-    assert_eq!(condition(&status, "ScalingActive")["status"], "False");
+    assert_eq!(condition(&status, "ScalingActive")["status"], "Unknown");
 
     // What the server stores of a new autoscaler says nothing yet.
     cluster.edit(Kind::HorizontalPodAutoscaler, "web", |object| object["status"] = json!({"desiredReplicas": 0}));

@@ -90,6 +90,12 @@ pub const CAPACITY_PROVIDER_RULES: &[Rule] = &[
         description = "Nodes of the provider."
     ),
     printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether services may use the provider."
+    ),
+    printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp",

@@ -79,8 +79,22 @@ impl Conditions {
     }
 
     /// Sets one condition.
-    pub fn set(&mut self, kind: ConditionType, is_true: bool, reason: Reason, message: impl AsRef<str>) {
-        set(&mut self.list, condition(kind, is_true, reason, message.as_ref(), self.generation, self.now));
+    pub fn set(
+        &mut self,
+        kind: ConditionType,
+        status: impl Into<ConditionStatus>,
+        reason: Reason,
+        message: impl AsRef<str>,
+    ) {
+        set(&mut self.list, condition(kind, status, reason, message.as_ref(), self.generation, self.now));
+    }
+
+    /// Says that nothing is known of what a refused input would come to: what was found of an earlier one is not about
+    /// this one.
+    pub fn unjudged(&mut self, kinds: &[ConditionType]) {
+        for kind in kinds {
+            self.set(*kind, ConditionStatus::Unknown, Reason::NotJudged, "the input is refused");
+        }
     }
 
     /// Removes a condition that says nothing for this object any more.
@@ -88,13 +102,14 @@ impl Conditions {
         remove(&mut self.list, kind);
     }
 
-    /// `Accepted`, and for a refused object `Ready` and `Stalled` too.
+    /// `Accepted`, and for a refused object `Ready` and `Stalled` too, and that nothing is known of its fields.
     pub fn accept(&mut self, refusals: &[Refusal]) {
         match refusals.first() {
             None => self.set(ConditionType::Accepted, true, Reason::Accepted, "the input is valid"),
             Some(first) => {
                 let message = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 self.set(ConditionType::Accepted, false, first.exception, &message);
+                self.unjudged(&[ConditionType::FieldsNotApplied]);
                 self.stalled(first.exception, &message);
             }
         }
@@ -142,7 +157,7 @@ impl Conditions {
 #[must_use]
 pub fn condition(
     type_: ConditionType,
-    is_true: bool,
+    status: impl Into<ConditionStatus>,
     reason: Reason,
     message: &str,
     generation: i64,
@@ -150,7 +165,7 @@ pub fn condition(
 ) -> Condition {
     Condition {
         type_,
-        status: ConditionStatus::from(is_true),
+        status: status.into(),
         observed_generation: Some(generation),
         last_transition_time: Time(now),
         reason,

@@ -52,7 +52,7 @@ pub fn amend(status: &mut Value, failure: &Failure, generation: i64, now: Timest
     let list = map.entry("conditions").or_insert_with(|| Value::Array(Vec::new()));
     let Ok(mut conditions) = serde_json::from_value::<Vec<Condition>>(list.clone()) else { return };
     let message = format!("{}: {}", failure.op, failure.message);
-    let denied = |kind, is_true| condition(kind, is_true, Reason::AdmissionDenied, &message, generation, now);
+    let denied = |kind, is_true: bool| condition(kind, is_true, Reason::AdmissionDenied, &message, generation, now);
     set(&mut conditions, denied(ConditionType::Ready, false));
     if !failure.is_transient {
         set(&mut conditions, denied(ConditionType::Stalled, true));

@@ -7,7 +7,7 @@ mod tracking;
 
 use std::sync::Arc;
 
-use api::conditions::{ConditionType, Reason};
+use api::conditions::{ConditionStatus, ConditionType, Reason};
 use api::scalable_target::{MetricType, ScalableTargetSpec, ScalableTargetStatus, ScalingPolicy};
 use api::service::{DeploymentRolloutState, ServiceStatus};
 use jiff::Timestamp;
@@ -85,6 +85,9 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
         refusals.push(Refusal::invalid("spec", error.to_string()));
     }
     conditions.accept(&refusals);
+    if !refusals.is_empty() {
+        conditions.unjudged(&[ConditionType::ScalingActive]);
+    }
     if let (Ok(spec), true) = (spec, refusals.is_empty()) {
         status.resource_id = Some(spec.resource_id.clone());
         status.scalable_target_arn = Some(settings.identity.scalable_target_arn(&spec.resource_id));
@@ -104,6 +107,7 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
                 conditions.set(ConditionType::ScalingActive, false, refusal.exception, refusal.to_string());
                 refusals.push(refusal);
                 conditions.accept(&refusals);
+                conditions.fields(&plan.findings);
             }
             Some(service) => {
                 let wanted = Wanted { spec: &spec, service: &service, tracked: &tracked, facts: &settings.facts };
@@ -112,8 +116,8 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
                 status.hpa = scaling.autoscaler;
                 status.current_replicas = scaling.replicas.and_then(|(current, _)| current);
                 status.desired_replicas = scaling.replicas.and_then(|(_, desired)| desired);
-                let Active { is_true, reason, message } = scaling.active;
-                conditions.set(ConditionType::ScalingActive, is_true, reason, &message);
+                let Active { status: is_active, reason, message } = scaling.active;
+                conditions.set(ConditionType::ScalingActive, is_active, reason, &message);
                 if scaling.is_in_place {
                     // Metrics come and go with tasks; the target itself is in place.
                     conditions.ready(Reason::ReconcileCompleted, "the autoscaler is in place");
@@ -164,14 +168,14 @@ struct Scaling {
 }
 
 struct Active {
-    is_true: bool,
+    status: ConditionStatus,
     reason: Reason,
     message: String,
 }
 
 impl Active {
     fn no(reason: Reason, message: impl Into<String>) -> Self {
-        Self { is_true: false, reason, message: message.into() }
+        Self { status: ConditionStatus::False, reason, message: message.into() }
     }
 }
 
@@ -223,12 +227,16 @@ fn active(spec: &ScalableTargetSpec, autoscaler: &AutoscalerStatus) -> Active {
     }
     match autoscaler.conditions.iter().find(|condition| condition.r#type == "ScalingActive") {
         Some(active) if active.status == "True" => Active {
-            is_true: true,
+            status: ConditionStatus::True,
             reason: Reason::ScalingActive,
             message: "the autoscaler reads its metrics".to_owned(),
         },
         Some(active) => Active::no(Reason::ScalingUnavailable, active.message.as_str()),
-        None => Active::no(Reason::Progressing, "the autoscaler has not reported yet"),
+        None => Active {
+            status: ConditionStatus::Unknown,
+            reason: Reason::Progressing,
+            message: "the autoscaler has not reported yet".to_owned(),
+        },
     }
 }
 

@@ -11,7 +11,7 @@ mod revision;
 
 use std::sync::Arc;
 
-use api::conditions::{ConditionType, Reason};
+use api::conditions::Reason;
 use api::revision::{StoredTaskDefinition, TaskDefinitionRevisionSpec};
 use api::task_definition::{Compatibility, TaskDefinitionSpec, TaskDefinitionStatus};
 use ecs::arn::task_definition_reference;
@@ -75,8 +75,6 @@ pub(crate) fn plan(world: &dyn World, root: &ObjectKey, settings: &Settings, now
             let latest = known.last().map(|revision| revision.reference()).unwrap_or_default();
             conditions.ready(Reason::ReconcileCompleted, &format!("{latest} is registered"));
         }
-    } else {
-        conditions.remove(ConditionType::FieldsNotApplied);
     }
     let latest_active = known.iter().rev().find(|revision| revision.is_active).map(|revision| revision.number);
     let latest = if is_new { Some(highest + 1) } else { known.last().map(|revision| revision.number) };

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // tests report by panicking
 #![allow(clippy::missing_panics_doc, clippy::must_use_candidate, clippy::needless_pass_by_value)]
 
+pub mod kstatus;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -116,6 +118,8 @@ impl Cluster {
     /// One reconcile of one root, carried out.
     pub fn reconcile(&mut self, root: &ObjectKey) -> Plan {
         let plan = plan(&self.world, root, &self.settings, self.now);
+        let status = plan.status.clone().unwrap_or_default();
+        assert!(!kstatus::contradicts_itself(&status), "{root}: {status:#}");
         for op in &plan.ops {
             self.log.push(op.to_string());
             self.carry_out(op);

@@ -3,7 +3,7 @@
 //! `Ready`, `Reconciling` and `Stalled` follow from the first of [`CHECKS`] that finds something: their order is how pressing
 //! the reasons are.
 
-use api::conditions::{Condition, ConditionType, Reason};
+use api::conditions::{Condition, ConditionStatus, ConditionType, Reason};
 use ecs::deployment::Stage;
 use ecs::deployment::end::{Cause, Rollback};
 use ecs::event;
@@ -14,6 +14,14 @@ use crate::core::report::Conditions;
 use crate::service::record::{Record, end_of};
 use crate::service::resolve::{Resolution, ResolvedService};
 
+/// What is said of the tasks that an accepted input asks for.
+const OF_WHAT_RUNS: [ConditionType; 4] = [
+    ConditionType::SteadyState,
+    ConditionType::DeploymentStuck,
+    ConditionType::DeploymentBlocked,
+    ConditionType::SecretsResolved,
+];
+
 pub(super) fn conditions(outcome: &Outcome<'_>, summary: &Summary) -> Vec<Condition> {
     let snapshot = outcome.context.snapshot;
     let previous = &snapshot.status.conditions;
@@ -21,6 +29,7 @@ pub(super) fn conditions(outcome: &Outcome<'_>, summary: &Summary) -> Vec<Condit
     let service = match outcome.resolution {
         Resolution::Refused(refusals) => {
             conditions.accept(refusals);
+            conditions.unjudged(&OF_WHAT_RUNS);
             return conditions.finish();
         }
         Resolution::Resolved(service) => service,
@@ -62,7 +71,12 @@ fn steady(outcome: &Outcome<'_>, summary: &Summary, conditions: &mut Conditions)
 fn images(outcome: &Outcome<'_>, conditions: &mut Conditions) {
     let primary = outcome.deployments.primary.as_ref();
     if let Some(message) = resolving(outcome) {
-        return conditions.set(ConditionType::ImagesResolved, false, Reason::ResolvingImages, message);
+        return conditions.set(
+            ConditionType::ImagesResolved,
+            ConditionStatus::Unknown,
+            Reason::ResolvingImages,
+            message,
+        );
     }
     let images = primary.map(|record| record.revision.container_images.as_slice()).unwrap_or_default();
     if images.is_empty() {
