@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use e2e::cluster::Cluster;
-use e2e::scenario::Environment;
+use e2e::scenario::{Environment, Scenario};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -30,6 +30,16 @@ impl Said {
 /// The scenarios' cluster, for its kubectl and Helm.
 pub(crate) async fn cluster() -> Result<Cluster> {
     Cluster::attach(&Environment::read()?.kubeconfig).await
+}
+
+/// Whether the server is Kubernetes 1.`minor` or newer. If not, says what is skipped.
+pub(crate) async fn is_from(scenario: &Scenario, minor: u32, what: &str) -> Result<bool> {
+    let version = scenario.client().apiserver_version().await?;
+    let is: u32 = version.minor.trim_end_matches('+').parse()?;
+    if is < minor {
+        println!("skipped: {what} from Kubernetes 1.{minor} on");
+    }
+    Ok(is >= minor)
 }
 
 /// Runs kubectl with a text as its input.

@@ -39,6 +39,7 @@ mod secrets;
 mod steady;
 mod stops;
 mod trouble;
+mod unnamed_count;
 mod updates;
 mod upkeep;
 mod volumes;

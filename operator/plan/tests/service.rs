@@ -26,6 +26,32 @@ fn when_task_definition_and_service_are_applied_then_the_service_becomes_steady(
 }
 
 #[test]
+fn when_a_service_names_no_count_then_it_starts_with_one_task_and_keeps_what_it_has() {
+    let unname = |web: &mut Value| drop(web["spec"].as_object_mut().unwrap().remove("desiredCount"));
+    let mut cluster = Cluster::new();
+    cluster.apply(task_definition("web", "web:1"));
+    let mut web = service("web", "web", 7);
+    unname(&mut web);
+    cluster.apply(web);
+    cluster.run();
+    assert_eq!(cluster.deployment("web")["spec"]["replicas"], 1);
+    assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
+
+    cluster.edit(Kind::Service, "web", |web| web["spec"]["desiredCount"] = json!(4));
+    cluster.run();
+    cluster.edit(Kind::Service, "web", unname);
+    cluster.run();
+    assert_eq!(cluster.deployment("web")["spec"]["replicas"], 4, "absent is unchanged, as for UpdateService");
+
+    cluster.edit(Kind::Service, "web", |web| web["spec"]["desiredCount"] = json!(0));
+    cluster.run();
+    cluster.edit(Kind::Service, "web", unname);
+    cluster.run();
+    assert_eq!(cluster.deployment("web")["spec"]["replicas"], 0);
+    assert_eq!(cluster.settle(), 0);
+}
+
+#[test]
 fn when_nothing_changes_then_nothing_is_written() {
     let mut cluster = steady("web", 3);
     cluster.pass(3600);

@@ -179,8 +179,9 @@ pub struct ServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1))]
     pub service_registries: Option<Vec<ServiceRegistry>>,
-    /// Number of tasks to keep running; required for REPLICA, refused for DAEMON. Changing it does not start a
-    /// deployment. A HorizontalPodAutoscaler and `kubectl scale` set it through the scale subresource.
+    /// Number of tasks to keep running; refused for DAEMON. Absent means unchanged, and 1 for a new service, where ECS
+    /// requires it: leave it out where an autoscaler sets it. Changing it does not start a deployment. A
+    /// HorizontalPodAutoscaler and `kubectl scale` set it through the scale subresource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "desired_count")]
     pub desired_count: Option<i32>,

@@ -37,11 +37,6 @@ pub const SERVICE_RULES: &[Rule] = &[
     },
     Rule {
         path: ".desiredCount",
-        message: "InvalidParameterException: desiredCount is required when schedulingStrategy is REPLICA",
-        cel: "has(self.desiredCount) || (has(self.schedulingStrategy) && self.schedulingStrategy == 'DAEMON')",
-    },
-    Rule {
-        path: ".desiredCount",
         message: "InvalidParameterException: The daemon scheduling strategy does not support a desired count for \
                   services. Remove the desired count and try again",
         cel: "!has(self.desiredCount) || !has(self.schedulingStrategy) || self.schedulingStrategy != 'DAEMON'",

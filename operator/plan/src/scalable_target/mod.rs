@@ -34,7 +34,16 @@ use tracking::{Behavior, Metric, PolicyKind, ScalingRule, TargetTracking, averag
 #[derive(Deserialize)]
 struct ServiceView {
     #[serde(default)]
+    spec: ServiceCount,
+    #[serde(default)]
     status: Option<ServiceStatus>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ServiceCount {
+    #[serde(default)]
+    desired_count: Option<i64>,
 }
 
 /// What is read of the HorizontalPodAutoscaler's status.
@@ -214,16 +223,23 @@ fn scale(world: &dyn World, root: &Root, wanted: &Wanted<'_>) -> Scaling {
         op,
         autoscaler: Some(name),
         replicas: has_looked.then_some((status.current_replicas, status.desired_replicas)),
-        active: active(wanted.spec, &status),
+        active: active(wanted, &status),
         is_in_place: true,
     }
 }
 
 /// Whether the service is scaled now, as the autoscaler sees it.
-fn active(spec: &ScalableTargetSpec, autoscaler: &AutoscalerStatus) -> Active {
-    let suspended = spec.suspended_state.clone().unwrap_or_default();
+fn active(wanted: &Wanted<'_>, autoscaler: &AutoscalerStatus) -> Active {
+    let suspended = wanted.spec.suspended_state.clone().unwrap_or_default();
     if suspended.dynamic_scaling_in_suspended == Some(true) && suspended.dynamic_scaling_out_suspended == Some(true) {
         return Active::no(Reason::ScalingSuspended, "scaling in and out is suspended");
+    }
+    if !names_a_count(wanted.service) {
+        let message = format!(
+            "autoscalers need spec.desiredCount, which ECSService {} does not have: scale it once (kubectl scale)",
+            wanted.service.key.name
+        );
+        return Active::no(Reason::ScalingUnavailable, message);
     }
     match autoscaler.conditions.iter().find(|condition| condition.r#type == "ScalingActive") {
         Some(active) if active.status == "True" => Active {
@@ -238,6 +254,11 @@ fn active(spec: &ScalableTargetSpec, autoscaler: &AutoscalerStatus) -> Active {
             message: "the autoscaler has not reported yet".to_owned(),
         },
     }
+}
+
+/// Whether the server can read the scale of a service.
+fn names_a_count(service: &Stored) -> bool {
+    service.decode::<ServiceView>().is_ok_and(|view| view.spec.desired_count.is_some())
 }
 
 /// The service of `service/<cluster>/<service>` in the same namespace.

@@ -238,8 +238,11 @@ impl ServiceSnapshot {
         ecs::name::label_value(&self.key.name)
     }
 
-    /// `spec.desiredCount`, also when the rest of the spec is refused. ECS requires it for REPLICA; 0 otherwise.
+    /// `spec.desiredCount`, also when the rest of the spec is refused. A service that does not name it keeps the count that
+    /// it has and starts with 1. A DAEMON service has none.
     pub(super) fn desired_count(&self) -> i64 {
-        self.document.get("desiredCount").and_then(Value::as_i64).unwrap_or(0).max(0)
+        let named = self.document.get("desiredCount").and_then(Value::as_i64);
+        let unnamed = || if self.is_daemon() { 0 } else { self.status.desired_count.map_or(1, i64::from) };
+        named.unwrap_or_else(unnamed).max(0)
     }
 }

@@ -32,7 +32,7 @@ pub(super) const FIELDS: &[Field] = &[
     honoured("serviceName"),
     honoured("taskDefinition"),
     approximated("availabilityZoneRebalancing", REBALANCING).cases(&[fine("DISABLED")]),
-    honoured("desiredCount"),
+    with_note("desiredCount", "optional, also for REPLICA: absent means unchanged, and 1 for a new service"),
     no_effect("clientToken", "applying an object again is idempotent by its name"),
     honoured("launchType").cases(&[roughly("EXTERNAL", "runs on any node of the cluster")]),
     honoured("capacityProviderStrategy"),
