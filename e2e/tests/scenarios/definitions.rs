@@ -7,7 +7,7 @@ use e2e::cluster::Cluster;
 use e2e::scenario::Scenario;
 use e2e::scenario::manifest;
 use e2e::xtask::root;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::command::{cluster, kubectl};
 
@@ -47,6 +47,32 @@ async fn when_the_definitions_are_applied_with_kubectl_then_the_server_takes_the
         ensure!(bytes < MOST_BYTES, "{:?} has {bytes} bytes", names(&definition, "kind"));
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_two_people_apply_one_variable_each_then_neither_takes_the_others() -> Result<()> {
+    Scenario::run("owners", async |scenario| {
+        let cluster = cluster().await?;
+        let apply = async |manager: &str, manifest: &Value| {
+            let manager = format!("--field-manager={manager}");
+            let apply = ["apply", "--server-side", &manager, "-n", scenario.namespace(), "-f", "-"];
+            kubectl(&cluster, &apply, &manifest.to_string()).await?.quietly()
+        };
+        let variable = |name: &str, value: &str| json!({ "environment": [{ "name": name, "value": value }] });
+        let team = |value: &str| manifest::with_container(manifest::task_definition("web"), variable("TEAM", value));
+        let mut platform = manifest::task_definition("web");
+        let mut container = variable("PLATFORM", "1");
+        container["name"] = json!("app");
+        platform["spec"] = json!({ "containerDefinitions": [container] });
+        apply("team", &team("1")).await?;
+        apply("platform", &platform).await?;
+        apply("team", &team("2")).await?;
+        let both = [("TEAM", "2"), ("PLATFORM", "1")].map(|(name, value)| json!({ "name": name, "value": value }));
+        let has_both = |family: &Value| family["spec"]["containerDefinitions"][0]["environment"] == json!(both);
+        scenario.then_within(10).object("ECSTaskDefinition", "web", "has both variables", has_both).await?;
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,7 +92,7 @@ pub struct ServiceStatus {
     pub platform_family: Option<String>,
     /// Deployments, PRIMARY first; at most 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 10))]
+    #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
     pub deployments: Vec<Deployment>,
     /// Events in ECS's words, newest first; at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

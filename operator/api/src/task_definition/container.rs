@@ -49,7 +49,8 @@ pub struct ContainerDefinition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50), inner(length(max = 512)))]
     pub links: Option<Vec<String>>,
-    /// Ports that the container listens on. Become container ports and ports of the Kubernetes Service.
+    /// Ports that the container listens on. Become container ports and ports of the Kubernetes Service. Applied as a
+    /// whole: a range has no `containerPort` that could tell entries apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub port_mappings: Option<Vec<PortMapping>>,
@@ -68,18 +69,24 @@ pub struct ContainerDefinition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1000))]
     pub command: Option<Vec<String>>,
-    /// Environment variables, passed as written. They take precedence over `environmentFiles`.
+    /// Environment variables, passed as written; each name once. They take precedence over `environmentFiles`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1000))]
+    #[schemars(
+        length(max = 1000),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub environment: Option<Vec<KeyValuePair>>,
     /// Files with environment variables. Become `envFrom` with one ConfigMap per file. The first file that defines a
-    /// variable wins.
+    /// variable wins, so the list is applied as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10))]
     pub environment_files: Option<Vec<EnvironmentFile>>,
-    /// Volumes of the task to mount in the container.
+    /// Volumes of the task to mount in the container; each `containerPath` once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 50))]
+    #[schemars(
+        length(max = 50),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["containerPath"])
+    )]
     pub mount_points: Option<Vec<MountPoint>>,
     /// Containers whose mounts this container gets as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,13 +95,20 @@ pub struct ContainerDefinition {
     /// Linux-specific settings; not on Windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linux_parameters: Option<LinuxParameters>,
-    /// Environment variables with values from secrets, read when the container starts. Become `secretKeyRef`.
+    /// Environment variables with values from secrets, read when the container starts; each name once. Become
+    /// `secretKeyRef`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 500))]
+    #[schemars(
+        length(max = 500),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub secrets: Option<Vec<Secret>>,
     /// Containers that must reach a condition before this one starts. This container stops before they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 50))]
+    #[schemars(
+        length(max = 50),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["containerName", "condition"])
+    )]
     pub depends_on: Option<Vec<ContainerDependency>>,
     /// Seconds that dependent containers wait for this one to become COMPLETE, SUCCESS or HEALTHY; Fargate: 2 to 120.
     /// The task stops after that.
@@ -143,7 +157,10 @@ pub struct ContainerDefinition {
     pub dns_search_domains: Option<Vec<String>>,
     /// Entries for `/etc/hosts`; not with network mode `awsvpc`. Become `hostAliases` of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100))]
+    #[schemars(
+        length(max = 100),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["hostname", "ipAddress"])
+    )]
     pub extra_hosts: Option<Vec<HostEntry>>,
     /// Security labels and options such as `no-new-privileges`, `apparmor:PROFILE`, `label:…`; not on Fargate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,9 +175,12 @@ pub struct ContainerDefinition {
     /// Docker labels of the container. Become annotations of the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub docker_labels: Option<BTreeMap<String, String>>,
-    /// Resource limits of the processes (ulimits). No effect: those of the container runtime apply.
+    /// Resource limits of the processes (ulimits); each name once. No effect: those of the container runtime apply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 50))]
+    #[schemars(
+        length(max = 50),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
     pub ulimits: Option<Vec<Ulimit>>,
     /// Log configuration of the container. Output goes to the log files of the node; the configuration becomes an
     /// annotation of the pod for the log agent.
@@ -169,9 +189,12 @@ pub struct ContainerDefinition {
     /// Health check of the container. Becomes a readiness and a startup probe. A HEALTHCHECK of the image is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheck>,
-    /// Kernel parameters (sysctls). They apply to the whole pod.
+    /// Kernel parameters (sysctls); each `namespace` once. They apply to the whole pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100))]
+    #[schemars(
+        length(max = 100),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["namespace"])
+    )]
     pub system_controls: Option<Vec<SystemControl>>,
     /// GPUs and other devices that the container needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]

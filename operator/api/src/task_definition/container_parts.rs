@@ -93,9 +93,8 @@ pub struct ContainerRestartPolicy {
 #[schemars(extend("x-kubernetes-validations" = validations(ENVIRONMENT_RULES)))]
 pub struct KeyValuePair {
     /// Name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
-    pub name: Option<String>,
+    pub name: String,
     /// Value, passed as written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
@@ -133,9 +132,8 @@ pub struct MountPoint {
     #[schemars(length(max = 255))]
     pub source_volume: Option<String>,
     /// Path in the container.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
-    pub container_path: Option<String>,
+    pub container_path: String,
     /// Whether the mount is read-only. Defaults to false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_only: Option<bool>,
@@ -293,9 +291,8 @@ pub struct HealthCheck {
 #[serde(rename_all = "camelCase")]
 pub struct SystemControl {
     /// Name of the parameter, for example `net.core.somaxconn`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
-    pub namespace: Option<String>,
+    pub namespace: String,
     /// Value of the parameter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]

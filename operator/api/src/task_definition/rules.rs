@@ -207,7 +207,7 @@ pub const CONTAINER_RULES: &[Rule] = &[
         message: "ClientException: The secret name must be unique and not shared with any existing environment variables \
                   set on the container.",
         cel: "!has(self.secrets) || !has(self.environment) || !sets.intersects(self.secrets.map(s, s.name), \
-              self.environment.map(e, e.?name.orValue('')))",
+              self.environment.map(e, e.name))",
     },
     Rule {
         path: ".portMappings",
@@ -244,7 +244,7 @@ pub const PORT_MAPPING_RULES: &[Rule] = &[
 pub const ENVIRONMENT_RULES: &[Rule] = &[Rule {
     path: ".name",
     message: "ClientException: The name of an environment variable must not be blank.",
-    cel: "self.?name.orValue('') != ''",
+    cel: "self.name != ''",
 }];
 
 /// Rules of the object that holds the variables of an environment file.
@@ -272,7 +272,7 @@ pub const ENVIRONMENT_FILE_RULES: &[Rule] = &[
 pub const MOUNT_POINT_RULES: &[Rule] = &[Rule {
     path: ".containerPath",
     message: "ClientException: The containerPath of a mount point must not be blank.",
-    cel: "self.?containerPath.orValue('') != ''",
+    cel: "self.containerPath != ''",
 }];
 
 /// Rules of one `volumesFrom` entry.

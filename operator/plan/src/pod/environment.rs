@@ -39,7 +39,7 @@ pub(super) fn put(
         put_metadata(&mut variables);
     }
     for (index, pair) in definition.environment.iter().flatten().enumerate() {
-        let name = pair.name.as_deref().unwrap_or_default();
+        let name = pair.name.as_str();
         if check_name(name, &container.path(&format!("environment[{index}].name")), notes) {
             let value = escape_expansion(pair.value.as_deref().unwrap_or_default());
             set(&mut variables, name, json!({"name": name, "value": value}));

@@ -75,7 +75,7 @@ fn sysctls(input: &TaskInput<'_>, mode: NetworkMode, notes: &mut Notes) -> Vec<V
         for (position, control) in definition.system_controls.iter().flatten().enumerate() {
             let path = format!("containerDefinitions[{index}].systemControls[{position}]");
             // `net/ipv4/tcp_syncookies` is another spelling of the same name.
-            let name = control.namespace.as_deref().unwrap_or_default().trim().replace('/', ".");
+            let name = control.namespace.trim().replace('/', ".");
             if !is_sysctl(&name) {
                 notes.refuse(format!("{path}.namespace"), "not the name of a kernel parameter");
                 continue;

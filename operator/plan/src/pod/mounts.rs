@@ -103,7 +103,7 @@ fn gather(
     for (position, point) in definition.mount_points.iter().flatten().enumerate() {
         let path = format!("containerDefinitions[{index}].mountPoints[{position}]");
         let name = point.source_volume.as_deref().unwrap_or_default();
-        let directory = point.container_path.clone().unwrap_or_default();
+        let directory = point.container_path.clone();
         // What is wrong with another container's mount points is said where that container is read.
         match volumes.named(name) {
             None if is_own => notes.refuse(format!("{path}.sourceVolume"), format!("there is no volume {name:?}")),

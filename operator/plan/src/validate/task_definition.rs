@@ -1,7 +1,5 @@
 //! Rules of a task definition that CEL cannot say.
 
-use std::collections::BTreeSet;
-
 use api::conditions::Reason;
 use api::task_definition::{
     Compatibility, ContainerCondition, ContainerDefinition, EfsAuthorizationConfigIam, EfsTransitEncryption,
@@ -123,13 +121,8 @@ fn dependents(containers: &[ContainerDefinition]) -> Vec<DependentContainer> {
 }
 
 fn secrets(path: &str, container: &ContainerDefinition, violations: &mut Vec<Violation>) {
-    let mut names = BTreeSet::new();
     for (index, secret) in container.secrets.iter().flatten().enumerate() {
         reference(&format!("{path}.secrets[{index}]"), secret, violations);
-        if !names.insert(&secret.name) {
-            let message = format!("the secret name {:?} must be unique in the container", secret.name);
-            violations.push(Violation::new(format!("{path}.secrets[{index}].name"), message));
-        }
     }
     let options = container.log_configuration.as_ref().and_then(|logs| logs.secret_options.as_ref());
     for (index, secret) in options.into_iter().flatten().enumerate() {

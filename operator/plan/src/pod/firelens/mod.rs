@@ -86,7 +86,7 @@ pub(super) fn prepare<'a>(
         if let Some(container) = prepared.container_definitions.get_mut(route.index).filter(|_| has_port) {
             let environment = container.environment.get_or_insert_default();
             for (name, value) in [("FLUENT_HOST", "127.0.0.1"), ("FLUENT_PORT", PORT)] {
-                environment.push(KeyValuePair { name: Some(name.to_owned()), value: Some(value.to_owned()) });
+                environment.push(KeyValuePair { name: name.to_owned(), value: Some(value.to_owned()) });
             }
         }
         let Some(container) = prepared.container_definitions.get_mut(router) else { continue };
