@@ -9,7 +9,7 @@ use e2e::scenario::manifest;
 use e2e::xtask::root;
 use serde_json::{Value, json};
 
-use super::command::{cluster, kubectl};
+use super::command::{cluster, is_from, kubectl};
 
 /// The API server's limit for one object in a request, as etcd's default allows it.
 const MOST_BYTES: usize = 1 << 20;
@@ -47,6 +47,32 @@ async fn when_the_definitions_are_applied_with_kubectl_then_the_server_takes_the
         ensure!(bytes < MOST_BYTES, "{:?} has {bytes} bytes", names(&definition, "kind"));
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_services_are_selected_by_a_field_then_those_of_the_cluster_are_listed() -> Result<()> {
+    Scenario::run("selected", async |scenario| {
+        if !is_from(scenario, 31, "objects are selected by fields").await? {
+            return Ok(());
+        }
+        let cluster = cluster().await?;
+        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
+        let elsewhere = manifest::with(manifest::service("other", 1), json!({ "cluster": "backup" }));
+        scenario.given([manifest::service("web", 1), elsewhere]).await?;
+        scenario.then_within(60).the_service("web").is_steady().await?;
+        for (selector, expected) in [
+            ("spec.cluster=main", "web"),
+            ("spec.cluster=backup", "other"),
+            ("spec.taskDefinition=web,spec.launchType=EC2", "web"),
+            ("status.taskDefinition=web:1,status.status=ACTIVE", "web"),
+        ] {
+            let list = ["get", "ecssvc", "-n", scenario.namespace(), "-o", "name", "--field-selector", selector];
+            let found = quiet(&cluster, &list).await?;
+            ensure!(found.trim() == format!("ecsservice.ecs-operator.dev/{expected}"), "{selector}: {found}");
+        }
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,8 @@ pub const REVISION_RULES: &[Rule] = &[Rule {
     plural = "ecstaskdefinitionrevisions",
     singular = "ecstaskdefinitionrevision",
     shortname = "ecstdr",
+    selectable = ".spec.family",
+    selectable = ".status.status",
     category = "ecs",
     namespaced,
     status = "RevisionState",

@@ -80,6 +80,7 @@ pub const SCALABLE_TARGET_RULES: &[Rule] = &[
     kind = "ECSScalableTarget",
     plural = "ecsscalabletargets",
     shortname = "ecsst",
+    selectable = ".spec.ResourceId",
     category = "ecs",
     namespaced,
     status = "ScalableTargetStatus",

@@ -47,6 +47,13 @@ use rules::{SERVICE_RULES, SERVICE_STRATEGY_RULES};
     derive = "PartialEq",
     doc = "Keeps a number of tasks of one task definition running and replaces them when it changes, like an Amazon \
            ECS service. The spec is the input of CreateService and UpdateService.",
+    selectable = ".spec.cluster",
+    selectable = ".spec.serviceName",
+    selectable = ".spec.taskDefinition",
+    selectable = ".spec.launchType",
+    selectable = ".spec.schedulingStrategy",
+    selectable = ".status.status",
+    selectable = ".status.taskDefinition",
     scale(
         spec_replicas_path = ".spec.desiredCount",
         status_replicas_path = ".status.replicas",

@@ -35,6 +35,7 @@ use crate::{
     plural = "ecstaskdefinitions",
     singular = "ecstaskdefinition",
     shortname = "ecstd",
+    selectable = ".spec.family",
     category = "ecs",
     namespaced,
     status = "TaskDefinitionStatus",
