@@ -37,6 +37,8 @@ pub enum Binary {
     Registry,
     /// Knows which alerts fire, for scenarios about deployment alarms.
     Alertmanager,
+    /// Runs scripts as Argo CD does; of this repository.
+    ArgoLua,
 }
 
 /// A Go module that builds one or more programs.
@@ -66,6 +68,9 @@ const REGISTRY: Component =
 /// The last version whose web assets are in the module: later ones embed a folder that only a release build makes.
 const ALERTMANAGER: Component =
     Component { folder: "alertmanager", module: "github.com/prometheus/alertmanager", first_build: "about 2 minutes" };
+/// No release of anybody: it has no version besides its source.
+const ARGO_LUA: Component =
+    Component { folder: "argo-lua", module: "ecs-operator.dev/e2e/kubernetes/argo-lua", first_build: "a few seconds" };
 
 impl Binary {
     /// What real nodes need besides.
@@ -100,6 +105,7 @@ impl Binary {
             Self::TaskApp => "taskapp",
             Self::Registry => "registry",
             Self::Alertmanager => "alertmanager",
+            Self::ArgoLua => "argo-lua",
         }
     }
 
@@ -114,6 +120,7 @@ impl Binary {
             Self::TaskApp => TASK_APP,
             Self::Registry => REGISTRY,
             Self::Alertmanager => ALERTMANAGER,
+            Self::ArgoLua => ARGO_LUA,
             Self::KubeApiserver
             | Self::KubeControllerManager
             | Self::KubeScheduler
@@ -140,6 +147,7 @@ impl Binary {
             Self::TaskApp => TASK_APP.module,
             Self::Registry => "github.com/distribution/distribution/v3/cmd/registry",
             Self::Alertmanager => "github.com/prometheus/alertmanager/cmd/alertmanager",
+            Self::ArgoLua => ARGO_LUA.module,
         }
     }
 
@@ -297,7 +305,10 @@ mod tests {
 
     #[test]
     fn when_a_module_file_is_read_then_it_pins_the_component_and_lists_its_programs_as_tools() {
-        for binary in [Binary::LOCAL.as_slice(), &Binary::REAL, &[Binary::Registry, Binary::Alertmanager]].concat() {
+        for binary in
+            [Binary::LOCAL.as_slice(), &Binary::REAL, &[Binary::Registry, Binary::Alertmanager, Binary::ArgoLua]]
+                .concat()
+        {
             let component = binary.component();
             assert!(component.version().unwrap().starts_with('v'));
             let text = fs::read_to_string(component.path().join("go.mod")).unwrap();

@@ -4,6 +4,7 @@
 #![allow(clippy::indexing_slicing, clippy::unwrap_used)]
 
 mod alarms;
+mod argo_cd;
 mod bad_input;
 mod bounds;
 mod breaker;
