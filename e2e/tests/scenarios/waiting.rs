@@ -3,12 +3,16 @@
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Result, ensure};
+use e2e::cluster::fate;
 use e2e::scenario::Scenario;
 use e2e::scenario::json::find;
 use e2e::scenario::manifest;
 use kstatus::{Verdict, contradicts_itself, verdict};
 use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
+
+use super::command::{Said, cluster, helm};
+use super::unnamed_count::chart;
 
 // The rule of the tools, which the tests of plans have too.
 #[path = "../../../operator/plan/tests/common/kstatus.rs"]
@@ -75,6 +79,39 @@ async fn when_a_service_is_taken_for_finished_then_its_tasks_run_at_every_moment
         let wrong = wrong.lock().unwrap().clone();
         ensure!(wrong.is_empty(), "{wrong:#?}");
         Ok(())
+    })
+    .await
+}
+
+/// `helm upgrade --install web … --wait` with values.
+async fn install(scenario: &Scenario, values: &Value) -> Result<Said> {
+    let (cluster, chart, values) = (cluster().await?, chart(), values.to_string());
+    let namespace = scenario.namespace();
+    let install = ["upgrade", "--install", "web", &chart, "-n", namespace, "--wait", "--timeout", "90s"];
+    helm(&cluster, &[&install[..], &["--set-json", &values]].concat()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_helm_waits_for_a_chart_then_it_ends_with_a_steady_service_or_says_what_failed() -> Result<()> {
+    Scenario::run_on_kwok("helm-wait", async |scenario| {
+        let said = install(scenario, &json!({})).await?;
+        ensure!(said.is_success, "{said:?}");
+        // It has waited: nothing more has to happen.
+        let web = scenario.then_within(1).object("ECSService", "web", "is there", |_| true).await?;
+        ensure!(verdict(&web) == Verdict::Current && web["status"]["runningCount"] == 1, "{web:#}");
+
+        let broken = json!({ "command": "sleep 2d", "fate": { fate::IMAGE_PULL_ERROR: "manifest unknown" } });
+        let started = std::time::Instant::now();
+        let said = install(scenario, &broken).await?;
+        ensure!(!said.is_success, "{said:?}");
+        for part in ["ECSService", "Failed", "manifest unknown"] {
+            ensure!(said.errors.contains(part), "no {part} in {}", said.errors);
+        }
+        ensure!(started.elapsed().as_secs() < 80, "it has waited until its time was over");
+
+        let said = install(scenario, &json!({ "command": "sleep 3d" })).await?;
+        ensure!(said.is_success, "{said:?}");
+        scenario.then_within(1).the_service("web").is_steady().await
     })
     .await
 }
