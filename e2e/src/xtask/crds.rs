@@ -1,4 +1,4 @@
-//! `cargo xtask crds`: writes the CustomResourceDefinitions from the types, to `crds/` and into their chart.
+//! `cargo xtask crds`: writes the CustomResourceDefinitions from the types and the registry of fields, to `crds/` and into their chart.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ const FOLDERS: [&str; 2] = ["crds", "charts/ecs-operator-crds/files"];
 /// # Errors
 /// When a schema cannot be generated or a file cannot be written.
 pub fn run(_: Args) -> Result<()> {
-    let definitions = api::crds::all()?;
+    let definitions = plan::support::definitions()?;
     for folder in FOLDERS {
         let folder = super::root().join(folder);
         fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;

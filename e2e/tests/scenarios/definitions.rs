@@ -145,6 +145,9 @@ async fn when_somebody_looks_with_kubectl_then_every_kind_is_listed_explained_an
         for text in ["minimumHealthyPercent", "maximumPercent", "deploymentCircuitBreaker", "DESCRIPTION:"] {
             ensure!(explained.contains(text), "no {text} in {explained}");
         }
+        let explained = quiet(&cluster, &["explain", "ecsservice.spec.loadBalancers"]).await?;
+        let words = explained.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(words.contains("Support: no effect."), "{explained}");
 
         quiet(&cluster, &["scale", "ecsservice/web", "--replicas=3", "-n", namespace]).await?;
         let runs_three = |service: &Value| service["status"]["runningCount"] == 3;

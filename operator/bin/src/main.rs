@@ -57,7 +57,7 @@ fn uninstall(arguments: UninstallArguments) -> anyhow::Result<()> {
 
 /// Prints the definitions as one YAML stream, or writes a file for each.
 fn crd(arguments: &CrdArguments) -> anyhow::Result<()> {
-    for definition in api::crds::all()? {
+    for definition in plan::support::definitions()? {
         let text = api::crds::yaml(&definition)?;
         match &arguments.directory {
             Some(directory) => std::fs::write(directory.join(api::crds::file_name(&definition)), text)?,

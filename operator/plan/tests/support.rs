@@ -89,6 +89,48 @@ fn every_field_of_the_schemas_is_in_the_registry_and_the_other_way_round() {
 }
 
 #[test]
+fn the_committed_definitions_are_those_of_the_types_with_the_level_of_each_field() {
+    let definitions = support::definitions().unwrap();
+    let mut expected = BTreeSet::new();
+    for crd in &definitions {
+        let (name, text) = (api::crds::file_name(crd), api::crds::yaml(crd).unwrap());
+        for folder in ["crds", "charts/ecs-operator-crds/files"] {
+            let file = workspace().join(folder).join(&name);
+            if std::env::var_os("UPDATE").is_some() {
+                std::fs::write(&file, &text).unwrap();
+            }
+            let committed = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(committed == text, "{} is stale: run `cargo xtask crds`", file.display());
+        }
+        // An annotation, as client-side apply writes it, may have 256 KiB; an object 1 MiB.
+        let size = serde_json::to_string(crd).unwrap().len();
+        assert!(size < 200 << 10, "{name}: {size} bytes");
+        expected.insert(name);
+    }
+    let entries = std::fs::read_dir(workspace().join("crds")).unwrap();
+    let present: BTreeSet<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(present, expected);
+}
+
+#[test]
+fn every_description_of_an_input_ends_with_its_level() {
+    let definitions = support::definitions().unwrap();
+    for document in Document::ALL {
+        let crd = definitions.iter().find(|crd| crd.spec.names.kind == kind_of(document)).unwrap();
+        let schema = serde_json::to_value(&crd.spec.versions[0].schema).unwrap();
+        let spec = schema.pointer("/openAPIV3Schema/properties/spec").unwrap();
+        for field in fields(document) {
+            let pointer =
+                format!("/properties/{}", field.path.replace("[].", "/items/properties/").replace('.', "/properties/"));
+            let text = spec.pointer(&pointer).unwrap()["description"].as_str().unwrap();
+            assert!(text.ends_with(&support::sentence(field)), "{document:?} {}: {text}", field.path);
+            assert_eq!(text.matches("Support: ").count(), 1, "{document:?} {}: {text}", field.path);
+        }
+    }
+}
+
+#[test]
 fn every_field_is_there_once_and_says_why_unless_it_is_honoured() {
     for document in Document::ALL {
         let mut seen = BTreeSet::new();

@@ -1,7 +1,8 @@
 //! The registry of every input field and how it acts today: honoured, approximated, without effect, refused, ignored.
 //!
 //! One list per document, in the order of the ECS API model. The planner reports from it ([`findings`], [`refusals`]), and
-//! `docs/reference/support.md` is generated from it, so that what is documented is what is reported.
+//! `docs/reference/support.md` and the last sentence of each description in the CRDs are generated from it, so that what is
+//! documented is what is reported.
 //!
 //! # Paths
 //! A path is relative to `spec`. `[]` stands for every item of a list: `containerDefinitions[].ulimits`. The keys of a map
@@ -16,6 +17,7 @@ mod capacity_provider;
 mod cluster;
 mod container_definition;
 mod container_linux;
+mod explained;
 mod field;
 mod kubernetes;
 mod predictive_scaling;
@@ -33,6 +35,7 @@ mod volume;
 
 use serde_json::Value;
 
+pub use explained::{definitions, sentence};
 pub use field::{Case, Field, Level};
 pub use reference::reference;
 
