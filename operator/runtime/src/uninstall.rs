@@ -5,12 +5,11 @@
 
 use std::time::Duration;
 
-use http::{Method, Request, header};
+use http::{Method, Request};
 use kube::{Client, Config};
 use plan::core::kind::{Kind, ObjectKey};
 use plan::core::labels::FINALIZER;
 use plan::core::op::FIELD_MANAGER;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -19,6 +18,7 @@ use tracing::info;
 
 use crate::api_server::client;
 use crate::api_server::execute_error::ExecuteError;
+use crate::api_server::metadata::{self, Identity, Page};
 use crate::api_server::request;
 use crate::clock::Clock;
 use crate::lead::leadership::Leadership;
@@ -33,8 +33,6 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(1);
 /// Objects of one page of a list.
 const PAGE: &str = "500";
-/// Names, versions and finalizers are all that is needed, whatever else the objects hold.
-const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 
 /// Where the finalizers are taken off.
 #[derive(Clone, Debug)]
@@ -66,36 +64,6 @@ pub enum UninstallError {
     /// The server did not answer, or objects changed all the time.
     #[error("finalizers are left after {LIMIT:?}: {0}")]
     Late(String),
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Page {
-    metadata: PageMetadata,
-    /// `null` when there are none.
-    items: Option<Vec<Item>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct PageMetadata {
-    #[serde(rename = "continue")]
-    next: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Item {
-    metadata: ItemMetadata,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ItemMetadata {
-    name: String,
-    namespace: Option<String>,
-    resource_version: String,
-    finalizers: Vec<String>,
 }
 
 /// Takes them off, in the cluster of the kubeconfig (`KUBECONFIG`) or in the one this process runs in. Returns how many
@@ -182,33 +150,28 @@ async fn pass(client: &Client, namespaces: &[String]) -> Result<Pass, ExecuteErr
 }
 
 /// The objects that have the finalizer.
-async fn held(client: &Client, kind: Kind, namespace: Option<&str>) -> Result<Vec<ItemMetadata>, ExecuteError> {
-    let path = request::collection(kind, namespace)?;
+async fn held(client: &Client, kind: Kind, namespace: Option<&str>) -> Result<Vec<Identity>, ExecuteError> {
+    let collection = request::collection(kind, namespace)?;
     let mut held = Vec::new();
-    let mut next = String::new();
+    let mut next = None;
     loop {
         let mut pairs = vec![("limit", PAGE)];
-        if !next.is_empty() {
-            pairs.push(("continue", &next));
-        }
-        let uri = format!("{path}?{}", request::query(&pairs));
-        let list = Request::builder().method(Method::GET).uri(uri).header(header::ACCEPT, METADATA_ONLY);
-        let page: Page = match send(client, list.body(Vec::new()).map_err(request::RequestError::from)?).await {
+        pairs.extend(next.as_deref().map(|next| ("continue", next)));
+        let page: Page = match send(client, metadata::list(&collection, &pairs)?).await {
             // The definitions are gone, and all objects with them.
             Err(ExecuteError::NotFound(_)) => return Ok(Vec::new()),
             other => other?,
         };
-        let has_it = |item: &ItemMetadata| item.finalizers.iter().any(|name| name == FINALIZER);
-        held.extend(page.items.into_iter().flatten().map(|item| item.metadata).filter(has_it));
-        next = page.metadata.next;
-        if next.is_empty() {
+        next = page.next();
+        held.extend(page.identities().filter(|item| item.finalizers.iter().any(|name| name == FINALIZER)));
+        if next.is_none() {
             return Ok(held);
         }
     }
 }
 
 /// Whether it was taken off. Not so when the object has changed since it was read.
-async fn let_go(client: &Client, kind: Kind, item: ItemMetadata) -> Result<bool, ExecuteError> {
+async fn let_go(client: &Client, kind: Kind, item: Identity) -> Result<bool, ExecuteError> {
     let key = ObjectKey { kind, namespace: item.namespace, name: item.name };
     let left: Vec<String> = item.finalizers.into_iter().filter(|name| name != FINALIZER).collect();
     let body = json!({"metadata": {"resourceVersion": item.resource_version, "finalizers": left}});

@@ -73,7 +73,7 @@ impl Server {
         }
         let mut objects = self.objects.lock().unwrap();
         if parts.method == Method::GET {
-            assert_eq!(parts.headers["accept"], METADATA_ONLY);
+            assert!(parts.headers["accept"].to_str().unwrap().contains("PartialObjectMetadataList"));
             let in_all = |key: &str| path == CLUSTERS && key.contains("/ecsclusters/");
             let is_in = |key: &&String| key.starts_with(&format!("{path}/")) || in_all(key);
             let all: Vec<Value> = objects.keys().filter(is_in).map(|key| objects[key].clone()).collect();
@@ -86,10 +86,10 @@ impl Server {
         if let Some((code, reason)) = self.refusals.lock().unwrap().pop() {
             return status(code, reason);
         }
-        let patch: Value = serde_json::from_slice(body).unwrap();
+        let change: Value = serde_json::from_slice(body).unwrap();
         let object = objects.get_mut(path).unwrap();
-        assert_eq!(patch["metadata"]["resourceVersion"], object["metadata"]["resourceVersion"]);
-        object["metadata"]["finalizers"] = patch["metadata"]["finalizers"].clone();
+        assert_eq!(change["metadata"]["resourceVersion"], object["metadata"]["resourceVersion"]);
+        object["metadata"]["finalizers"] = change["metadata"]["finalizers"].clone();
         reply(200, object)
     }
 
@@ -130,7 +130,7 @@ async fn when_releasing_is_forbidden_then_it_ends_at_once_and_when_nobody_answer
     let error = release(&forbidden.client(), &[]).await.unwrap_err();
     assert!(matches!(error, UninstallError::Refused(ExecuteError::Forbidden(_))), "{error}");
     assert!(start.elapsed() < PAUSE);
-    let away = server(&[(503, "ServiceUnavailable"); 1_000]);
+    let away = server(&vec![(503, "ServiceUnavailable"); 1_000]);
     let error = release(&away.client(), &[]).await.unwrap_err();
     assert!(error.to_string().contains("ServiceUnavailable"), "{error}");
     assert_eq!(start.elapsed().as_secs(), LIMIT.as_secs());

@@ -151,7 +151,8 @@ impl<N: Name> Server<N> {
 
     /// Server-side apply; where there is no object, it is created.
     ///
-    /// A uid or version in the body is a precondition, the version only where there is an object.
+    /// A uid or version in the body is a precondition, the version only where there is an object: an object that is to be a
+    /// certain one is not created.
     ///
     /// # Errors
     /// [`Refused::Conflict`], [`Refused::NotFound`] for a status and [`Refused::Invalid`].
@@ -170,6 +171,9 @@ impl<N: Name> Server<N> {
         let Some(live) = objects.read(name) else {
             if part == Part::Status {
                 return Err(Refused::NotFound);
+            }
+            if uid.is_some() {
+                return Err(Refused::Conflict);
             }
             self.applied.insert(place, body.clone());
             return self.create(objects, name, body, now);

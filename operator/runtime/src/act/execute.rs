@@ -6,11 +6,14 @@
 //! Before each: may this process write, and is there time left? Each has a deadline of its own. What the server answers
 //! is not taken into the store (the watch does that); only the version is remembered, by the gate.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Method, Request};
 use kube::Client;
+use plan::Stored;
 use plan::core::kind::ObjectKey;
 use plan::core::op::{FIELD_MANAGER, Op, STATUS_FIELD_MANAGER};
 use serde::de::DeserializeOwned;
@@ -18,8 +21,9 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
 
-use crate::act::gate::Gate;
+use crate::act::gate::{Gate, Shown};
 use crate::api_server::execute_error::ExecuteError;
+use crate::api_server::metadata::{self, Page};
 use crate::api_server::request::{self, Written};
 use crate::lead::leadership::Leadership;
 use crate::serve::metrics::Metrics;
@@ -72,14 +76,37 @@ impl std::fmt::Debug for Executor {
     }
 }
 
+/// The object that a plan was made on: what it has to be still, for a write that follows from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Its incarnation; `None` if the plan did not know it.
+    pub uid: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+}
+
+impl Seen {
+    /// The copy that a plan read.
+    #[must_use]
+    pub fn of(stored: Option<&Stored>) -> Self {
+        let text = |value: &String| Some(value.clone()).filter(|value| !value.is_empty());
+        let uid = stored.and_then(|stored| text(&stored.uid));
+        Self { uid, version: stored.and_then(|stored| text(&stored.resource_version)) }
+    }
+}
+
 /// One reconcile's allowance of time, and for whom it writes.
 #[derive(Debug)]
 pub struct Session<'a> {
     executor: &'a Executor,
     root: &'a ObjectKey,
-    uid: Option<String>,
+    seen: Seen,
     gate: &'a Gate,
     until: Instant,
+    /// Whether the server said in this reconcile that it has the root.
+    is_root_there: AtomicBool,
+    /// What this reconcile wrote itself: later than what the plan saw.
+    written: Mutex<BTreeMap<ObjectKey, Seen>>,
 }
 
 impl Executor {
@@ -89,21 +116,22 @@ impl Executor {
         Self { client, leadership, deadlines, metrics }
     }
 
-    /// Begins a reconcile of `root`, the incarnation with this uid.
+    /// Begins a reconcile of `root` as it was seen.
     #[must_use]
-    pub fn session<'a>(&'a self, root: &'a ObjectKey, uid: Option<String>, gate: &'a Gate) -> Session<'a> {
-        Session { executor: self, root, uid, gate, until: Instant::now() + self.deadlines.reconcile }
+    pub fn session<'a>(&'a self, root: &'a ObjectKey, seen: Seen, gate: &'a Gate) -> Session<'a> {
+        let until = Instant::now() + self.deadlines.reconcile;
+        let is_root_there = AtomicBool::new(false);
+        Session { executor: self, root, seen, gate, until, is_root_there, written: Mutex::default() }
     }
 }
 
 impl Session<'_> {
     /// Carries out the writes in order. Stops at the first that fails, unless it is one that is refused and that no later one
-    /// follows from. `uid_of` knows the incarnation of objects whose status is written.
-    pub async fn run(&self, ops: &[Op], uid_of: impl Fn(&ObjectKey) -> Option<String>) -> Result<(), Failed> {
+    /// follows from. `seen` knows what the plan was made on.
+    pub async fn run(&self, ops: &[Op], seen: impl Fn(&ObjectKey) -> Seen) -> Result<(), Failed> {
         let mut refused: Option<Failed> = None;
         for op in ops {
-            let uid = uid_of(op.key());
-            let result = self.one(op, uid).await;
+            let result = self.one(op, self.latest(op.key()).unwrap_or_else(|| seen(op.key()))).await;
             let category = result.as_ref().map_or_else(ExecuteError::category, |()| "ok");
             self.executor.metrics.op(op.verb(), op.key().kind, category);
             let Err(error) = result else { continue };
@@ -120,13 +148,32 @@ impl Session<'_> {
     /// Writes the root's own status.
     pub async fn report(&self, status: &Value) -> Result<(), Failed> {
         let op = Op::ApplyStatus { key: self.root.clone(), status: status.clone() };
-        self.run(std::slice::from_ref(&op), |_| self.uid.clone()).await
+        self.run(std::slice::from_ref(&op), |_| self.seen.clone()).await
     }
 
-    async fn one(&self, op: &Op, uid: Option<String>) -> Result<(), ExecuteError> {
+    /// What a watch of the object's kind would show now. Read from what is stored, not from the server's cache.
+    pub async fn shown(&self, key: &ObjectKey) -> Result<Shown, ExecuteError> {
+        let by_name = format!("metadata.name={}", key.name);
+        let selector = request::selector(key.kind);
+        let mut pairs = vec![("fieldSelector", by_name.as_str())];
+        pairs.extend(selector.iter().map(|selector| ("labelSelector", selector.as_str())));
+        let collection = request::collection(key.kind, key.namespace.as_deref())?;
+        let page: Page = self.send(metadata::list(&collection, &pairs)?).await?;
+        let found = page.identities().find(|found| found.name == key.name);
+        Ok(found.map_or(Shown::Nothing, |found| Shown::Object { uid: found.uid, version: found.resource_version }))
+    }
+
+    fn latest(&self, key: &ObjectKey) -> Option<Seen> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    async fn one(&self, op: &Op, seen: Seen) -> Result<(), ExecuteError> {
         self.stay_inside(op.key())?;
         let key = op.key();
-        if matches!(op, Op::Create { .. } | Op::Apply { .. }) && self.gate.was_removed(key) {
+        let begins = matches!(op, Op::Create { .. }) && key.kind.is_written_once();
+        if begins && !self.is_root_there.load(Ordering::Relaxed)
+            || matches!(op, Op::Create { .. } | Op::Apply { .. }) && self.gate.was_removed(key)
+        {
             self.confirm_root().await?;
         }
         match op {
@@ -138,11 +185,12 @@ impl Session<'_> {
             }
             Op::Apply { body, manager, .. } => {
                 let path = format!("{}?{}", request::item(key)?, apply_query(manager));
-                self.write(op, request::send(Method::PATCH, &path, APPLY, body)?).await
+                let body = of_incarnation(body, seen.uid);
+                self.write(op, request::send(Method::PATCH, &path, APPLY, &body)?).await
             }
             Op::ApplyStatus { status, .. } => {
                 let path = format!("{}/status?{}", request::item(key)?, apply_query(STATUS_FIELD_MANAGER));
-                let body = status_body(key, uid, status);
+                let body = status_body(key, seen, status);
                 self.write(op, request::send(Method::PATCH, &path, APPLY, &body)?).await
             }
             Op::AddFinalizer { resource_version, finalizers, .. }
@@ -214,7 +262,10 @@ impl Session<'_> {
 
     async fn write(&self, op: &Op, request: Request<Vec<u8>>) -> Result<(), ExecuteError> {
         let written: Written = self.send(request).await?;
-        self.gate.wrote(self.root, op.key(), &written.metadata.uid, &written.metadata.resource_version);
+        let (uid, version) = (written.metadata.uid, written.metadata.resource_version);
+        self.gate.wrote(self.root, op.key(), &uid, &version);
+        let latest = Seen { uid: Some(uid), version: Some(version) };
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(op.key().clone(), latest);
         self.log(op);
         Ok(())
     }
@@ -251,15 +302,20 @@ impl Session<'_> {
     }
 
     /// When a service is deleted, its children go too, and the watch of their kind may say so first. What went away is
-    /// made again only if the server itself still has the root.
+    /// made again only if the server itself still has the root. The same for what something begins with, such as the record of
+    /// a deployment: the watch of the roots may have said nothing for minutes. That is one read for each deployment.
     async fn confirm_root(&self) -> Result<(), ExecuteError> {
         let gone = || ExecuteError::RootGone(self.root.clone());
         let root = match self.send::<Written>(request::get(&request::item(self.root)?)?).await {
             Err(ExecuteError::NotFound(_)) => return Err(gone()),
             other => other?,
         };
-        let is_same = self.uid.as_ref().is_none_or(|uid| *uid == root.metadata.uid);
-        if is_same && root.metadata.deletion_timestamp.is_none() { Ok(()) } else { Err(gone()) }
+        let is_same = self.seen.uid.as_ref().is_none_or(|uid| *uid == root.metadata.uid);
+        if !is_same || root.metadata.deletion_timestamp.is_some() {
+            return Err(gone());
+        }
+        self.is_root_there.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     async fn send<T: DeserializeOwned>(&self, request: Request<Vec<u8>>) -> Result<T, ExecuteError> {
@@ -298,12 +354,25 @@ fn apply_query(manager: &str) -> String {
     request::query(&[("fieldManager", manager), ("force", "true"), ("fieldValidation", "Strict")])
 }
 
-/// The uid is a precondition: the status of an object must not end up on its successor of the same name.
-fn status_body(key: &ObjectKey, uid: Option<String>, status: &Value) -> Value {
+/// An apply makes what is not there. A child that the plan saw and that is gone by now may have gone with its root, of which
+/// the watch has yet to tell: with its uid in the body the server answers with a conflict rather than make it again.
+fn of_incarnation(body: &Value, uid: Option<String>) -> Value {
+    let mut body = body.clone();
+    if let (Some(uid), Some(metadata)) = (uid, body.get_mut("metadata").and_then(Value::as_object_mut)) {
+        metadata.insert("uid".to_owned(), Value::String(uid));
+    }
+    body
+}
+
+/// The uid is a precondition: the status of an object must not end up on its successor of the same name. The version is
+/// another: a status counts on from the one that the plan read, which may have been followed by that of another leader or by
+/// one of our own whose answer was lost.
+fn status_body(key: &ObjectKey, seen: Seen, status: &Value) -> Value {
     let mut metadata = json!({"name": key.name});
     if let Some(metadata) = metadata.as_object_mut() {
-        metadata.extend(key.namespace.clone().map(|namespace| ("namespace".to_owned(), Value::String(namespace))));
-        metadata.extend(uid.map(|uid| ("uid".to_owned(), Value::String(uid))));
+        let known = [("namespace", key.namespace.clone()), ("uid", seen.uid), ("resourceVersion", seen.version)];
+        let known = known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::String(value?))));
+        metadata.extend(known);
     }
     json!({"apiVersion": key.kind.api_version(), "kind": key.kind.kind(), "metadata": metadata, "status": status})
 }

@@ -29,13 +29,13 @@ fn delete(only_if_absent: Vec<ObjectKey>) -> Op {
     Op::Delete { key: child(), uid: "u".to_owned(), resource_version: "7".to_owned(), only_if_absent }
 }
 
-struct Seen {
+struct Asked {
     line: String,
     content_type: String,
     body: Value,
 }
 
-async fn see(server: &mut Server, code: u16, answer: Value) -> Seen {
+async fn see(server: &mut Server, code: u16, answer: Value) -> Asked {
     let (request, reply) = server.next_request().await.expect("a request");
     let (parts, body) = request.into_parts();
     let bytes = body.collect_bytes().await.unwrap();
@@ -45,7 +45,7 @@ async fn see(server: &mut Server, code: u16, answer: Value) -> Seen {
             .body(Body::from(answer.to_string().into_bytes()))
             .unwrap(),
     );
-    Seen {
+    Asked {
         line: format!("{} {}", parts.method, parts.uri),
         content_type: parts
             .headers
@@ -54,6 +54,10 @@ async fn see(server: &mut Server, code: u16, answer: Value) -> Seen {
             .unwrap_or_default(),
         body: serde_json::from_slice(&bytes).unwrap_or_default(),
     }
+}
+
+fn seen(uid: &str, version: &str) -> Seen {
+    Seen { uid: Some(uid.to_owned()), version: Some(version.to_owned()) }
 }
 
 fn object(version: &str) -> Value {
@@ -81,13 +85,13 @@ fn fixture() -> (Fixture, Server) {
 impl Fixture {
     async fn run(&self, ops: &[Op]) -> Result<(), Failed> {
         let root = root();
-        self.executor.session(&root, Some("root".to_owned()), &self.gate).run(ops, |_| Some("u".to_owned())).await
+        self.executor.session(&root, seen("root", "3"), &self.gate).run(ops, |_| seen("u", "7")).await
     }
 
     fn waits_for(&self) -> Option<ObjectKey> {
         match self.gate.check(&root(), &plan::core::world::MemoryWorld::default()) {
             crate::act::gate::GateState::Open => None,
-            crate::act::gate::GateState::Waiting(key) => Some(key),
+            crate::act::gate::GateState::Waiting(key) | crate::act::gate::GateState::Late(key) => Some(key),
         }
     }
 }
@@ -103,23 +107,44 @@ async fn when_a_child_is_applied_then_the_request_forces_strictly_and_its_versio
         "PATCH /apis/apps/v1/namespaces/a/deployments/web-1?fieldManager=ecs-operator&force=true&fieldValidation=Strict"
     );
     assert_eq!(seen.content_type, "application/apply-patch+yaml");
+    // Only the child that the plan saw: one that is gone is not made again.
+    assert_eq!(seen.body, json!({"metadata": {"name": "web-1", "uid": "u"}}));
     assert_eq!(fixture.waits_for(), Some(child()));
 }
 
 #[tokio::test]
-async fn when_a_revision_is_created_then_it_is_posted_and_never_overwrites() {
+async fn when_records_are_created_then_the_server_has_the_root_and_they_are_posted_and_never_overwrite() {
     let (fixture, mut server) = fixture();
-    let key = ObjectKey::namespaced(Kind::TaskDefinitionRevision, "a", "web-1");
-    let ops = [Op::Create { key, body: json!({"metadata": {"name": "web-1"}}) }];
-    let (result, seen) = tokio::join!(fixture.run(&ops), see(&mut server, 409, failure(409, "AlreadyExists")));
-    assert_eq!(
-        seen.line,
-        "POST /apis/ecs-operator.dev/v1alpha1/namespaces/a/ecstaskdefinitionrevisions?fieldManager=ecs-operator&\
-         fieldValidation=Strict"
-    );
+    let record = |name: &str| {
+        let key = ObjectKey::namespaced(Kind::ServiceDeployment, "a", name);
+        Op::Create { key, body: json!({"metadata": {"name": name}}) }
+    };
+    let ops = [record("web-1"), record("web-2")];
+    let (result, lines) = tokio::join!(fixture.run(&ops), async {
+        let root = json!({"kind": "ECSService", "metadata": {"uid": "root", "resourceVersion": "3"}});
+        let asked = see(&mut server, 200, root).await.line;
+        let first = see(&mut server, 201, object("8")).await.line;
+        let second = see(&mut server, 409, failure(409, "AlreadyExists")).await.line;
+        [asked, first, second]
+    });
+    let posted = "POST /apis/ecs-operator.dev/v1alpha1/namespaces/a/ecsservicedeployments?fieldManager=ecs-operator&\
+                  fieldValidation=Strict";
+    let asked = "GET /apis/ecs-operator.dev/v1alpha1/namespaces/a/ecsservices/web";
+    assert_eq!(lines, [asked, posted, posted], "once for all that begins with them");
     let failed = result.unwrap_err();
     assert_eq!((failed.error.category(), failed.error.recovery()), ("already-exists", Recovery::Soon));
-    assert_eq!(failed.op, "create ECSTaskDefinitionRevision a/web-1");
+    assert_eq!(failed.op, "create ECSServiceDeployment a/web-2");
+}
+
+#[tokio::test]
+async fn when_the_root_of_a_record_is_gone_and_no_watch_said_so_then_nothing_begins() {
+    let (fixture, mut server) = fixture();
+    let key = ObjectKey::namespaced(Kind::ServiceDeployment, "a", "web-1");
+    let ops = [Op::Create { key, body: json!({"metadata": {"name": "web-1"}}) }, apply()];
+    let (result, _) = tokio::join!(fixture.run(&ops), see(&mut server, 404, failure(404, "NotFound")));
+    assert!(matches!(result.unwrap_err().error, ExecuteError::RootGone(_)));
+    drop(fixture);
+    assert!(server.next_request().await.is_none());
 }
 
 #[tokio::test]
@@ -139,10 +164,10 @@ async fn when_a_child_is_made_then_it_is_applied_at_a_version_that_no_object_has
 }
 
 #[tokio::test]
-async fn when_a_status_is_written_then_it_names_the_incarnation_it_belongs_to() {
+async fn when_a_status_is_written_then_it_names_the_incarnation_it_belongs_to_and_the_version_it_counts_on_from() {
     let (fixture, mut server) = fixture();
     let root = root();
-    let session = fixture.executor.session(&root, Some("incarnation".to_owned()), &fixture.gate);
+    let session = fixture.executor.session(&root, seen("incarnation", "7"), &fixture.gate);
     let status = json!({"runningCount": 1});
     let (result, seen) = tokio::join!(session.report(&status), see(&mut server, 200, object("8")));
     result.unwrap();
@@ -152,8 +177,42 @@ async fn when_a_status_is_written_then_it_names_the_incarnation_it_belongs_to() 
     assert_eq!(
         seen.body,
         json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSService",
-               "metadata": {"name": "web", "namespace": "a", "uid": "incarnation"}, "status": {"runningCount": 1}})
+               "metadata": {"name": "web", "namespace": "a", "uid": "incarnation", "resourceVersion": "7"}, "status": {"runningCount": 1}})
     );
+}
+
+#[tokio::test]
+async fn when_the_reconcile_itself_wrote_the_root_then_its_status_follows_that_write() {
+    let (fixture, mut server) = fixture();
+    let root = root();
+    let session = fixture.executor.session(&root, seen("root", "3"), &fixture.gate);
+    let finalizers = vec!["x".to_owned()];
+    let ops = [Op::AddFinalizer { key: root.clone(), resource_version: "3".to_owned(), finalizers }];
+    let (result, _) = tokio::join!(session.run(&ops, |_| seen("root", "3")), see(&mut server, 200, object("8")));
+    result.unwrap();
+    let status = json!({});
+    let (result, asked) = tokio::join!(session.report(&status), see(&mut server, 409, failure(409, "Conflict")));
+    assert_eq!(asked.body["metadata"]["resourceVersion"], "8");
+    assert_eq!(result.unwrap_err().error.recovery(), Recovery::Soon, "another leader wrote: look again");
+}
+
+#[tokio::test]
+async fn when_a_late_object_is_asked_for_then_as_the_watch_of_its_kind_would_show_it() {
+    let (fixture, mut server) = fixture();
+    let root = root();
+    let session = fixture.executor.session(&root, Seen::default(), &fixture.gate);
+    let child = child();
+    let item = json!({"metadata": {"name": "web-1", "uid": "u", "resourceVersion": "9"}});
+    let (shown, asked) =
+        tokio::join!(session.shown(&child), see(&mut server, 200, json!({"metadata": {}, "items": [item]})));
+    assert_eq!(shown.unwrap(), Shown::Object { uid: "u".to_owned(), version: "9".to_owned() });
+    assert_eq!(
+        asked.line,
+        "GET /apis/apps/v1/namespaces/a/deployments?fieldSelector=metadata.name%3Dweb-1&\
+         labelSelector=app.kubernetes.io/managed-by%3Decs-operator"
+    );
+    let (shown, _) = tokio::join!(session.shown(&child), see(&mut server, 200, json!({"metadata": {}, "items": null})));
+    assert_eq!(shown.unwrap(), Shown::Nothing);
 }
 
 #[tokio::test]

@@ -11,12 +11,13 @@ use plan::{Kind, ObjectKey, Stored, World};
 use tokio::time::Instant;
 use tracing::warn;
 
-/// After this time a root goes on even if its write was never seen: the object may have lost the label that our watch
-/// selects by, or may have come and gone between two lists.
+/// After this time the server is asked whether there is anything to wait for: the object may have lost the label that our
+/// watch selects by, or may have come and gone between two lists. And each time again, as long as there is.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// For this long it is remembered that an object went away. Longer than two watches are ever apart.
-const REMOVAL_MEMORY: Duration = Duration::from_mins(1);
+/// For this long it is remembered that an object went away. Longer than two watches are ever apart: one that says nothing
+/// is started again after three minutes, and lists what it missed within half a minute of an answer.
+const REMOVAL_MEMORY: Duration = Duration::from_mins(5);
 
 /// What the cache has to show before the writer may plan again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +49,22 @@ pub enum GateState {
     Open,
     /// The cache does not show this object's last write yet.
     Waiting(ObjectKey),
+    /// It has not for so long that the server must be asked; [`Gate::was_asked`] takes the answer.
+    Late(ObjectKey),
+}
+
+/// What a watch of the object's kind would show now, as the server says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// No object of that name: it is gone, or it is none that the watch selects.
+    Nothing,
+    /// This incarnation at this version.
+    Object {
+        /// `metadata.uid`
+        uid: String,
+        /// `metadata.resourceVersion`
+        version: String,
+    },
 }
 
 /// Expectations of all roots.
@@ -89,12 +106,11 @@ impl Gate {
         expectations.removed.get(key).is_some_and(|time| time.elapsed() < REMOVAL_MEMORY)
     }
 
-    /// Whether the cache shows everything `root` wrote. Expectations that are met, or too old, are dropped.
+    /// Whether the cache shows everything `root` wrote. Expectations that are met are dropped.
     pub fn check(&self, root: &ObjectKey, world: &dyn World) -> GateState {
         let mut guard = self.lock();
         let Expectations { objects, written_by, .. } = &mut *guard;
         let Some(keys) = written_by.get_mut(root) else { return GateState::Open };
-        let now = Instant::now();
         keys.retain(|key| {
             let Some(expectation) = objects.get(key) else { return false };
             let known = world.get(key);
@@ -102,26 +118,37 @@ impl Gate {
             // the request that deleted it.
             let is_gone = key.kind == Kind::Pod && known.is_none();
             let is_seen = is_gone || expectation.expected.is_met(known);
-            let is_late = now >= expectation.until;
-            if is_late && !is_seen {
-                warn!(
-                    kind = key.kind.kind(),
-                    ns = key.namespace.as_deref().unwrap_or_default(),
-                    name = key.name.as_str(),
-                    step = "gate",
-                    "own write was never seen by the watch, going on"
-                );
-            }
-            if is_seen || is_late {
+            if is_seen {
                 objects.remove(key);
             }
-            !(is_seen || is_late)
+            !is_seen
         });
-        let waiting = keys.first().cloned();
-        if waiting.is_none() {
+        let Some(waiting) = keys.first().cloned() else {
             written_by.remove(root);
+            return GateState::Open;
+        };
+        let now = Instant::now();
+        let is_late = |key: &&ObjectKey| objects.get(*key).is_some_and(|expectation| now >= expectation.until);
+        keys.iter().find(is_late).cloned().map_or(GateState::Waiting(waiting), GateState::Late)
+    }
+
+    /// The server said what a watch would show of a late object. If the cache does not show that, it is behind, and the root
+    /// waits on; otherwise nothing more will come, and there is nothing to wait for.
+    pub fn was_asked(&self, key: &ObjectKey, shown: &Shown, world: &dyn World) {
+        let is_behind = shown.is_news_to(world.get(key));
+        let (kind, ns, name) = (key.kind.kind(), key.namespace.as_deref().unwrap_or_default(), key.name.as_str());
+        warn!(kind, ns, name, step = "gate", is_behind, "own write was not seen by the watch");
+        let mut expectations = self.lock();
+        if is_behind {
+            expectations.wait_on(key);
+        } else {
+            expectations.objects.remove(key);
         }
-        waiting.map_or(GateState::Open, GateState::Waiting)
+    }
+
+    /// The server did not say it. A plan could not be carried out now either.
+    pub fn was_not_answered(&self, key: &ObjectKey) {
+        self.lock().wait_on(key);
     }
 
     fn expect(&self, root: &ObjectKey, key: &ObjectKey, expected: Expected) {
@@ -137,6 +164,12 @@ impl Gate {
 }
 
 impl Expectations {
+    fn wait_on(&mut self, key: &ObjectKey) {
+        if let Some(expectation) = self.objects.get_mut(key) {
+            expectation.until = Instant::now() + LONGEST_WAIT;
+        }
+    }
+
     fn remember_removal(&mut self, key: &ObjectKey) {
         // Pods are never made by us, roots never either.
         if key.kind == Kind::Pod || key.kind.is_root() && key.kind.is_ours() {
@@ -153,6 +186,23 @@ impl Expectations {
         }
         self.removed.insert(key.clone(), now);
         self.removals.push_back((now, key.clone()));
+    }
+}
+
+impl Shown {
+    /// Whether the watch has this still to say to somebody who knows `known`.
+    fn is_news_to(&self, known: Option<Arc<Stored>>) -> bool {
+        match (self, known) {
+            (Self::Nothing, known) => known.is_some(),
+            (Self::Object { .. }, None) => true,
+            (Self::Object { uid, version }, Some(known)) => {
+                let is_later = match (version.parse::<u64>(), known.resource_version.parse::<u64>()) {
+                    (Ok(shown), Ok(known)) => shown > known,
+                    _ => *version != known.resource_version,
+                };
+                known.uid != *uid || is_later
+            }
+        }
     }
 }
 
@@ -249,23 +299,64 @@ mod tests {
         assert_eq!(gate.check(&root(), &world(&[])), GateState::Open);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn when_a_write_is_never_seen_then_the_root_goes_on_after_thirty_seconds() {
-        let gate = Gate::default();
-        gate.wrote(&root(), &child(), "u", "10");
-        tokio::time::advance(Duration::from_secs(29)).await;
-        assert_eq!(gate.check(&root(), &world(&[])), GateState::Waiting(child()));
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(gate.check(&root(), &world(&[])), GateState::Open);
-        assert!(gate.lock().objects.is_empty() && gate.lock().written_by.is_empty(), "nothing is kept");
+    fn shown(uid: &str, version: &str) -> Shown {
+        Shown::Object { uid: uid.to_owned(), version: version.to_owned() }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn when_an_object_went_away_then_that_is_remembered_for_a_minute_and_not_longer() {
+    async fn when_a_write_is_not_seen_for_thirty_seconds_then_the_server_decides_whether_the_root_waits_on() {
+        // (what the cache shows, what the server says a watch would show, whether the root goes on)
+        let table: [(&[Stored], Shown, bool); 7] = [
+            // It lost its label, or came and went.
+            (&[], Shown::Nothing, true),
+            // The watch is behind: planning now would make it again, or decide from what was before the write.
+            (&[], shown("u", "10"), false),
+            (&[copy("u", "9")], shown("u", "10"), false),
+            (&[copy("u", "9")], shown("u", "12"), false),
+            // The deletion is still to be told.
+            (&[copy("u", "9")], Shown::Nothing, false),
+            (&[copy("u", "9")], shown("successor", "12"), false),
+            // A version that was said to be written is not there: a restored backup.
+            (&[copy("u", "9")], shown("u", "9"), true),
+        ];
+        for (known, says, goes_on) in table {
+            let gate = Gate::default();
+            gate.wrote(&root(), &child(), "u", "10");
+            for _ in 0..3 {
+                tokio::time::advance(Duration::from_secs(29)).await;
+                assert_eq!(gate.check(&root(), &world(known)), GateState::Waiting(child()));
+                tokio::time::advance(Duration::from_secs(1)).await;
+                assert_eq!(gate.check(&root(), &world(known)), GateState::Late(child()));
+                gate.was_asked(&child(), &says, &world(known));
+                if goes_on {
+                    break;
+                }
+            }
+            let expected = if goes_on { GateState::Open } else { GateState::Waiting(child()) };
+            assert_eq!(gate.check(&root(), &world(known)), expected, "{known:?} {says:?}");
+            assert_eq!(gate.lock().objects.is_empty() && gate.lock().written_by.is_empty(), goes_on, "what is kept");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_the_server_cannot_be_asked_then_the_root_waits_until_it_can() {
+        let gate = Gate::default();
+        gate.wrote(&root(), &child(), "u", "10");
+        for _ in 0..3 {
+            tokio::time::advance(LONGEST_WAIT).await;
+            assert_eq!(gate.check(&root(), &world(&[])), GateState::Late(child()));
+            gate.was_not_answered(&child());
+            assert_eq!(gate.check(&root(), &world(&[])), GateState::Waiting(child()));
+        }
+        assert_eq!(gate.check(&root(), &world(&[copy("u", "10")])), GateState::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_an_object_went_away_then_that_is_remembered_for_five_minutes_and_not_longer() {
         let gate = Gate::default();
         assert!(!gate.was_removed(&child()));
         gate.saw_removal(&copy("u", "12"));
-        tokio::time::advance(Duration::from_secs(59)).await;
+        tokio::time::advance(REMOVAL_MEMORY.saturating_sub(Duration::from_secs(1))).await;
         assert!(gate.was_removed(&child()));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(!gate.was_removed(&child()));

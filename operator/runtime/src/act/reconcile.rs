@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plan::core::status::Failure;
+use plan::core::world::MemoryWorld;
 use plan::{ObjectKey, Plan, Settings, Stored, World};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-use crate::act::execute::{Executor, Failed, Session};
+use crate::act::execute::{Executor, Failed, Seen, Session};
 use crate::act::gate::GateState;
 use crate::act::queue::{Finish, Job};
 use crate::answer::Answerer;
@@ -53,9 +54,10 @@ pub struct Reconciler {
     pub answerers: Vec<Arc<dyn Answerer>>,
 }
 
-/// A plan with what is needed to report on it.
+/// A plan with what it was made on.
 struct Planned {
     plan: Plan,
+    world: MemoryWorld,
     known: Option<Arc<Stored>>,
 }
 
@@ -80,7 +82,7 @@ impl Reconciler {
     pub async fn reconcile(&self, job: &Job) -> Finish {
         let root = &job.key;
         let _timer = self.metrics.reconcile(root.kind);
-        if let GateState::Waiting(object) = self.gate(root) {
+        if let Some(object) = self.waits_for(root).await {
             debug!(kind = root.kind.kind(), name = root.name.as_str(), step = "gate", waits_for = object.to_string());
             self.metrics.reconciled(root.kind, ReconcileResult::Requeue);
             return Finish::Gated;
@@ -89,7 +91,8 @@ impl Reconciler {
         for answerer in &self.answerers {
             answerer.want(root, &planned.plan.questions);
         }
-        let session = self.executor.session(root, planned.uid(), &self.intake.gate);
+        let seen = Seen::of(planned.known.as_deref());
+        let session = self.executor.session(root, seen, &self.intake.gate);
         let executed = self.execute(&session, &planned).await;
         let reported = self.report(&session, &planned, &executed, job.failures).await;
         if may_publish(&executed, &reported) {
@@ -98,8 +101,24 @@ impl Reconciler {
         self.finish(root, &planned.plan, executed.and(reported.map(drop)))
     }
 
-    fn gate(&self, root: &ObjectKey) -> GateState {
-        self.intake.gate.check(root, &self.intake.store.snapshot())
+    /// What the root wrote and the cache does not show yet. The server is asked about what is late: a plan on a cache that is
+    /// behind would decide again what was decided, however long it is behind.
+    async fn waits_for(&self, root: &ObjectKey) -> Option<ObjectKey> {
+        let gate = &self.intake.gate;
+        loop {
+            let late = match gate.check(root, &self.intake.store.snapshot()) {
+                GateState::Open => return None,
+                GateState::Waiting(object) => return Some(object),
+                GateState::Late(object) => object,
+            };
+            match self.executor.session(root, Seen::default(), gate).shown(&late).await {
+                Ok(shown) => gate.was_asked(&late, &shown, &self.intake.store.snapshot()),
+                Err(error) => {
+                    info!(kind = root.kind.kind(), step = "gate", category = error.category(), "cannot ask");
+                    gate.was_not_answered(&late);
+                }
+            }
+        }
     }
 
     /// Plans on a copy of everything known, on a thread of its own: events, the lease and probes wait for no plan.
@@ -107,9 +126,9 @@ impl Reconciler {
         let started = Instant::now();
         let now = self.clock.now();
         let (world, settings, key) = (self.intake.store.snapshot(), Arc::clone(&self.settings), root.clone());
-        let planning = tokio::task::spawn_blocking(move || Planned {
-            plan: plan::plan(&world, &key, &settings, now),
-            known: world.get(&key),
+        let planning = tokio::task::spawn_blocking(move || {
+            let plan = plan::plan(&world, &key, &settings, now);
+            Planned { plan, known: world.get(&key), world }
         });
         let planned = watched(planning, SLOW_PLAN, || {
             let (ns, name) = (root.namespace.as_deref().unwrap_or_default(), root.name.as_str());
@@ -126,11 +145,8 @@ impl Reconciler {
             return Ok(());
         }
         let started = Instant::now();
-        let uid_of = |key: &ObjectKey| {
-            let stored = self.intake.store.snapshot().get(key);
-            stored.map(|stored| stored.uid.clone()).filter(|uid| !uid.is_empty())
-        };
-        let executed = session.run(&planned.plan.ops, uid_of).await;
+        let seen = |key: &ObjectKey| Seen::of(planned.world.get(key).as_deref());
+        let executed = session.run(&planned.plan.ops, seen).await;
         self.metrics.step("execute", started.elapsed());
         executed
     }

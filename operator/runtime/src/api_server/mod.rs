@@ -4,5 +4,6 @@
 pub mod client;
 pub mod discover;
 pub mod execute_error;
+pub mod metadata;
 pub mod request;
 pub mod throttle;

@@ -1,6 +1,11 @@
 //! Whether this process may write, as everything that writes asks before each write.
+//!
+//! The granted time has to be over on neither of two clocks. The monotonic one is not moved by anybody, but it stands still
+//! while a machine is suspended, and others do not wait for that. The wall clock goes on. If somebody sets it forwards, the
+//! process stops writing without need, and another begins.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -15,7 +20,7 @@ pub struct Leadership {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Until {
     Never,
-    Time(Instant),
+    Time { until: Instant, wall: SystemTime },
     Always,
 }
 
@@ -36,16 +41,21 @@ impl Leadership {
     /// noticed yet: the process may just have been stopped for a minute.
     #[must_use]
     pub fn may_write(&self) -> bool {
+        self.may_write_at(Instant::now(), SystemTime::now())
+    }
+
+    fn may_write_at(&self, now: Instant, wall_now: SystemTime) -> bool {
         match *self.until.lock().unwrap_or_else(PoisonError::into_inner) {
             Until::Never => false,
-            Until::Time(until) => Instant::now() < until,
+            Until::Time { until, wall } => now < until && wall_now < wall,
             Until::Always => true,
         }
     }
 
     /// The lease was acquired or renewed: writing is allowed until then.
     pub fn extend(&self, until: Instant) {
-        self.set(Until::Time(until));
+        let wall = SystemTime::now() + until.saturating_duration_since(Instant::now());
+        self.set(Until::Time { until, wall });
         self.leads.send_replace(true);
     }
 
@@ -82,5 +92,15 @@ mod tests {
         assert!(leadership.may_write());
         tokio::time::advance(Duration::from_secs(10)).await;
         assert!(!leadership.may_write());
+    }
+    #[tokio::test(start_paused = true)]
+    async fn when_the_machine_was_suspended_then_writing_is_not_allowed_although_its_monotonic_clock_stood_still() {
+        let leadership = Leadership::none();
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        leadership.extend(now + Duration::from_secs(10));
+        for (seconds, may_write) in [(0, true), (9, true), (11, false), (3_600, false)] {
+            assert_eq!(leadership.may_write_at(now, wall + Duration::from_secs(seconds)), may_write, "{seconds} s");
+        }
+        assert!(leadership.may_write_at(now, wall - Duration::from_hours(1)), "the wall clock was set back");
     }
 }

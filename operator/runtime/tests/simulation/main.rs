@@ -1,5 +1,5 @@
 //! The whole runtime and the real planner against an API server in memory that fails in every way a seed can choose:
-//! refused and lost writes, a process killed right after a write, lists from the past, broken and late watches.
+//! refused and lost writes, a process killed right after a write, broken, late and frozen watches.
 //!
 //! What must hold: the cluster ends up as it does when nothing fails; the number of writes is bounded; and a settled
 //! system writes and reads nothing.
@@ -13,7 +13,7 @@ mod random;
 mod server;
 mod state;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::server::{Faults, Server};
+use crate::server::{Faults, Server, Write};
 use crate::state::Id;
 
 const GROUP: &str = "ecs-operator.dev/v1alpha1";
@@ -38,6 +38,10 @@ struct Outcome {
     /// Every object, without what differs between any two runs.
     objects: BTreeMap<Id, Value>,
     writes: usize,
+    /// How often each object was made by the operator.
+    made: BTreeMap<String, u32>,
+    /// What the operator deleted, other than pods, whose names are chance.
+    deleted: BTreeSet<String>,
     restarts: usize,
     /// Lines of writes after everything had settled.
     late_writes: Vec<String>,
@@ -82,8 +86,20 @@ fn simulate(seed: u64, faults: Faults) -> Outcome {
         let state = server.state.lock().unwrap();
         let objects = state.objects.iter().filter(|(id, _)| id.plural != "pods");
         let objects = objects.map(|(id, object)| (id.clone(), without_chance(&without_counts(id, object)))).collect();
-        Outcome { objects, writes: writes.len(), restarts, late_writes, late_reads }
+        let made = made(&writes);
+        let deleted = writes.iter().map(|write| write.line.clone());
+        let deleted = deleted.filter(|line| line.starts_with("DELETE ") && !line.contains("/pods/")).collect();
+        Outcome { objects, writes: writes.len(), made, deleted, restarts, late_writes, late_reads }
     })
+}
+
+/// How often each object was made.
+fn made(writes: &[Write]) -> BTreeMap<String, u32> {
+    let mut made = BTreeMap::new();
+    for object in writes.iter().filter_map(|write| write.made.clone()) {
+        *made.entry(object).or_default() += 1;
+    }
+    made
 }
 
 fn start(server: &Arc<Server>, clock: &Clock) -> JoinHandle<Result<(), RunError>> {
@@ -222,7 +238,7 @@ const ROUGH: Faults = Faults {
     refusal: 80,
     lost_answer: 40,
     crash: 40,
-    stale_list: 500,
+    frozen_watch: 0,
     broken_watch: 60,
     delay: Duration::from_millis(800),
 };
@@ -269,6 +285,51 @@ fn when_everything_fails_now_and_then_then_the_end_is_the_same_with_bounded_writ
     assert!(restarts >= 6, "the operator was hardly ever killed: {restarts}");
 }
 
+/// What runs at the end: of each Deployment its service, what it asks for, and how many. Names and records say how it came to
+/// that, which depends on what was seen when.
+fn workloads(outcome: &Outcome) -> Vec<(String, String, u64)> {
+    let deployments = outcome.objects.iter().filter(|(id, _)| id.plural == "deployments");
+    let mut found: Vec<_> = deployments
+        .map(|(id, object)| {
+            let template = object["spec"]["template"]["spec"].to_string();
+            let service = id.name.split('-').next().unwrap().to_owned();
+            (service, template, object["spec"]["replicas"].as_u64().unwrap())
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn when_watches_are_frozen_for_minutes_then_nothing_is_made_twice_or_deleted_wrongly_and_the_same_runs() {
+    let calm = simulate(1, Faults::default());
+    let mut is_otherwise = false;
+    for seed in 1..=std::env::var("SIMULATION_SEEDS").map_or(4, |seeds| seeds.parse().unwrap()) {
+        // Answers are lost too: what was written and is not shown for minutes is known to nobody.
+        let lost_answer = if seed % 2 == 0 { 30 } else { 0 };
+        let frozen = simulate(seed, Faults { frozen_watch: 40, lost_answer, ..Faults::default() });
+        let twice: Vec<_> = frozen.made.iter().filter(|(_, times)| **times > 1).collect();
+        assert!(twice.is_empty(), "seed {seed}: made twice: {twice:?}");
+        assert_eq!(workloads(&frozen), workloads(&calm), "seed {seed}");
+        for name in ["web", "split"] {
+            let service = &frozen.objects[&Id::new("ecsservices", "a", name)];
+            let ready = service["status"]["conditions"].as_array().unwrap().iter().find(|one| one["type"] == "Ready");
+            assert_eq!(ready.unwrap()["status"], "True", "seed {seed}: {service:#}");
+        }
+        // Whatever was deleted is not made again, so it had to go.
+        let living = |line: &str| {
+            let is_it = |id: &Id| line.ends_with(&format!("/{}/{}", id.plural, id.name));
+            frozen.objects.keys().any(is_it)
+        };
+        let wrong: Vec<_> = frozen.deleted.iter().filter(|line| living(line)).collect();
+        assert!(wrong.is_empty(), "seed {seed}: {wrong:?}");
+        assert_eq!(frozen.late_writes, Vec::<String>::new(), "seed {seed}");
+        assert!(frozen.writes < 3 * calm.writes, "seed {seed}: {} writes", frozen.writes);
+        is_otherwise = is_otherwise || frozen.writes != calm.writes;
+    }
+    assert!(is_otherwise, "no watch was ever frozen");
+}
+
 #[test]
 fn when_the_leader_is_killed_then_the_follower_goes_on_within_the_lease_and_nothing_is_made_twice() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -293,10 +354,7 @@ fn when_the_leader_is_killed_then_the_follower_goes_on_within_the_lease_and_noth
         tokio::time::sleep(Duration::from_mins(5)).await;
         user.await.unwrap();
 
-        let mut made = std::collections::BTreeMap::<String, u32>::new();
-        for write in server.writes().iter().filter(|write| write.made.is_some()) {
-            *made.entry(write.made.clone().unwrap()).or_default() += 1;
-        }
+        let made = made(&server.writes());
         assert!(made.len() > 8, "{made:?}");
         assert!(made.values().all(|times| *times == 1), "{made:?}");
         let service = server.state.lock().unwrap().objects[&Id::new("ecsservices", "a", "web")].clone();

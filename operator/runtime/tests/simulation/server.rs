@@ -25,8 +25,8 @@ pub(crate) struct Faults {
     pub(crate) lost_answer: u64,
     /// A write happens and the operator is killed before it sees the answer.
     pub(crate) crash: u64,
-    /// A list that need not be consistent shows an earlier state.
-    pub(crate) stale_list: u64,
+    /// A watch says nothing for one to five minutes, at an event: longer than anything else of the operator waits.
+    pub(crate) frozen_watch: u64,
     /// A watch ends, or is too old to go on, at an event.
     pub(crate) broken_watch: u64,
     /// Watch events come up to this much later.
@@ -138,6 +138,12 @@ impl Server {
         if parts.method == Method::GET {
             *self.reads.lock().unwrap() += 1;
             let state = self.state.lock().unwrap();
+            if let Some(name) = query.get("fieldSelector").and_then(|by| by.strip_prefix("metadata.name%3D")) {
+                let id = Id { name: name.to_owned(), ..path.id() };
+                let selects = query.contains_key("labelSelector");
+                let found = state.objects.get(&id).filter(|object| !selects || is_ours(object));
+                return reply(200, &json!({"metadata": {}, "items": found.map(|object| json!([object]))}));
+            }
             return state
                 .objects
                 .get(&path.id())
@@ -174,15 +180,8 @@ impl Server {
         let state = self.state.lock().unwrap();
         let mut lines = Vec::new();
         let from = if query.contains_key("sendInitialEvents") {
-            // As real servers: only a client that says it is content with version 0 may be shown the past.
-            let may_be_old = query.get("resourceVersion").is_some_and(|version| version == "0");
-            let version = if may_be_old && self.happens(|faults| faults.stale_list) {
-                state.version() - self.random.lock().unwrap().number_below(1 + state.version().min(30))
-            } else {
-                state.version()
-            };
-            let shown = state.at(version);
-            let shown = shown.iter().filter(|(id, object)| path.covers(id) && (!selects || is_ours(object)));
+            let version = state.version();
+            let shown = state.objects.iter().filter(|(id, object)| path.covers(id) && (!selects || is_ours(object)));
             lines.extend(shown.map(|(_, object)| event("ADDED", object)));
             let annotations = json!({"k8s.io/initial-events-end": "true"});
             let metadata = json!({"resourceVersion": version.to_string(), "annotations": annotations});
@@ -211,6 +210,10 @@ impl Server {
                             changed.changed().await.ok()?;
                             continue;
                         };
+                        if server.happens(|faults| faults.frozen_watch) {
+                            let more = server.up_to(Duration::from_mins(4));
+                            tokio::time::sleep(Duration::from_mins(1) + more).await;
+                        }
                         let delay = server.faults.lock().unwrap().delay;
                         tokio::time::sleep(server.up_to(delay)).await;
                         if server.happens(|faults| faults.broken_watch) {

@@ -140,19 +140,6 @@ impl State {
         Ok(server.delete(&mut kept, id, preconditions, now)?)
     }
 
-    /// The objects as they were at an earlier version.
-    pub(crate) fn at(&self, version: u64) -> BTreeMap<Id, Value> {
-        let mut objects = BTreeMap::new();
-        for change in self.history.iter().take_while(|change| change.version <= version) {
-            if change.what == "DELETED" {
-                objects.remove(&change.id);
-            } else {
-                objects.insert(change.id.clone(), change.object.clone());
-            }
-        }
-        objects
-    }
-
     /// Removes objects all of whose owners are gone.
     pub(crate) fn collect_garbage(&mut self, now: Timestamp) {
         let uids: Vec<Value> = self.objects.values().map(|object| object["metadata"]["uid"].clone()).collect();
