@@ -435,10 +435,11 @@ fn has_worked(end: &TerminatedView) -> bool {
 
 fn trouble(pod: &PodView, notes: &[ContainerNote], observation: &TaskObservation) -> Option<Trouble> {
     let status = &pod.status;
-    // What waits for the operator has not been looked at by the scheduler.
+    // What waits, or waited until a moment ago, for the operator has not been looked at by the scheduler.
+    let waits_for_us = pod.spec.scheduling_gates.iter().all(|gate| gate.name == labels::PLACEMENT_GATE);
     let unscheduled = status
         .condition("PodScheduled")
-        .filter(|condition| condition.status == "False" && !matches!(placing(pod), Placing::Gated(_)));
+        .filter(|condition| condition.status == "False" && !(condition.reason == "SchedulingGated" && waits_for_us));
     if let Some(condition) = unscheduled.filter(|_| pod.spec.node_name.is_none()) {
         return Some(Trouble { reason: Reason::TaskPlacementFailure, message: condition.message.clone() });
     }
