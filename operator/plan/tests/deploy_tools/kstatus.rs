@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// What may be said of an object, for one reason.
-const STATES: [(fn(&mut Conditions, Reason), Verdict); 3] = [
+/// Says one thing of an object, for a reason.
+type Say = fn(&mut Conditions, Reason);
+
+/// What may be said, and what tools make of it.
+const STATES: [(Say, Verdict); 3] = [
     (|conditions, reason| conditions.ready(reason, "said"), Verdict::Current),
     (|conditions, reason| conditions.progressing(reason, "said"), Verdict::InProgress),
     (|conditions, reason| conditions.stalled(reason, "said"), Verdict::Failed),
