@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use documents::Input;
 use jiff::Timestamp;
+use plan::core::facts::KubernetesVersion;
 use plan::core::report::{Finding, Refusal};
 use plan::core::status;
 use plan::core::world::MemoryWorld;
@@ -20,6 +21,9 @@ const MOST_ROUNDS: usize = 10;
 /// Providers that the operator's chart installs, as it installs them.
 const PREDEFINED: [(&str, &str, &str); 2] =
     [("fargate", "FARGATE", "OnDemand"), ("fargate-spot", "FARGATE_SPOT", "Spot")];
+
+/// The first server on which the chart's admission policy writes the count of a service that does not name it.
+const WRITES_COUNTS: KubernetesVersion = KubernetesVersion { major: 1, minor: 36 };
 
 /// What the operator would do.
 #[derive(Debug)]
@@ -59,7 +63,11 @@ pub fn simulate(inputs: &[Input], namespaces: &[Value], settings: &Settings, now
     let mut roots = Vec::new();
     for input in inputs {
         let Some(key) = key(input) else { continue };
-        if simulation.put(&key, input.object.clone()) && key.kind.is_root() {
+        let mut object = input.object.clone();
+        if key.kind == Kind::Service && settings.facts.kubernetes >= WRITES_COUNTS {
+            write_count(&mut object);
+        }
+        if simulation.put(&key, object) && key.kind.is_root() {
             roots.push(key);
         }
     }
@@ -98,6 +106,15 @@ pub fn simulate(inputs: &[Input], namespaces: &[Value], settings: &Settings, now
         .filter_map(|(root, key)| Some((root.clone(), simulation.world.get(key)?.value())))
         .collect();
     Outcome { children, statuses, refusals, findings, is_settled }
+}
+
+/// What the policy does with a new service.
+fn write_count(service: &mut Value) {
+    let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let is_daemon = spec.get("schedulingStrategy").and_then(Value::as_str) == Some("DAEMON");
+    if !is_daemon && spec.get("desiredCount").is_none_or(Value::is_null) {
+        spec.insert("desiredCount".to_owned(), json!(1));
+    }
 }
 
 struct Simulation {
