@@ -8,6 +8,7 @@
 mod endings;
 mod exits;
 mod health;
+mod kubelet;
 mod logs;
 mod order;
 mod process;

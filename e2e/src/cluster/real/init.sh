@@ -61,7 +61,16 @@ until ctr version >/dev/null 2>&1; do
     sleep 0.1
 done
 for archive in "$cluster"/images/*.tar; do ctr --namespace k8s.io images import "$archive"; done
-run kubelet "$kubelet" --config "$node/kubelet.yaml" --kubeconfig "$node/kubeconfig" --root-dir "$short/kubelet" \
+# As a service manager does: one that ends is started again.
+again() {
+    program=$1
+    shift
+    while true; do
+        "$@" >>"$node/log/$program.log" 2>&1 || true
+        sleep 1
+    done &
+}
+again kubelet "$kubelet" --config "$node/kubelet.yaml" --kubeconfig "$node/kubeconfig" --root-dir "$short/kubelet" \
     --cert-dir "$node/kubelet/pki" --hostname-override "$name" --node-ip "$address"
 # Limits of connection tracking belong to the machine and stay as they are.
 run kube-proxy "$proxy" --kubeconfig "$cluster/kube-proxy.kubeconfig" --hostname-override "$name" --cluster-cidr "$pods" \

@@ -151,8 +151,9 @@ fn kubelet(plan: &Plan, node: u8, pki: &Pki) -> serde_json::Value {
         "podLogsDir": folder.join("log/pods"),
         "volumePluginDir": folder.join("plugins"),
         "serializeImagePulls": false,
-        // ECS allows all settings of the container's own namespaces.
-        "allowedUnsafeSysctls": ["net.*", "kernel.msg*", "kernel.sem", "kernel.shm*", "fs.mqueue.*"],
+        // ECS allows all settings of the container's own namespaces. Those of `net.unix` are left out for the scenario of a kubelet
+        // that refuses.
+        "allowedUnsafeSysctls": ["net.core.*", "net.ipv4.*", "net.ipv6.*", "kernel.msg*", "kernel.sem", "kernel.shm*", "fs.mqueue.*"],
         // The machine's disk is what it is; nothing is evicted or collected because of it.
         "evictionHard": { "memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%" },
         "imageGCHighThresholdPercent": 100,
