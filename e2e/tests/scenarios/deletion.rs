@@ -40,7 +40,8 @@ async fn when_objects_are_deleted_in_any_order_then_nothing_is_left() -> Result<
 #[tokio::test(flavor = "multi_thread")]
 async fn when_a_namespace_is_deleted_while_its_services_run_then_it_goes_with_everything_in_it() -> Result<()> {
     Scenario::run("namespace", async |scenario| {
-        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
+        scenario.given([manifest::cluster("main", &[])]).await?;
+        scenario.given(["web", "kept"].map(manifest::task_definition)).await?;
         let refuses = json!({ "kubernetes": { "deletionPolicy": "RefuseWhileScaled" } });
         scenario.given([manifest::service("web", 2), with(manifest::service("kept", 1), refuses)]).await?;
         scenario.given([manifest::cpu_target("web", (2, 4), 50)]).await?;
@@ -48,7 +49,8 @@ async fn when_a_namespace_is_deleted_while_its_services_run_then_it_goes_with_ev
         scenario.then_within(60).the_service("kept").is_steady().await?;
         let namespaces: Api<Namespace> = Api::all(scenario.client().clone());
         namespaces.delete(scenario.namespace(), &DeleteParams::default()).await?;
-        until("the namespace is gone", Duration::from_mins(1), async || {
+        // Kubernetes' own controller empties the namespaces of all scenarios, and comes to each in its turn.
+        until("the namespace is gone", Duration::from_mins(3), async || {
             let found = namespaces.get_opt(scenario.namespace()).await?;
             ensure!(found.is_none(), "{:?}", found.and_then(|namespace| namespace.status));
             Ok(Some(()))
