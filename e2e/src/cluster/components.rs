@@ -197,11 +197,24 @@ impl Version {
     }
 }
 
+/// The variable that names another minor version of Kubernetes than the usual one, such as `1.34`.
+const KUBERNETES_VERSION: &str = "E2E_KUBERNETES";
+
 impl Component {
-    /// The folder with the module file.
+    /// The folder with the module file. That of Kubernetes depends on [`KUBERNETES_VERSION`].
     #[must_use]
     pub fn path(self) -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("kubernetes").join(self.folder)
+        let modules = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("kubernetes");
+        let version = std::env::var(KUBERNETES_VERSION).ok();
+        modules.join(self.folder_of(version.as_deref()))
+    }
+
+    /// Each other version has a folder of its own beside the usual one.
+    fn folder_of(self, version: Option<&str>) -> String {
+        match version.filter(|version| !version.is_empty() && self == KUBERNETES) {
+            Some(version) => format!("{}-{version}", self.folder),
+            None => self.folder.to_owned(),
+        }
     }
 
     /// The pinned version, such as `v1.36.3`, from the module file; `v0.0.0` for a module of this repository.
@@ -210,7 +223,9 @@ impl Component {
     /// When the module file cannot be read or does not require the module.
     pub fn version(self) -> Result<String> {
         let path = self.path().join("go.mod");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = fs::read_to_string(&path).with_context(|| {
+            format!("cannot read {}: does {KUBERNETES_VERSION} name a version that has a folder there?", path.display())
+        })?;
         if text.lines().any(|line| line.strip_prefix("module ") == Some(self.module)) {
             return Ok("v0.0.0".to_owned());
         }
@@ -301,6 +316,14 @@ mod tests {
             assert_eq!(Binary::Kubectl.accepts(Version { major: 1, minor }, pinned), accepted, "{minor}");
         }
         assert!(!Binary::KubeApiserver.accepts(Version { major: 1, minor: 35 }, pinned));
+    }
+
+    #[test]
+    fn when_another_version_of_kubernetes_is_named_then_only_kubernetes_has_another_folder() {
+        assert_eq!(KUBERNETES.folder_of(None), "kubernetes");
+        assert_eq!(KUBERNETES.folder_of(Some("")), "kubernetes");
+        assert_eq!(KUBERNETES.folder_of(Some("1.34")), "kubernetes-1.34");
+        assert_eq!(ETCD.folder_of(Some("1.34")), "etcd");
     }
 
     #[test]
