@@ -2,10 +2,10 @@
 
 use anyhow::{Result, ensure};
 use api::conditions::{ConditionType, Reason};
-use e2e::scenario::condition::is_true;
+use e2e::scenario::condition::{is_false, is_true};
 use e2e::scenario::manifest::{self, percents, with, with_container};
 use e2e::scenario::{Scenario, json};
-use k8s_openapi::api::core::v1::ResourceQuota;
+use k8s_openapi::api::core::v1::{ResourceQuota, Service};
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use kube::runtime::wait::await_condition;
@@ -104,6 +104,30 @@ async fn when_a_quota_refuses_one_child_then_tasks_are_started_and_scaled_all_th
         scenario.then_within(60).the_service("web").has_tasks(6).await?;
         quotas.delete("no-services", &DeleteParams::default()).await?;
         scenario.then_within(150).the_service("web").is_steady().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_somebody_else_has_the_name_of_a_child_then_tasks_run_all_the_same_and_the_service_says_whose_it_is()
+-> Result<()> {
+    Scenario::run_on_kwok("name-taken", async |scenario| {
+        let foreign = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "web" },
+            "spec": { "ports": [{ "port": 80 }] } });
+        let services: Api<Service> = Api::namespaced(scenario.client().clone(), scenario.namespace());
+        services.create(&PostParams::default(), &serde_json::from_value(foreign)?).await?;
+        scenario.given([manifest::cluster("main", &[]), manifest::task_definition("web")]).await?;
+        scenario.given([manifest::service("web", 2)]).await?;
+        scenario.then_within(60).the_service("web").has_tasks(2).await?;
+        let taken = is_false(ConditionType::Ready, Reason::ConflictingObject);
+        let said = scenario.then_within(60).the_service("web").has(taken).await?;
+        ensure!(said.contains("Service") && said.contains("web"), "{said}");
+        let left = services.get("web").await?;
+        ensure!(left.metadata.owner_references.is_none() && left.metadata.labels.is_none(), "{left:?}");
+        services.delete("web", &DeleteParams::default()).await?;
+        scenario.then_within(150).the_service("web").is_steady().await?;
+        ensure!(services.get("web").await?.metadata.owner_references.is_some(), "the Service is not the operator's");
+        Ok(())
     })
     .await
 }

@@ -41,6 +41,8 @@ pub struct Failure {
     pub op: String,
     /// The server's message.
     pub message: String,
+    /// Whether another object has the name.
+    pub is_name_taken: bool,
     /// Whether trying again later may help by itself.
     pub is_transient: bool,
 }
@@ -52,7 +54,8 @@ pub fn amend(status: &mut Value, failure: &Failure, generation: i64, now: Timest
     let list = map.entry("conditions").or_insert_with(|| Value::Array(Vec::new()));
     let Ok(mut conditions) = serde_json::from_value::<Vec<Condition>>(list.clone()) else { return };
     let message = format!("{}: {}", failure.op, failure.message);
-    let denied = |kind, is_true: bool| condition(kind, is_true, Reason::AdmissionDenied, &message, generation, now);
+    let reason = if failure.is_name_taken { Reason::ConflictingObject } else { Reason::AdmissionDenied };
+    let denied = |kind, is_true: bool| condition(kind, is_true, reason, &message, generation, now);
     set(&mut conditions, denied(ConditionType::Ready, false));
     if !failure.is_transient {
         set(&mut conditions, denied(ConditionType::Stalled, true));

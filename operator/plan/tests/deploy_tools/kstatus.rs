@@ -60,7 +60,8 @@ fn when_a_write_is_refused_then_tools_give_up_unless_trying_again_may_help() {
                 let mut conditions = Conditions::new(&[], 3, NOW);
                 state(&mut conditions, *reason);
                 let mut object = object(&conditions.finish());
-                let failure = Failure { op: "create".to_owned(), message: "no".to_owned(), is_transient };
+                let failure =
+                    Failure { op: "create".to_owned(), message: "no".to_owned(), is_name_taken: false, is_transient };
                 amend(&mut object["status"], &failure, 3, NOW);
                 let expected = match (is_transient, before) {
                     (false, _) | (true, Verdict::Failed) => Verdict::Failed,

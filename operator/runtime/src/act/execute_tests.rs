@@ -308,6 +308,22 @@ async fn when_a_child_is_refused_then_the_others_are_written_and_the_first_refus
 }
 
 #[tokio::test]
+async fn when_somebody_else_has_the_name_of_a_child_then_the_others_are_written() {
+    let (fixture, mut server) = fixture();
+    let key = ObjectKey::namespaced(Kind::KubernetesService, "a", "web");
+    let body = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": "a"}});
+    let ops = [Op::Create { key, body }, delete(Vec::new())];
+    let (result, lines) = tokio::join!(fixture.run(&ops), async {
+        let first = see(&mut server, 409, failure(409, "Conflict")).await;
+        let second = see(&mut server, 200, json!({"kind": "Status"})).await;
+        [first.line, second.line]
+    });
+    assert!(lines[1].starts_with("DELETE "), "{lines:?}");
+    let failed = result.unwrap_err();
+    assert!(failed.is_rest_done && failed.error.is_name_taken(), "{failed}");
+}
+
+#[tokio::test]
 async fn when_what_others_follow_from_is_refused_then_nothing_follows() {
     let (fixture, mut server) = fixture();
     let record = ObjectKey::namespaced(Kind::ServiceDeployment, "a", "web-1");

@@ -174,6 +174,7 @@ impl Reconciler {
             let failure = Failure {
                 op: failed.op.clone(),
                 message: failed.error.to_string(),
+                is_name_taken: failed.error.is_name_taken(),
                 is_transient: failed.error.is_transient(),
             };
             plan::core::status::amend(&mut status, &failure, planned.generation(), self.clock.now());

@@ -163,10 +163,17 @@ impl ExecuteError {
         }
     }
 
-    /// Whether the server understood the write and does not want it: a quota, an admission policy, a missing right, a field.
+    /// Whether the server understood the write and does not want it: a quota, an admission policy, a missing right, a field,
+    /// or a name that somebody else has.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Forbidden(_) | Self::Invalid(_) | Self::TooLarge { .. })
+        matches!(self, Self::Forbidden(_) | Self::Invalid(_) | Self::TooLarge { .. } | Self::AlreadyExists(_))
+    }
+
+    /// Whether another object has the name.
+    #[must_use]
+    pub const fn is_name_taken(&self) -> bool {
+        matches!(self, Self::AlreadyExists(_))
     }
 
     /// Whether trying again may help by itself.
