@@ -37,6 +37,14 @@ async fn has_count(scenario: &Scenario, count: i64) -> Result<Value> {
     Ok(web)
 }
 
+/// Expects another setting, which was applied without a count, and still this count.
+async fn has_changed(scenario: &Scenario, count: i64) -> Result<()> {
+    let is_changed = |web: &Value| web["spec"]["healthCheckGracePeriodSeconds"] == 7;
+    let web = scenario.then_within(60).object("ECSService", "web", "has another grace period", is_changed).await?;
+    ensure!(web["spec"]["desiredCount"] == count, "{web:#}");
+    has_count(scenario, count).await.map(drop)
+}
+
 /// Somebody who applies manifests with kubectl.
 struct Applier<'a> {
     scenario: &'a Scenario,
@@ -89,9 +97,7 @@ async fn count_stays(name: &str, how: &'static [&'static str]) -> Result<()> {
         team.finds_no_difference(&unnamed()).await?;
         team.apply(&unnamed()).await?;
         team.apply(&with(unnamed(), json!({ "healthCheckGracePeriodSeconds": 7 }))).await?;
-        let web = has_count(scenario, 4).await?;
-        ensure!(web["spec"]["healthCheckGracePeriodSeconds"] == 7, "{web:#}");
-        Ok(())
+        has_changed(scenario, 4).await
     })
     .await
 }
@@ -120,9 +126,7 @@ async fn when_helm_upgrades_a_chart_without_a_count_then_the_count_stays() -> Re
         has_count(scenario, 3).await?;
         let changed = ["--set", "healthCheckGracePeriodSeconds=7"];
         helm(&cluster, &[&upgrade[..], &changed].concat()).await?.quietly()?;
-        let web = has_count(scenario, 3).await?;
-        ensure!(web["spec"]["healthCheckGracePeriodSeconds"] == 7, "{web:#}");
-        Ok(())
+        has_changed(scenario, 3).await
     })
     .await
 }
