@@ -66,7 +66,7 @@ async fn create_service(client: &Client, namespace: &str, index: usize) -> Resul
     Ok(Created { name, service_uid: uid(&service)?, target_uid: uid(&target)? })
 }
 
-async fn create(client: &Client, namespace: &str, object: Value) -> Result<DynamicObject> {
+pub(super) async fn create(client: &Client, namespace: &str, object: Value) -> Result<DynamicObject> {
     let object: DynamicObject = serde_json::from_value(object)?;
     let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
     let api = Known::find(&kind)?.api(client, namespace);

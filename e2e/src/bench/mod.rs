@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod converge;
 mod load;
+pub mod neighbours;
 mod processor;
 mod progress;
 mod recipe;

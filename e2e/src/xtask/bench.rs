@@ -9,7 +9,7 @@ use clap::Subcommand;
 use tokio::process::Command;
 
 use super::{cargo, root, target_folder};
-use crate::bench::{converge, scale_out};
+use crate::bench::{converge, neighbours, scale_out};
 use crate::cluster::ClientLimits;
 use crate::progress;
 
@@ -26,6 +26,27 @@ enum Bench {
     Converge(Converge),
     /// One service from no task to many, beside a plain Deployment; see docs/benchmarks.md.
     ScaleOut(ScaleOut),
+    /// Reaction to one tenant while another keeps the operator busy; see docs/benchmarks.md.
+    Neighbours(Neighbours),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct Neighbours {
+    /// Services of the tenant that attacks.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(16..=20_000))]
+    services: u32,
+    /// Changes that are timed in each turn.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    changes: u32,
+    /// Turns in quiet and under attack.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    rounds: u32,
+    /// Measure this operator instead of a release build.
+    #[arg(long)]
+    operator: Option<PathBuf>,
+    /// Leave the cluster's folder, with all logs.
+    #[arg(long)]
+    keep: bool,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -74,6 +95,7 @@ pub async fn run(args: Args) -> Result<()> {
     match args.bench {
         Bench::Converge(args) => converge(args).await,
         Bench::ScaleOut(args) => scale_out(args).await,
+        Bench::Neighbours(args) => neighbours(args).await,
     }
 }
 
@@ -110,6 +132,17 @@ async fn scale_out(args: ScaleOut) -> Result<()> {
         tasks: usize::try_from(args.tasks)?,
         rounds: usize::try_from(args.rounds)?,
         limits: args.limits,
+        keep: args.keep,
+    })
+    .await
+}
+
+async fn neighbours(args: Neighbours) -> Result<()> {
+    neighbours::run(neighbours::Settings {
+        program: program(args.operator.as_ref()).await?,
+        services: usize::try_from(args.services)?,
+        changes: usize::try_from(args.changes)?,
+        rounds: usize::try_from(args.rounds)?,
         keep: args.keep,
     })
     .await
