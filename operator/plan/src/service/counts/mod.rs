@@ -59,6 +59,8 @@ pub(super) struct Counts {
     pub(super) is_complete: bool,
     /// Balance between zones.
     pub(super) rebalancing: Rebalancing,
+    /// A task was started for balance, and none has made way for it yet.
+    pub(super) is_moving: bool,
     /// Deployments that are asked for fewer tasks than there are, by service deployment and provider label.
     lowered: BTreeSet<(String, String)>,
     /// Uids of the tasks that are to go when counts are lowered.
@@ -178,6 +180,7 @@ impl Rollout<'_> {
                 group.part.tasks.refused = self.refused(group.part, &group.capacity.label(), since);
             }
         }
+        let is_moving = rebalancing::is_moving(self.context.snapshot, &groups);
         let rebalancing =
             rebalancing::decide(self.context, self.tasks, self.service, self.primary, self.stages, &groups);
         if let Some(group) = rebalancing.surge.and_then(|index| groups.get_mut(index)) {
@@ -205,6 +208,7 @@ impl Rollout<'_> {
             is_blocked: step.is_blocked,
             is_complete: self.primary.exists && step.is_complete,
             rebalancing,
+            is_moving,
             ..Counts::default()
         };
         for (group, count) in groups.into_iter().zip(step.counts) {
@@ -212,7 +216,7 @@ impl Rollout<'_> {
             let lowered = lowering.map(|live| self.lower(live, group.part, count));
             let replicas = lowered.as_ref().map_or(count, |lowered| lowered.count);
             if let (Some(live), Some(lowered)) = (lowering, lowered) {
-                if let Some(status) = counts.rebalancing.status.as_mut().filter(|_| counts.rebalancing.is_moving) {
+                if let Some(status) = counts.rebalancing.status.as_mut().filter(|_| is_moving) {
                     let leaving = self.tasks.iter().find(|judged| lowered.victims.contains(&judged.task.uid));
                     status.leaving = leaving.map(|judged| judged.task.id.clone());
                 }

@@ -34,6 +34,7 @@ use crate::service::judged::Judged;
 use crate::service::parts::Group;
 use crate::service::record::Record;
 use crate::service::resolve::ResolvedService;
+use crate::service::snapshot::ServiceSnapshot;
 use crate::service::stage::Stages;
 
 /// When a task that was started for balance landed elsewhere, or nowhere, the next try is so much later: a zone that has
@@ -48,8 +49,6 @@ const MOST_TRIES: usize = 10;
 pub(in crate::service) struct Rebalancing {
     /// Which of the parts is to have one task more than its goal, for now.
     pub(super) surge: Option<usize>,
-    /// A task was started for balance, and none has made way for it yet.
-    pub(in crate::service) is_moving: bool,
     /// What there is to tell.
     pub(in crate::service) told: Option<(EventName, String)>,
     /// What to remember.
@@ -60,20 +59,6 @@ pub(in crate::service) struct Rebalancing {
 
 /// Decides over the parts of a service, those of older deployments included.
 pub(super) fn decide(
-    context: Context<'_>,
-    tasks: &[Judged<'_>],
-    service: &ResolvedService,
-    primary: &Record,
-    stages: &Stages,
-    groups: &[Group<'_>],
-) -> Rebalancing {
-    let desired = context.snapshot.desired_count();
-    let is_unbalanced = context.snapshot.status.rebalancing.as_ref().is_some_and(|status| status.unbalanced);
-    let is_moving = is_unbalanced && groups.iter().any(|group| has_one_more(&group.part, desired));
-    Rebalancing { is_moving, ..next(context, tasks, service, primary, stages, groups) }
-}
-
-fn next(
     context: Context<'_>,
     tasks: &[Judged<'_>],
     service: &ResolvedService,
@@ -140,6 +125,12 @@ fn zone_tasks(distribution: &[(&str, i64)]) -> Vec<ZoneTasks> {
 fn is_steady(part: &Part) -> bool {
     let tasks = part.tasks;
     tasks.leaving == 0 && [part.asked, tasks.existing, tasks.healthy].into_iter().all(|count| count == part.goal)
+}
+
+/// Whether a task was started for balance, and none has made way for it yet.
+pub(super) fn is_moving(snapshot: &ServiceSnapshot, groups: &[Group<'_>]) -> bool {
+    let is_unbalanced = snapshot.status.rebalancing.as_ref().is_some_and(|status| status.unbalanced);
+    is_unbalanced && groups.iter().any(|group| has_one_more(&group.part, snapshot.desired_count()))
 }
 
 /// Whether a part is asked for one task more than its goal.

@@ -45,7 +45,7 @@ pub(super) fn tell(outcome: &Outcome<'_>, summary: &Summary) -> Told {
     let snapshot = outcome.context.snapshot;
     let before = snapshot.status.task_watermark.clone().unwrap_or_default();
     // The zone of a task that is started for balance is told, so it has to be known.
-    let is_moving = outcome.counts.rebalancing.is_moving;
+    let is_moving = outcome.counts.is_moving;
     let waits = is_moving && snapshot.tasks.iter().any(|task| task.node.is_none() && !task.is_stopping);
     let started = advance(before.started_through.as_ref(), &before.started_ids, &snapshot.tasks, |task| {
         Some(task.created_at).filter(|_| !waits)
@@ -195,7 +195,7 @@ impl<'a> Teller<'a> {
         if !pending.is_empty() {
             self.tell(None, event::stopped_pending_tasks(self.service, pending.len()));
         }
-        if let ([_], true) = (started, self.outcome.counts.rebalancing.is_moving)
+        if let ([_], true) = (started, self.outcome.counts.is_moving)
             && let Some(zone) = started.first().and_then(|id| self.zone(id))
         {
             self.tell(None, event::started_for_balance(self.service, &zone, started));
