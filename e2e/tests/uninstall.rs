@@ -101,6 +101,15 @@ async fn when_the_operator_is_uninstalled_then_what_runs_goes_on_and_namespaces_
     let first_scenario = given_a_service(&cluster, first).await?;
     let last_scenario = given_a_service(&cluster, last).await?;
 
+    // While an operator runs, a namespace goes with everything in it.
+    let living = given_a_service(&cluster, "living").await?;
+    let refuses = json!({ "kubernetes": { "deletionPolicy": "RefuseWhileScaled" } });
+    living.given([manifest::task_definition("kept"), manifest::cpu_target("web", (2, 4), 50)]).await?;
+    living.given([manifest::with(manifest::service("kept", 1), refuses)]).await?;
+    living.then_within(60).the_service("kept").is_steady().await?;
+    delete(&cluster, "living").await?;
+    is_gone(&cluster, "living").await?;
+
     // Without an operator the finalizer of a cluster holds its namespace, and one command lets go of it.
     running.kill().await?;
     delete(&cluster, wrong).await?;

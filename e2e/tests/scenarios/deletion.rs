@@ -1,16 +1,10 @@
 //! Deletion: in any order, and nothing is left.
 
-use std::time::Duration;
-
 use anyhow::{Result, ensure};
 use api::conditions::{ConditionType, Reason};
-use e2e::cluster::until;
 use e2e::scenario::Scenario;
 use e2e::scenario::condition::is_true;
 use e2e::scenario::manifest::{self, with};
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use kube::api::DeleteParams;
 use serde_json::json;
 
 const EVERYTHING: [(&str, &str); 4] =
@@ -35,29 +29,6 @@ async fn when_objects_are_deleted_in_any_order_then_nothing_is_left() -> Result<
         .await?;
     }
     Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn when_a_namespace_is_deleted_while_its_services_run_then_it_goes_with_everything_in_it() -> Result<()> {
-    Scenario::run("namespace", async |scenario| {
-        scenario.given([manifest::cluster("main", &[])]).await?;
-        scenario.given(["web", "kept"].map(manifest::task_definition)).await?;
-        let refuses = json!({ "kubernetes": { "deletionPolicy": "RefuseWhileScaled" } });
-        scenario.given([manifest::service("web", 2), with(manifest::service("kept", 1), refuses)]).await?;
-        scenario.given([manifest::cpu_target("web", (2, 4), 50)]).await?;
-        scenario.then_within(60).the_service("web").is_steady().await?;
-        scenario.then_within(60).the_service("kept").is_steady().await?;
-        let namespaces: Api<Namespace> = Api::all(scenario.client().clone());
-        namespaces.delete(scenario.namespace(), &DeleteParams::default()).await?;
-        // Kubernetes' own controller empties the namespaces of all scenarios, and comes to each in its turn.
-        until("the namespace is gone", Duration::from_mins(3), async || {
-            let found = namespaces.get_opt(scenario.namespace()).await?;
-            ensure!(found.is_none(), "{:?}", found.and_then(|namespace| namespace.status));
-            Ok(Some(()))
-        })
-        .await
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

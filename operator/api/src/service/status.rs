@@ -176,8 +176,19 @@ pub struct RebalancingStatus {
     pub tries: Vec<RebalancingTry>,
     /// Task that makes way for the one that was started in another zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<LeavingTask>,
+}
+
+/// A task that makes way for one in another zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeavingTask {
+    /// Id of the task.
     #[schemars(length(max = 64))]
-    pub leaving: Option<String>,
+    pub id: String,
+    /// Name of its zone.
+    #[schemars(length(max = 63))]
+    pub zone: String,
 }
 
 /// A move between zones that was tried.

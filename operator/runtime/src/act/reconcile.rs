@@ -163,6 +163,8 @@ impl Reconciler {
         let Some(mut status) = planned.plan.status.clone() else { return Ok(false) };
         if let Err(failed) = executed {
             let tells = match failed.error.recovery() {
+                // Whatever else the plan wanted has happened.
+                _ if failed.is_rest_done => true,
                 Recovery::Tell => true,
                 Recovery::Soon | Recovery::Later => failures >= PATIENCE,
                 Recovery::Quiet => false,

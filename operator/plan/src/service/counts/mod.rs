@@ -10,12 +10,13 @@ mod scale_in;
 
 use std::collections::BTreeSet;
 
+use api::service::LeavingTask;
 use ecs::deployment::Stage;
 use ecs::rolling::{Bounds, Budget, bounds};
 use ecs::rollout::{Launching, Part, Service, step};
 use serde_json::Value;
 
-pub(super) use rebalancing::Rebalancing;
+pub(super) use rebalancing::{Rebalancing, made_way};
 use scale_in::ScaleIn;
 
 use super::context::Context;
@@ -31,6 +32,8 @@ use super::workload::{self, Workload};
 use crate::capacity::CapacityPart;
 use crate::core::kind::ObjectKey;
 use crate::core::op::Op;
+use crate::nodes::attribute::ZONE;
+use crate::nodes::instance::instance;
 use crate::pod::observe::Task;
 
 /// What should be running.
@@ -218,7 +221,7 @@ impl Rollout<'_> {
             if let (Some(live), Some(lowered)) = (lowering, lowered) {
                 if let Some(status) = counts.rebalancing.status.as_mut().filter(|_| is_moving) {
                     let leaving = self.tasks.iter().find(|judged| lowered.victims.contains(&judged.task.uid));
-                    status.leaving = leaving.map(|judged| judged.task.id.clone());
+                    status.leaving = leaving.map(|judged| self.leaving(judged.task)).or(status.leaving.take());
                 }
                 counts.lowered.insert((live.deployment.clone(), live.provider.clone()));
                 counts.victims.extend(lowered.victims);
@@ -246,6 +249,12 @@ impl Rollout<'_> {
         let is_kept =
             |task: &&Task| !task.is_stopping && (task.started_at.is_some() || task.created_at.as_second() < held_since);
         number(own().filter(is_refused).count()).min(part.asked - number(own().filter(is_kept).count())).max(0)
+    }
+
+    fn leaving(&self, task: &Task) -> LeavingTask {
+        let node = task.node.as_deref().and_then(|node| instance(self.context.world, node));
+        let zone = node.and_then(|node| node.labels.get(ZONE).cloned()).unwrap_or_default();
+        LeavingTask { id: task.id.clone(), zone }
     }
 
     fn is_early_success(&self) -> bool {

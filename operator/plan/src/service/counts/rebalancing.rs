@@ -14,7 +14,7 @@ use std::sync::Arc;
 use api::capacity_provider::NodeSelectorTerm;
 use api::cluster::ContainerInstanceStatus;
 use api::schema::MicroTime;
-use api::service::{RebalancingStatus, RebalancingTry, ZoneTasks};
+use api::service::{LeavingTask, RebalancingStatus, RebalancingTry, ZoneTasks};
 use ecs::deployment::Stage;
 use ecs::event::{self, EventName};
 use ecs::rebalance::{Zone, next_move};
@@ -67,7 +67,7 @@ pub(super) fn decide(
     groups: &[Group<'_>],
 ) -> Rebalancing {
     let Context { world, snapshot, now, .. } = context;
-    let unchanged = || Rebalancing { status: snapshot.status.rebalancing.clone(), ..Rebalancing::default() };
+    let unchanged = || Rebalancing { status: remembered(snapshot), ..Rebalancing::default() };
     let has_sources = groups.iter().any(|group| !group.part.is_primary);
     if !service.is_rebalanced || has_sources || !primary.exists || stages.stage(primary) != Stage::Successful {
         return unchanged();
@@ -91,7 +91,7 @@ pub(super) fn decide(
             .collect();
         next_move(&zones, desired, maximum, true).is_some()
     };
-    let mut status = snapshot.status.rebalancing.clone().unwrap_or_default();
+    let mut status = remembered(snapshot).unwrap_or_default();
     let pause_ends = |tried: &RebalancingTry| after(tried.tried_at.0, PAUSE_SECONDS);
     if let Some(index) = of_parts.iter().position(is_movable) {
         let zones = zone_tasks(&distribution);
@@ -101,7 +101,6 @@ pub(super) fn decide(
             return Rebalancing { wake: Some(pause_ends(tried)), ..unchanged() };
         }
         status.unbalanced = true;
-        status.leaving = None;
         status.tries.retain(|tried| pause_ends(tried) > now);
         status.tries.insert(0, RebalancingTry { distribution: zones, tried_at: MicroTime(now) });
         status.tries.truncate(MOST_TRIES);
@@ -125,6 +124,22 @@ fn zone_tasks(distribution: &[(&str, i64)]) -> Vec<ZoneTasks> {
 fn is_steady(part: &Part) -> bool {
     let tasks = part.tasks;
     tasks.leaving == 0 && [part.asked, tasks.existing, tasks.healthy].into_iter().all(|count| count == part.goal)
+}
+
+/// What was remembered, but for a task that has made way: of that is told now.
+fn remembered(snapshot: &ServiceSnapshot) -> Option<RebalancingStatus> {
+    let mut status = snapshot.status.rebalancing.clone()?;
+    if made_way(snapshot).is_some() {
+        status.leaving = None;
+    }
+    Some(status)
+}
+
+/// The task that was to make way, once it is asked to stop or is gone.
+pub(in crate::service) fn made_way(snapshot: &ServiceSnapshot) -> Option<&LeavingTask> {
+    let leaving = snapshot.status.rebalancing.as_ref()?.leaving.as_ref()?;
+    let runs = snapshot.tasks.iter().any(|task| task.id == leaving.id && task.stopping_since.is_none());
+    Some(leaving).filter(|_| !runs)
 }
 
 /// Whether a task was started for balance, and none has made way for it yet.

@@ -22,6 +22,7 @@ use crate::nodes::attribute::ZONE;
 use crate::nodes::instance::instance;
 use crate::pod::observe::Task;
 use crate::service::context::Context;
+use crate::service::counts::made_way;
 use crate::service::record::Record;
 
 /// ECS starts tasks in groups of at most ten, one event each.
@@ -180,14 +181,16 @@ impl<'a> Teller<'a> {
         }
         let tasks = &self.outcome.context.snapshot.tasks;
         let has_run = |id: &&String| tasks.iter().any(|task| task.id == **id && task.started_at.is_some());
-        let (ran, pending): (Vec<&String>, Vec<&String>) = stopped.iter().partition(has_run);
-        let leaving =
-            self.outcome.context.snapshot.status.rebalancing.as_ref().and_then(|status| status.leaving.clone());
-        let (moved, ran): (Vec<&String>, Vec<&String>) = ran.into_iter().partition(|id| Some(*id) == leaving.as_ref());
-        for id in moved {
-            let zone = self.zone(id).unwrap_or_default();
-            self.tell(None, event::stopped_for_balance(self.service, &zone, std::slice::from_ref(id)));
+        // Told with the status that forgets it.
+        let is_forgotten =
+            self.outcome.counts.rebalancing.status.as_ref().is_some_and(|status| status.leaving.is_none());
+        let moved = made_way(self.outcome.context.snapshot).filter(|_| is_forgotten);
+        if let Some(moved) = moved {
+            let message = event::stopped_for_balance(self.service, &moved.zone, std::slice::from_ref(&moved.id));
+            self.tell(None, message);
         }
+        let is_moved = |id: &&String| moved.is_some_and(|moved| moved.id == **id);
+        let (ran, pending): (Vec<&String>, Vec<&String>) = stopped.iter().filter(|id| !is_moved(id)).partition(has_run);
         let ran: Vec<String> = ran.into_iter().cloned().collect();
         for ids in ran.chunks(TASKS_PER_EVENT) {
             self.tell(None, event::stopped_tasks(self.service, ids));
