@@ -16,7 +16,7 @@ use super::unnamed_count::chart;
 
 // The rule of the tools, which the tests of plans have too.
 #[path = "../../../operator/plan/tests/common/kstatus.rs"]
-#[allow(unreachable_pub, clippy::must_use_candidate)]
+#[allow(unreachable_pub, clippy::must_use_candidate)] // public for the other crate that includes the file
 mod kstatus;
 
 /// Creates an object and answers with it as the server returns it: nobody has looked at it then.

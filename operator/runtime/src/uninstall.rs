@@ -1,7 +1,7 @@
 //! Takes the operator's finalizers off everything that has one, so that nothing waits for an operator that is gone.
 //!
 //! The uninstallation of the chart runs this when the operator's Deployment is deleted. It takes part in the election: an
-//! operator that still ends would put the finalizers back, and whoever holds the Lease writes alone.
+//! operator that is still shutting down would put the finalizers back, and only the holder of the Lease may write.
 
 use std::time::Duration;
 

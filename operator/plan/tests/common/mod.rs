@@ -322,3 +322,41 @@ pub fn service(name: &str, family: &str, count: i64) -> Value {
     json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSService", "metadata": {"name": name},
         "spec": {"taskDefinition": family, "desiredCount": count}})
 }
+
+/// A steady service on `web:1` with this deployment configuration.
+pub fn configured(count: i64, configuration: &Value) -> Cluster {
+    let mut cluster = Cluster::new();
+    cluster.apply(task_definition("web", "good:1"));
+    let mut web = service("web", "web", count);
+    web["spec"]["deploymentConfiguration"] = configuration.clone();
+    cluster.apply(web);
+    cluster.run();
+    assert_eq!(condition(&cluster.get(Kind::Service, "web"), "Ready")["status"], "True");
+    cluster
+}
+
+pub fn breaker(rollback: bool) -> Value {
+    json!({"deploymentCircuitBreaker": {"enable": true, "rollback": rollback}})
+}
+
+/// The records of the service, oldest first.
+pub fn records(cluster: &Cluster) -> Vec<Value> {
+    let mut records = cluster.list(Kind::ServiceDeployment);
+    records.sort_by_key(|record| record["spec"]["createdAt"].as_str().unwrap().to_owned());
+    records
+}
+
+/// Images of the tasks that are asked for.
+pub fn images(cluster: &Cluster) -> Vec<String> {
+    let image = |pod: &Value| pod["spec"]["containers"][0]["image"].as_str().unwrap().to_owned();
+    let mut images: Vec<String> = cluster
+        .list(Kind::Deployment)
+        .iter()
+        .flat_map(|one| {
+            let replicas = one["spec"]["replicas"].as_u64().unwrap();
+            vec![image(&one["spec"]["template"]); usize::try_from(replicas).unwrap()]
+        })
+        .collect();
+    images.sort();
+    images
+}

@@ -56,7 +56,7 @@ pub enum GateState {
 /// What a watch of the object's kind would show now, as the server says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
-    /// No object of that name: it is gone, or it is none that the watch selects.
+    /// No object of that name: it is gone, or the watch does not select it.
     Nothing,
     /// This incarnation at this version.
     Object {

@@ -12,7 +12,7 @@ const METADATA_ONLY: &str = "application/json;as=PartialObjectMetadataList;g=met
 #[serde(default)]
 pub struct Page {
     metadata: PageMetadata,
-    /// `null` when there are none.
+    /// The server sends `null` for an empty list.
     items: Option<Vec<Item>>,
 }
 
