@@ -254,6 +254,22 @@ pub(crate) fn provider(world: &dyn World, name: &str) -> Result<Provider, String
     Ok(Provider { object_name: stored.key.name.clone(), spec })
 }
 
+/// The nodes of the provider with a label value, see [`CapacityPart::label`]; any node for tasks without a provider. `None` if
+/// there is no such provider any more.
+pub(crate) fn placement_of_label(world: &dyn World, label: &str) -> Option<Placement> {
+    if label == NO_PROVIDER {
+        return Some(Placement::default());
+    }
+    let providers = world.list(Kind::CapacityProvider, None);
+    let names = providers.iter().flat_map(|stored| &stored.terms).filter_map(|term| match term {
+        Term::EcsName(name) => Some(name),
+        _ => None,
+    });
+    let name = names.into_iter().find(|name| ecs::name::label_value(name) == label)?;
+    let provider = provider(world, name).ok()?;
+    Some(placement(&provider.object_name, &provider.spec).placement)
+}
+
 /// Whether services may name a provider that the cluster lists, or listed while tasks of it still run.
 #[must_use]
 pub(crate) fn is_associated(spec: &ClusterSpec, providers: &[ClusterCapacityProvider], name: &str) -> bool {

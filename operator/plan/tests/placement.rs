@@ -183,3 +183,33 @@ fn when_somebody_else_holds_a_task_back_then_only_the_own_gate_is_opened() {
         assert!(pod["metadata"]["annotations"]["ecs-operator.dev/placed-by"].is_string(), "{pod}");
     }
 }
+
+#[test]
+fn when_a_provider_joins_the_strategy_later_then_its_tasks_are_placed_on_its_nodes_too() {
+    let mut cluster = Cluster::new();
+    for name in ["one", "two"] {
+        cluster.apply(json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCapacityProvider",
+            "metadata": {"name": name}, "spec": {"name": name, "kubernetes": {"allowedNamespaces": ["*"]}}}));
+        let mut node = node(name, "t3.small");
+        node["metadata"]["labels"]["ecs-operator.dev/capacity-provider"] = json!(name);
+        cluster.apply(node);
+    }
+    cluster.apply(json!({"apiVersion": "ecs-operator.dev/v1alpha1", "kind": "ECSCluster",
+        "metadata": {"name": "default"}, "spec": {"capacityProviders": ["one", "two"]}}));
+    cluster.apply(task_definition("web", "example.com/web:1"));
+    let on = |name: &str| json!([{"capacityProvider": name, "weight": 1}]);
+    let mut web = service("web", "web", 1);
+    web["spec"].as_object_mut().unwrap().remove("launchType");
+    web["spec"]["capacityProviderStrategy"] = on("one");
+    web["spec"]["placementConstraints"] =
+        json!([{"type": "memberOf", "expression": "attribute:ecs.instance-type =~ t3.*"}]);
+    cluster.apply(web);
+    cluster.run();
+    assert_eq!((cluster.list(Kind::Pod).len(), gated(&cluster)), (1, 0));
+    cluster.edit(Kind::Service, "web", |web| {
+        web["spec"]["capacityProviderStrategy"] = on("two");
+        web["spec"]["desiredCount"] = json!(2);
+    });
+    cluster.run();
+    assert_eq!((cluster.list(Kind::Pod).len(), gated(&cluster)), (2, 0));
+}

@@ -14,7 +14,7 @@ use api::conditions::Reason;
 use serde_json::{Value, json};
 
 use super::record::Record;
-use crate::capacity::CapacityPart;
+use crate::capacity::{Placement, placement_of_label};
 use crate::core::diff;
 use crate::core::kind::{Kind, ObjectKey};
 use crate::core::labels;
@@ -44,8 +44,12 @@ impl Places {
             let key = (deployment.to_owned(), provider.to_owned());
             let record = records.iter().find(|record| record.digits() == deployment);
             let Some(record) = record.filter(|_| !places.contains_key(&key)) else { continue };
-            let Some(part) = record.revision.capacity.iter().find(|part| part.label() == provider) else { continue };
-            places.insert(key, Place::now(world, record, part));
+            let frozen = record.revision.capacity.iter().find(|part| part.label() == provider);
+            // A provider that joined the strategy later is not in the record.
+            let placement = frozen.map(|part| part.placement.clone()).or_else(|| placement_of_label(world, provider));
+            if let Some(placement) = placement {
+                places.insert(key, Place::now(world, record, &placement));
+            }
         }
         Self(places)
     }
@@ -92,8 +96,8 @@ impl Places {
 }
 
 impl Place {
-    fn now(world: &dyn World, record: &Record, part: &CapacityPart) -> Self {
-        let alternatives = alternatives(world, &record.revision.constraints_on_nodes, &part.placement);
+    fn now(world: &dyn World, record: &Record, placement: &Placement) -> Self {
+        let alternatives = alternatives(world, &record.revision.constraints_on_nodes, placement);
         let hash = diff::hash(&Value::from(alternatives.terms.clone()));
         Self { alternatives, hash }
     }
